@@ -1,0 +1,41 @@
+using System.CommandLine;
+using KpiControl.Samples.Issuer;
+
+// A local OpenID issuer for trying the product out and for its tests: discovery, public keys, and tokens for named
+// demo principals to whoever can read its directory. Loopback only; production has an issuer of its own.
+
+var directory = new Option<string>("--dir") { Description = "Where the key and the issuer's URL are kept.", Required = true };
+var port = new Option<int>("--port") { Description = "The port to listen on; 0 lets the system choose." };
+var keep = new Option<string[]>("--keep") { Description = "NAME=FILE: keeps a fresh token of NAME in FILE.", AllowMultipleArgumentsPerToken = true };
+var principal = new Option<string>("--principal") { Description = "Whose token.", Required = true };
+var ttl = new Option<int>("--ttl") { Description = "Seconds that the token is valid.", DefaultValueFactory = _ => 3600 };
+principal.AcceptOnlyFromAmong([.. Principals.All.Keys]);
+
+var serve = new Command("serve", "Serves the discovery document and the keys until stopped.") { directory, port, keep };
+serve.SetAction(async (args, token) =>
+{
+    var at = args.GetRequiredValue(directory);
+    Directory.CreateDirectory(at);
+    var key = SigningKey.LoadOrCreate(at);
+    await using var app = await IssuerServer.StartAsync(key, args.GetValue(port), token);
+    PrivateFile.Write(Path.Combine(at, "issuer-url"), IssuerServer.Url(app));
+    try
+    {
+        await new TokenFiles(key, IssuerServer.Url(app), args.GetValue(keep) ?? []).KeepFreshAsync(token);
+    }
+    catch (OperationCanceledException) when (token.IsCancellationRequested)
+    {
+        await app.StopAsync(CancellationToken.None);
+    }
+});
+
+var mint = new Command("token", "Prints a token of a demo principal.") { directory, principal, ttl };
+mint.SetAction(args =>
+{
+    var at = args.GetRequiredValue(directory);
+    var issuer = File.ReadAllText(Path.Combine(at, "issuer-url"));
+    var claims = Principals.All[args.GetRequiredValue(principal)];
+    Console.WriteLine(SigningKey.LoadOrCreate(at).Token(issuer, claims, TimeSpan.FromSeconds(args.GetValue(ttl))));
+});
+
+return await new RootCommand("A local OpenID issuer with demo principals.") { serve, mint }.Parse(args).InvokeAsync();

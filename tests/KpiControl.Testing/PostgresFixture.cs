@@ -1,0 +1,56 @@
+using Npgsql;
+
+namespace KpiControl.Testing;
+
+/// <summary>
+/// The test process's PostgreSQL: the one that <c>./dev test</c> shares through <c>KPI_TEST_PG</c> (the superuser's
+/// connection string), else a private one. A database is a clone of a template that is migrated once a server.
+/// </summary>
+public static class PostgresFixture
+{
+    internal static readonly (string Group, string Login) OwnerLogin = ("kpi_owner", "kpi_test_owner");
+    internal static readonly (string Group, string Login) RequestsLogin = ("kpi_requests", "kpi_test_requests");
+    internal static readonly (string Group, string Login) SchedulerLogin = ("kpi_scheduler", "kpi_test_scheduler");
+    internal static readonly (string Group, string Login) ReaderLogin = ("kpi_reader", "kpi_test_reader");
+
+    private static readonly Lazy<Task<string>> Server = new(StartAsync);
+    private static int databases;
+
+    /// <summary>The superuser's connection string of the server.</summary>
+    public static Task<string> ServerAsync() => Server.Value;
+
+    /// <summary>A fresh, migrated database; dispose it to drop it.</summary>
+    public static async Task<TestDatabase> CreateDatabaseAsync(CancellationToken token = default)
+    {
+        var server = await Server.Value;
+        return new TestDatabase(server, await CloneAsync(server, TemplateDatabase.Name, token));
+    }
+
+    /// <summary>A fresh database without a single object: for tests of the migrations, and as a warehouse.</summary>
+    public static async Task<TestDatabase> CreateEmptyDatabaseAsync(CancellationToken token = default)
+    {
+        var server = await Server.Value;
+        return new TestDatabase(server, await CloneAsync(server, "template0", token));
+    }
+
+    internal static string Password(string server) => new NpgsqlConnectionStringBuilder(server).Password!;
+
+    private static async Task<string> StartAsync()
+    {
+        var server = Environment.GetEnvironmentVariable("KPI_TEST_PG") is { Length: > 0 } shared
+            ? shared
+            : await PrivatePostgres.StartAsync();
+        await TemplateDatabase.EnsureAsync(server, CancellationToken.None);
+        return server;
+    }
+
+    private static async Task<string> CloneAsync(string server, string template, CancellationToken token)
+    {
+        var name = $"kpi_test_{Environment.ProcessId}_{Interlocked.Increment(ref databases)}";
+        await using var admin = NpgsqlDataSource.Create(server);
+        await using var create = admin.CreateCommand(
+            $"CREATE DATABASE {name} TEMPLATE {template} OWNER {OwnerLogin.Group} ENCODING 'UTF8'");
+        await create.ExecuteNonQueryAsync(token);
+        return name;
+    }
+}
