@@ -3,7 +3,7 @@
 # The kernel closes that pipe however the owner dies, SIGKILL included, so no run can leave a server behind.
 # Prints one line, an Npgsql connection string of its superuser. Options: settings for postgresql.conf.
 set -euo pipefail
-. "$(dirname "${BASH_SOURCE[0]}")/postgres.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/dev/postgres.sh"
 [ -n "$(pg_bindir)" ] || { echo "test-postgres: no PostgreSQL server found; run ./dev test, or: apt-get install postgresql" >&2; exit 1; }
 trap '' INT HUP # the owner's terminal may send them to the group; the pipe says when to end
 dir=$(mktemp -d "${TMPDIR:-/tmp}/kpi-test-pg.XXXXXX")

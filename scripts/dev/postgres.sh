@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# PostgreSQL without the system's service: clusters of our own on loopback. Sourced by dev and by scripts/test-postgres.sh.
+# PostgreSQL without the system's service: clusters of our own on loopback. Sourced by dev and scripts/test-postgres.sh.
 
 # The newest server on this machine; empty where there is none.
 pg_bindir() {
