@@ -1,0 +1,83 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+
+namespace KpiControl.Jobs.Artifacts.Text;
+
+internal enum NodeKind { Null, Boolean, Number, String, Array, Object }
+
+/// <summary>A place in the authored text, both 1-based; the column counts UTF-16 units, as editors do.</summary>
+internal readonly record struct TextPlace(int Line, int Column)
+{
+    public static TextPlace Start => new(1, 1);
+}
+
+/// <summary>A member of an object, with the place of its name.</summary>
+internal sealed record ArtifactMember(string Name, TextPlace Place, ArtifactNode Value);
+
+/// <summary>One value of a document, YAML or JSON alike, that remembers where it stands.</summary>
+internal sealed class ArtifactNode
+{
+    private ArtifactNode(NodeKind kind, TextPlace place) => (Kind, Place) = (kind, place);
+
+    public NodeKind Kind { get; }
+    public TextPlace Place { get; }
+    public string Text { get; private init; } = "";
+    public double Number { get; private init; }
+    public bool Boolean { get; private init; }
+    public IReadOnlyList<ArtifactNode> Items { get; private init; } = [];
+    public IReadOnlyList<ArtifactMember> Members { get; private init; } = [];
+
+    private ArtifactNode? Parent { get; set; }
+    private string Name { get; set; } = "";
+
+    public static ArtifactNode Null(TextPlace at) => new(NodeKind.Null, at);
+    public static ArtifactNode Of(bool value, TextPlace at) => new(NodeKind.Boolean, at) { Boolean = value };
+    public static ArtifactNode Of(double value, TextPlace at) => new(NodeKind.Number, at) { Number = value };
+    public static ArtifactNode Of(string value, TextPlace at) => new(NodeKind.String, at) { Text = value };
+
+    public static ArtifactNode Of(IReadOnlyList<ArtifactNode> items, TextPlace at)
+    {
+        var array = new ArtifactNode(NodeKind.Array, at) { Items = items };
+        for (var i = 0; i < items.Count; i++)
+            (items[i].Parent, items[i].Name) = (array, i.ToString(CultureInfo.InvariantCulture));
+        return array;
+    }
+
+    public static ArtifactNode Of(IReadOnlyList<ArtifactMember> members, TextPlace at)
+    {
+        var obj = new ArtifactNode(NodeKind.Object, at) { Members = members };
+        foreach (var member in members) (member.Value.Parent, member.Value.Name) = (obj, member.Name);
+        return obj;
+    }
+
+    /// <summary>JSON Pointer (RFC 6901); built when asked, so that a deep document costs nothing until it is wrong.</summary>
+    public string Pointer
+    {
+        get
+        {
+            var names = new Stack<string>();
+            for (var node = this; node.Parent is not null; node = node.Parent) names.Push(node.Name);
+            return string.Concat(names.Select(JsonPointer.Segment));
+        }
+    }
+
+    public ArtifactNode? this[string name]
+    {
+        get
+        {
+            foreach (var member in Members)
+                if (member.Name == name) return member.Value;
+            return null;
+        }
+    }
+
+    public JsonNode? ToJson() => Kind switch
+    {
+        NodeKind.Boolean => JsonValue.Create(Boolean),
+        NodeKind.Number => JsonValue.Create(Number),
+        NodeKind.String => JsonValue.Create(Text),
+        NodeKind.Array => new JsonArray([.. Items.Select(i => i.ToJson())]),
+        NodeKind.Object => new JsonObject(Members.Select(m => KeyValuePair.Create(m.Name, m.Value.ToJson()))),
+        _ => null,
+    };
+}
