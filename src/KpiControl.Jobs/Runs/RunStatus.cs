@@ -1,0 +1,74 @@
+namespace KpiControl.Jobs.Runs;
+
+/// <summary>How an occurrence ends, and how one try at it ends; stored and returned in these words.</summary>
+public static class RunStatus
+{
+    public const string Success = "success";
+    /// <summary>Delivered with a fallback or a warning, or with a stage skipped.</summary>
+    public const string Partial = "partial";
+    public const string Failed = "failed";
+    /// <summary>A rule failed after the call: computed, and not delivered.</summary>
+    public const string Suppressed = "suppressed";
+    public const string Cancelled = "cancelled";
+    public const string Skipped = "skipped";
+    /// <summary>Of an attempt only: its lease was gone before it reported. The occurrence goes on.</summary>
+    public const string Lost = "lost";
+
+    public static IReadOnlyList<string> Dispositions { get; } = [Success, Partial, Failed, Suppressed, Cancelled, Skipped];
+
+    public static IReadOnlyList<string> OfAttempts { get; } = [.. Dispositions, Lost];
+
+    /// <summary>The word for <c>kpi_job_runtime.last_status</c>, which knows three; null leaves it as it is.</summary>
+    public static string? LastStatus(string disposition) => disposition switch
+    {
+        Success or Partial or Failed => disposition,
+        Suppressed => Failed,
+        _ => null,
+    };
+}
+
+/// <summary>Why an occurrence was skipped.</summary>
+public static class SkipReason
+{
+    public const string Overlap = "overlap";
+    public const string Paused = "paused";
+    public const string Holiday = "holiday";
+    public const string Blackout = "blackout";
+    /// <summary>A dependency was not ready within <c>wait_timeout</c>.</summary>
+    public const string NotReady = "not_ready";
+    public const string PreValidation = "pre_validation";
+    public const string ContractInactive = "contract_inactive";
+    /// <summary>A newer slot ran in its place (<c>catchup: latest</c>).</summary>
+    public const string Superseded = "superseded";
+    /// <summary>Came and went unseen, and is not caught up with.</summary>
+    public const string MissedWindow = "missed_window";
+    /// <summary>No agent could have taken it.</summary>
+    public const string Unroutable = "unroutable";
+
+    public static IReadOnlyList<string> All { get; } =
+        [Overlap, Paused, Holiday, Blackout, NotReady, PreValidation, ContractInactive, Superseded, MissedWindow, Unroutable];
+}
+
+/// <summary>Why an open occurrence is not leased yet.</summary>
+public static class WaitReason
+{
+    public const string Gdp = "gdp";
+    public const string Signal = "signal";
+    public const string Kpi = "kpi";
+    /// <summary>Between two attempts.</summary>
+    public const string Retry = "retry";
+    /// <summary>Another occurrence of the binding holds it (<c>overlap: queue_one</c>, or the backfill lane).</summary>
+    public const string Overlap = "overlap";
+    public const string Paused = "paused";
+    /// <summary>No live agent in the region for the tenant, the labels or the executor.</summary>
+    public const string Unroutable = "unroutable";
+
+    public static IReadOnlyList<string> All { get; } = [Gdp, Signal, Kpi, Retry, Overlap, Paused, Unroutable];
+}
+
+/// <summary>Why an occurrence failed, where the attempts' error codes do not say it.</summary>
+public static class FailReason
+{
+    /// <summary>Set aside after too many lost leases.</summary>
+    public const string LeaseLost = "lease_lost";
+}
