@@ -1,2 +1,10 @@
-var app = Microsoft.AspNetCore.Builder.WebApplication.CreateBuilder(args).Build();
-await app.RunAsync();
+using KpiControl.Control;
+using KpiControl.Control.Hosting;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.Configuration.AddEnvironmentVariables("KPI_").AddCommandLine(args);
+builder.AddKpiControl();
+
+var app = builder.Build();
+app.MapKpiControl();
+return await app.RunOrExplainAsync();

@@ -1,0 +1,26 @@
+using KpiControl.Control.Database;
+using KpiControl.Control.Hosting;
+using KpiControl.Control.Security;
+
+namespace KpiControl.Control;
+
+/// <summary>The table of contents: every feature of the control plane, in the order of its story.</summary>
+internal static class ControlPlane
+{
+    public static WebApplicationBuilder AddKpiControl(this WebApplicationBuilder builder)
+    {
+        builder.AddListeners();
+        builder.Services
+            .AddDatabase()
+            .AddCallerSecurity()
+            .AddGrpcApi();
+        return builder;
+    }
+
+    public static WebApplication MapKpiControl(this WebApplication app)
+    {
+        app.UseAuthentication();
+        app.MapGrpcInfrastructure();
+        return app;
+    }
+}

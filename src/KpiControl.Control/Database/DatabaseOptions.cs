@@ -1,0 +1,24 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace KpiControl.Control.Database;
+
+/// <summary>Npgsql connection strings, one per role: migrations own the schema, requests and the scheduler do not.</summary>
+internal sealed class DatabaseOptions
+{
+    public const string Section = "Database";
+
+    /// <summary>The owner of the schema. Empty: this process does not migrate, and refuses a database that is behind.</summary>
+    public string Migrations { get; set; } = "";
+
+    /// <summary>A member of <c>kpi_requests</c>: what callers ask for.</summary>
+    [Required(ErrorMessage = "Database:Requests is missing: the connection string of a member of kpi_requests")]
+    public string Requests { get; set; } = "";
+
+    /// <summary>A member of <c>kpi_scheduler</c>: leases, schedules, sessions.</summary>
+    [Required(ErrorMessage = "Database:Scheduler is missing: the connection string of a member of kpi_scheduler")]
+    public string Scheduler { get; set; } = "";
+
+    /// <summary>Connections of each pool.</summary>
+    [Range(2, 500)]
+    public int PoolSize { get; set; } = 20;
+}

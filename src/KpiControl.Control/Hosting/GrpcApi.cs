@@ -1,0 +1,36 @@
+using Google.Protobuf.Reflection;
+using Grpc.AspNetCore.Server;
+using KpiControl.Control.Security;
+using KpiControl.Protocol.V1;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+
+namespace KpiControl.Control.Hosting;
+
+/// <summary>What all services share: interceptors, limits, REST by transcoding, health, reflection.</summary>
+internal static class GrpcApi
+{
+    public static IServiceCollection AddGrpcApi(this IServiceCollection services)
+    {
+        services.AddGrpc(grpc =>
+        {
+            grpc.MaxReceiveMessageSize = 4 << 20;
+            grpc.MaxSendMessageSize = 16 << 20;
+            grpc.EnableDetailedErrors = false;
+            grpc.Interceptors.Add<OutageInterceptor>();
+            grpc.Interceptors.Add<AuthorizationInterceptor>();
+        }).AddJsonTranscoding(json => json.TypeRegistry = ErrorDetails());
+        services.AddGrpcReflection();
+        services.AddGrpcHealthChecks().AddCheck("serving", () => HealthCheckResult.Healthy());
+        return services;
+    }
+
+    public static void MapGrpcInfrastructure(this IEndpointRouteBuilder routes)
+    {
+        routes.MapGrpcReflectionService();
+        routes.MapGrpcHealthChecksService();
+    }
+
+    // So that REST shows the same rich errors as gRPC.
+    private static TypeRegistry ErrorDetails() => TypeRegistry.FromFiles(
+        Google.Rpc.ErrorDetailsReflection.Descriptor, JobServiceReflection.Descriptor, CatalogServiceReflection.Descriptor, SignalServiceReflection.Descriptor);
+}

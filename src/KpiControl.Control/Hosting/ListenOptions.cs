@@ -1,0 +1,53 @@
+using System.ComponentModel.DataAnnotations;
+using System.Net;
+
+namespace KpiControl.Control.Hosting;
+
+/// <summary>Where the control plane listens.</summary>
+internal sealed class ListenOptions : IValidatableObject
+{
+    public const string Section = "Listen";
+
+    /// <summary>gRPC (HTTP/2): agents, kpictl, grpcurl. <c>http://127.0.0.1:5000</c>; port 0 lets the system choose.</summary>
+    public string Grpc { get; set; } = "http://127.0.0.1:7400";
+
+    /// <summary>REST and the OpenAPI page (HTTP/1.1).</summary>
+    public string Rest { get; set; } = "http://127.0.0.1:7401";
+
+    /// <summary>PEM certificate and key for both; required off loopback.</summary>
+    public string CertificateFile { get; set; } = "";
+    public string CertificateKeyFile { get; set; } = "";
+
+    /// <summary>Where to write the addresses that were bound, as <c>grpc=…</c> and <c>rest=…</c> lines; empty: nowhere.</summary>
+    public string AddressFile { get; set; } = "";
+
+    public bool HasCertificate => CertificateFile.Length > 0;
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        foreach (var (name, value) in new[] { ("Grpc", Grpc), ("Rest", Rest) })
+        {
+            if (!TryEndpoint(value, out var endpoint))
+                yield return new ValidationResult($"Listen:{name} '{value}' is not an address like http://127.0.0.1:7400");
+            else if (!IPAddress.IsLoopback(endpoint.Address) && !HasCertificate)
+                yield return new ValidationResult($"Listen:{name} '{value}' is not loopback and has no TLS: set Listen:CertificateFile and Listen:CertificateKeyFile");
+        }
+        foreach (var file in new[] { CertificateFile, CertificateKeyFile }.Where(f => f.Length > 0 && !File.Exists(f)))
+            yield return new ValidationResult($"Listen: the file '{file}' does not exist");
+    }
+
+    public static bool TryEndpoint(string url, out IPEndPoint endpoint)
+    {
+        endpoint = new IPEndPoint(IPAddress.Loopback, 0);
+        if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https"))
+            return false;
+        if (!IPAddress.TryParse(uri.Host.Trim('[', ']'), out var address))
+        {
+            if (uri.Host != "localhost")
+                return false;
+            address = IPAddress.Loopback;
+        }
+        endpoint = new IPEndPoint(address, uri.Port);
+        return true;
+    }
+}

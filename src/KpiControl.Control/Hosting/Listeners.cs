@@ -1,0 +1,77 @@
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Options;
+
+namespace KpiControl.Control.Hosting;
+
+internal static class Listeners
+{
+    /// <summary>Two doors: gRPC over HTTP/2, and REST; h2c and HTTP/1.1 cannot share a port without TLS.</summary>
+    public static void AddListeners(this WebApplicationBuilder builder)
+    {
+        builder.Services.AddValidated<ListenOptions>(ListenOptions.Section);
+        builder.WebHost.UseSetting(WebHostDefaults.ServerUrlsKey, "");
+        builder.WebHost.ConfigureKestrel((context, kestrel) =>
+        {
+            var options = context.Configuration.GetSection(ListenOptions.Section).Get<ListenOptions>() ?? new ListenOptions();
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = 4 << 20;
+            // An agent's stream is silent while nothing is due; a peer that went away is found by pings.
+            kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(10);
+            kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(10);
+            kestrel.Limits.Http2.InitialStreamWindowSize = 1 << 20;
+            kestrel.Limits.Http2.InitialConnectionWindowSize = 4 << 20;
+            Listen(kestrel, options.Grpc, HttpProtocols.Http2, options);
+            Listen(kestrel, options.Rest, options.HasCertificate ? HttpProtocols.Http1AndHttp2 : HttpProtocols.Http1, options);
+        });
+        builder.Services.AddHostedService<AddressAnnouncer>();
+    }
+
+    private static void Listen(KestrelServerOptions kestrel, string url, HttpProtocols protocols, ListenOptions options)
+    {
+        // A bad address is reported by the options' own validation, with all other mistakes.
+        if (!ListenOptions.TryEndpoint(url, out var endpoint))
+            return;
+        kestrel.Listen(endpoint, listen =>
+        {
+            listen.Protocols = protocols;
+            if (options.HasCertificate)
+                listen.UseHttps(System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPemFile(options.CertificateFile, options.CertificateKeyFile));
+        });
+    }
+}
+
+/// <summary>Says where the process listens once it does: ports may have been chosen by the system.</summary>
+internal sealed partial class AddressAnnouncer(
+    IServer server, IOptions<ListenOptions> options, IHostApplicationLifetime lifetime, ILogger<AddressAnnouncer> logger) : IHostedService
+{
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        lifetime.ApplicationStarted.Register(Announce);
+        return Task.CompletedTask;
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private void Announce()
+    {
+        var addresses = server.Features.Get<IServerAddressesFeature>()?.Addresses.ToList() ?? [];
+        if (addresses.Count != 2)
+            return;
+        Log.Listening(logger, addresses[0], addresses[1]);
+        if (options.Value.AddressFile.Length > 0)
+        {
+            // Whoever waits for the file must never read half of it.
+            var temporary = options.Value.AddressFile + ".tmp";
+            File.WriteAllText(temporary, $"grpc={addresses[0]}\nrest={addresses[1]}\n");
+            File.Move(temporary, options.Value.AddressFile, overwrite: true);
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventId = 110, Level = LogLevel.Information, Message = "gRPC on {Grpc}, REST on {Rest}")]
+        public static partial void Listening(ILogger logger, string grpc, string rest);
+    }
+}

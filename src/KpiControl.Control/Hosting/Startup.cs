@@ -1,0 +1,43 @@
+using KpiControl.Control.Database;
+using Microsoft.Extensions.Options;
+
+namespace KpiControl.Control.Hosting;
+
+internal static class Startup
+{
+    /// <summary>Runs the host; what keeps it from starting is said in a line each, without a stack trace. Exit code 1.</summary>
+    public static async Task<int> RunOrExplainAsync(this WebApplication app)
+    {
+        try
+        {
+            await app.RunAsync();
+            return 0;
+        }
+        catch (OptionsValidationException error)
+        {
+            foreach (var failure in error.Failures)
+                await Console.Error.WriteLineAsync($"kpi-control: {Short(failure)}");
+        }
+        catch (StartupException error)
+        {
+            await Console.Error.WriteLineAsync($"kpi-control: {error.Message}");
+        }
+        catch (Npgsql.NpgsqlException error)
+        {
+            await Console.Error.WriteLineAsync($"kpi-control: the database refused: {error.Message}. Check the Database:* connection strings and that PostgreSQL runs.");
+        }
+        catch (IOException error)
+        {
+            await Console.Error.WriteLineAsync($"kpi-control: {error.Message}. Check Listen:Grpc and Listen:Rest.");
+        }
+        return 1;
+    }
+
+    // "DataAnnotation validation failed for 'X' members: 'Y' with the error: 'Z'." → Z
+    private static string Short(string failure)
+    {
+        const string Mark = "with the error: '";
+        var at = failure.IndexOf(Mark, StringComparison.Ordinal);
+        return at < 0 ? failure : failure[(at + Mark.Length)..].TrimEnd('.', '\'');
+    }
+}

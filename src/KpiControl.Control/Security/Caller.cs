@@ -1,0 +1,36 @@
+using System.Security.Claims;
+
+namespace KpiControl.Control.Security;
+
+/// <summary>A role in a tenant and environment; <c>*</c> is every environment, or (for the platform operator) every tenant.</summary>
+internal sealed record Grant(string Tenant, string Environment, string Role);
+
+/// <summary>Who calls, and what the token says they may do.</summary>
+internal sealed record Caller(string Principal, IReadOnlyList<Grant> Grants)
+{
+    public const string RolesClaim = "kpi_roles";
+
+    public static Caller From(ClaimsPrincipal user) => new(
+        user.FindFirstValue("sub") ?? "",
+        [.. user.FindAll(RolesClaim).Select(claim => claim.Value.Split('/')).Where(IsGrant).Select(p => new Grant(p[0], p[1], p[2]))]);
+
+    /// <summary>Whether the verb is granted anywhere: what can be known before the object is.</summary>
+    public bool MayAnywhere(Verb verb) => Grants.Any(g => Role.Grants(g.Role, verb));
+
+    public bool May(Verb verb, string tenant, string environment) => Grants.Any(g =>
+        (g.Tenant == tenant || g.Tenant == "*") && (g.Environment == environment || g.Environment == "*") && Role.Grants(g.Role, verb));
+
+    /// <summary>Whether the verb is granted in any environment of the tenant.</summary>
+    public bool MayIn(Verb verb, string tenant) => Grants.Any(g => (g.Tenant == tenant || g.Tenant == "*") && Role.Grants(g.Role, verb));
+
+    /// <summary>The tenants the verb is granted in; null: all of them.</summary>
+    public IReadOnlyList<string>? TenantsFor(Verb verb)
+    {
+        var granting = Grants.Where(g => Role.Grants(g.Role, verb)).ToList();
+        return granting.Exists(g => g.Tenant == "*") ? null : [.. granting.Select(g => g.Tenant).Distinct()];
+    }
+
+    // Only the platform operator's role reaches across tenants: a token that says "*/…/admin" says nothing.
+    private static bool IsGrant(string[] parts) =>
+        parts.Length == 3 && Role.Exists(parts[2]) && (parts[0] != "*" || parts[2] == "platform_operator");
+}

@@ -1,0 +1,30 @@
+using KpiControl.Control.Hosting;
+using Microsoft.AspNetCore.Authentication.JwtBearer;
+using Microsoft.Extensions.Options;
+
+namespace KpiControl.Control.Security;
+
+internal static class SecurityFeature
+{
+    public static IServiceCollection AddCallerSecurity(this IServiceCollection services)
+    {
+        services.AddValidated<AuthenticationOptions>(AuthenticationOptions.Section);
+        services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer();
+        services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme)
+            .Configure<IOptions<AuthenticationOptions>>((jwt, options) => Configure(jwt, options.Value));
+        return services;
+    }
+
+    private static void Configure(JwtBearerOptions jwt, AuthenticationOptions options)
+    {
+        jwt.Authority = options.Issuer;
+        jwt.RequireHttpsMetadata = options.Issuer.StartsWith("https:", StringComparison.Ordinal);
+        jwt.MapInboundClaims = false;
+        jwt.TokenValidationParameters.ValidIssuer = options.Issuer;
+        jwt.TokenValidationParameters.ValidAudience = options.Audience;
+        jwt.TokenValidationParameters.ValidTypes = ["at+jwt", "JWT"];
+        jwt.TokenValidationParameters.ValidAlgorithms = ["RS256", "PS256", "ES256", "ES384"];
+        jwt.TokenValidationParameters.RequireExpirationTime = true;
+        jwt.TokenValidationParameters.ClockSkew = TimeSpan.FromSeconds(options.ClockSkewSeconds);
+    }
+}

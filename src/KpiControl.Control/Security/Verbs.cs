@@ -1,0 +1,58 @@
+using System.Collections.Frozen;
+using static KpiControl.Control.Security.Verb;
+
+namespace KpiControl.Control.Security;
+
+/// <summary>What it takes to call a method.</summary>
+internal abstract record Requirement
+{
+    /// <summary>Nobody is asked: probes.</summary>
+    public sealed record Anybody : Requirement;
+
+    /// <summary>Any valid token of a person, service or agent.</summary>
+    public sealed record Authenticated : Requirement;
+
+    /// <summary>A token that grants the verb.</summary>
+    public sealed record ByVerb(Verb Verb) : Requirement;
+
+    /// <summary>An agent's token.</summary>
+    public sealed record Agent : Requirement;
+}
+
+/// <summary>The one place where each method's requirement is stated. A method that is not here cannot be called.</summary>
+internal static class Verbs
+{
+    private static readonly FrozenDictionary<string, Requirement> ByMethod = new Dictionary<string, Requirement>
+    {
+        ["/kpicontrol.v1.JobService/ValidateJob"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.JobService/CreateJob"] = new Requirement.ByVerb(Create),
+        ["/kpicontrol.v1.JobService/UpdateJob"] = new Requirement.ByVerb(Update),
+        ["/kpicontrol.v1.JobService/GetJob"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.JobService/ListJobs"] = new Requirement.ByVerb(List),
+        ["/kpicontrol.v1.JobService/PauseJob"] = new Requirement.ByVerb(Pause),
+        ["/kpicontrol.v1.JobService/ResumeJob"] = new Requirement.ByVerb(Resume),
+        ["/kpicontrol.v1.JobService/TriggerJob"] = new Requirement.ByVerb(Run),
+        ["/kpicontrol.v1.JobService/CancelOccurrence"] = new Requirement.ByVerb(Run),
+        ["/kpicontrol.v1.JobService/ListRuns"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.JobService/GetRun"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.JobService/PreviewSchedule"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.JobService/ExplainOccurrence"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.JobService/WatchJobs"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.CatalogService/PutContract"] = new Requirement.ByVerb(Publish),
+        ["/kpicontrol.v1.CatalogService/GetContract"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.CatalogService/ListContracts"] = new Requirement.ByVerb(List),
+        ["/kpicontrol.v1.CatalogService/SetContractStatus"] = new Requirement.ByVerb(Publish),
+        ["/kpicontrol.v1.SignalService/PublishSignal"] = new Requirement.ByVerb(Run),
+        ["/kpicontrol.v1.SignalService/PublishRefresh"] = new Requirement.ByVerb(Run),
+        ["/kpicontrol.v1.SignalService/ListSignals"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.FleetService/ListAgents"] = new Requirement.ByVerb(List),
+        ["/kpicontrol.v1.AgentService/Work"] = new Requirement.Agent(),
+        ["/grpc.health.v1.Health/Check"] = new Requirement.Anybody(),
+        ["/grpc.health.v1.Health/List"] = new Requirement.Anybody(),
+        ["/grpc.health.v1.Health/Watch"] = new Requirement.Anybody(),
+        ["/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"] = new Requirement.Authenticated(),
+        ["/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"] = new Requirement.Authenticated(),
+    }.ToFrozenDictionary(StringComparer.Ordinal);
+
+    public static Requirement? For(string method) => ByMethod.GetValueOrDefault(method);
+}
