@@ -1,3 +1,4 @@
+using KpiControl.Control.Database;
 using Npgsql;
 
 namespace KpiControl.Testing;
@@ -32,13 +33,7 @@ internal static class TemplateDatabase
         await ExecuteAsync(connection, $"ALTER DATABASE {making} RENAME TO {Name}", token);
     }
 
-    // Set by the control plane's migrations once they are there.
-    private static Task MigrateAsync(string owner, CancellationToken token)
-    {
-        _ = owner;
-        token.ThrowIfCancellationRequested();
-        return Task.CompletedTask;
-    }
+    private static Task MigrateAsync(string owner, CancellationToken token) => Migrator.MigrateAsync(owner, token);
 
     private static async Task CreateRoleAsync(
         NpgsqlConnection connection, (string Group, string Login) role, string password, CancellationToken token) =>

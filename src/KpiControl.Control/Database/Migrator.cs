@@ -14,7 +14,8 @@ internal static class Migrator
     /// <exception cref="InvalidOperationException">A script failed; nothing of it was kept.</exception>
     public static async Task MigrateAsync(string connectionString, CancellationToken token)
     {
-        await using var holder = new NpgsqlConnection(connectionString);
+        // Not pooled: a pool keeps the session, and with it the lock, after the connection is given back.
+        await using var holder = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, CommandTimeout = 0 }.ConnectionString);
         await holder.OpenAsync(token);
         await using (var take = new NpgsqlCommand("SELECT pg_advisory_lock($1)", holder) { Parameters = { new() { Value = AdvisoryLock } } })
             await take.ExecuteNonQueryAsync(token);

@@ -465,7 +465,7 @@ CREATE TABLE kpi_request (
 CREATE INDEX ON kpi_request (recorded_at);
 
 -- Partitions are made ahead by the scheduler and dropped whole by retention; only the owner may do either.
-CREATE FUNCTION kpi_make_partitions(months_ahead int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $make$
+CREATE FUNCTION kpi_make_partitions(months_ahead int) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $make$
 DECLARE
   parent text; month date; made int := 0;
 BEGIN
