@@ -1,0 +1,37 @@
+using KpiControl.Agent.Connections;
+using KpiControl.Agent.Executors.Http;
+using KpiControl.Agent.Executors.Sql;
+using KpiControl.Agent.Secrets;
+
+namespace KpiControl.Agent.Executors;
+
+/// <summary>An executor for each of the agent's connections, made once and kept until the agent stops.</summary>
+internal sealed class ExecutorRegistry : IAsyncDisposable
+{
+    private readonly Dictionary<string, IExecutor> executors;
+
+    public ExecutorRegistry(IReadOnlyList<Connection> connections, TimeProvider time)
+    {
+        IReadOnlyList<ISecretResolver> secrets = [new EnvironmentSecrets(), new FileSecrets()];
+        executors = connections.ToDictionary(connection => connection.ConnId, connection => Make(connection, secrets, time));
+        Connections = connections.ToDictionary(connection => connection.ConnId, connection => connection.Executor);
+    }
+
+    /// <summary>conn_id → <c>sql</c> or <c>http</c>, for Hello.</summary>
+    public IReadOnlyDictionary<string, string> Connections { get; }
+
+    /// <summary>Null where the agent has no such connection.</summary>
+    public IExecutor? For(string connId) => executors.GetValueOrDefault(connId);
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var executor in executors.Values.OfType<IAsyncDisposable>())
+            await executor.DisposeAsync();
+    }
+
+    private static IExecutor Make(Connection connection, IReadOnlyList<ISecretResolver> secrets, TimeProvider time) => connection.Driver switch
+    {
+        Driver.Http => new HttpExecutor(connection, secrets, time),
+        _ => new SqlExecutor(connection, secrets, time),
+    };
+}
