@@ -4,7 +4,10 @@ using KpiControl.Jobs.Validation;
 namespace KpiControl.Jobs.Artifacts;
 
 /// <summary>Reads a job artifact: text to meaning, with everything that is wrong with it, in one call.</summary>
-/// <remarks>Pure; never throws, whatever the text; time linear to its length.</remarks>
+/// <remarks>
+/// The stages that need no server: syntax, schema, meaning, what is not supported yet, secrets. Pure; never throws,
+/// whatever the text; time linear to its length; the same text always gets the same answer.
+/// </remarks>
 public static class ArtifactReader
 {
     /// <param name="text">UTF-8, with or without a byte order mark.</param>
@@ -12,24 +15,30 @@ public static class ArtifactReader
     public static ArtifactReading Read(ReadOnlyMemory<byte> text, ArtifactFormat format)
     {
         var findings = new FindingList();
-        var root = DocumentReader.Read(text.Span, format, findings);
-        if (root is not null) SchemaValidator.Check(root, findings);
-        if (root is null || findings.HasErrors) return new ArtifactReading { Findings = findings.ToList() };
-
-        var canonical = CanonicalForm.Of(root);
-        var json = Jcs.Write(canonical.ToJson());
-        return new ArtifactReading
-        {
-            Job = JobArtifactBuilder.Build(canonical),
-            CanonicalJson = json,
-            ContentHash = ContentHash.OfCanonicalJson(json),
-            Findings = findings.ToList(),
-        };
+        var root = DocumentReader.Read(text.Span, format, findings, out var decoded);
+        var reading = root is null ? Nothing : Understand(root, findings);
+        SecretScan.Check(root, decoded, findings);
+        return reading with { Findings = findings.ToList() };
     }
 
     public static ArtifactReading Read(string text, ArtifactFormat format)
     {
         var findings = new FindingList();
-        return ArtifactText.TryEncode(text, findings, out var bytes) ? Read(bytes, format) : new ArtifactReading { Findings = findings.ToList() };
+        return ArtifactText.TryEncode(text, findings, out var bytes) ? Read(bytes, format) : Nothing with { Findings = findings.ToList() };
+    }
+
+    private static ArtifactReading Nothing { get; } = new() { Findings = [] };
+
+    private static ArtifactReading Understand(ArtifactNode root, FindingList findings)
+    {
+        SchemaValidator.Check(root, findings);
+        if (findings.HasErrors) return Nothing;
+
+        var canonical = CanonicalForm.Of(root);
+        var job = JobArtifactBuilder.Build(canonical);
+        MeaningRules.Check(job, root, findings);
+        UnsupportedRules.Check(job, root, findings);
+        var json = Jcs.Write(canonical.ToJson());
+        return new ArtifactReading { Job = job, CanonicalJson = json, ContentHash = ContentHash.OfCanonicalJson(json), Findings = [] };
     }
 }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
+using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Artifacts.Text;
 using NJsonSchema;
 using NJsonSchema.Validation;
@@ -19,10 +21,14 @@ internal static class SchemaFindings
 
     private static void AddType(ValidationError error, ArtifactNode node, FindingList findings)
     {
-        var type = error.Schema.ActualSchema.Type;
-        var quoted = type.HasFlag(JsonObjectType.String) && node.Kind is NodeKind.Number or NodeKind.Boolean;
-        findings.Error("schema.type", node, $"{NameOf(node)} is {Words(node.Kind)}; expected {Words(type)}.", quoted ? "Write it in quotes." : HintOf(error));
+        var schema = error.Schema.ActualSchema;
+        var type = schema.Type;
+        findings.Error("schema.type", node, $"{NameOf(node)} is {Words(node.Kind)}; expected {Words(type)}.", QuotesWouldDo(schema, node) ? "Write it in quotes." : HintOf(error));
     }
+
+    private static bool QuotesWouldDo(JsonSchema schema, ArtifactNode node) =>
+        schema.Type.HasFlag(JsonObjectType.String) && schema.Enumeration.Count == 0 && node.Kind is NodeKind.Number or NodeKind.Boolean
+        && (schema.Pattern is null || Regex.IsMatch(Jcs.Write(node.ToJson()), schema.Pattern));
 
     private static void AddMissing(ValidationError error, ArtifactNode node, FindingList findings)
     {

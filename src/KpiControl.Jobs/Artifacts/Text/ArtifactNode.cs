@@ -71,6 +71,19 @@ internal sealed class ArtifactNode
         }
     }
 
+    /// <summary>The value at the end of a path of names; where one is absent, the last that is there.</summary>
+    public ArtifactNode Nearest(params ReadOnlySpan<string> path)
+    {
+        var node = this;
+        foreach (var name in path)
+        {
+            if (node[name] is not { } next) break;
+            node = next;
+        }
+
+        return node;
+    }
+
     public JsonNode? ToJson() => Kind switch
     {
         NodeKind.Boolean => JsonValue.Create(Boolean),

@@ -1,16 +1,16 @@
-using System.Text;
-
 namespace KpiControl.Jobs.Artifacts.Text;
 
-/// <summary>Hostile text of either format to one tree, in time linear to its length; never throws.</summary>
+/// <summary>Text of either format to one tree, in time linear to its length; never throws.</summary>
 internal static class DocumentReader
 {
     private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
 
-    public static ArtifactNode? Read(ReadOnlySpan<byte> bytes, ArtifactFormat format, FindingList findings)
+    /// <param name="text">The decoded text, empty where it is none; the tree is null where the text is no document.</param>
+    public static ArtifactNode? Read(ReadOnlySpan<byte> bytes, ArtifactFormat format, FindingList findings, out string text)
     {
         if (bytes.StartsWith(ByteOrderMark)) bytes = bytes[ByteOrderMark.Length..];
-        if (ArtifactText.Decode(bytes, findings) is not { } text) return null;
+        text = ArtifactText.Decode(bytes, findings) ?? "";
+        if (findings.HasErrors) return null;
         if (string.IsNullOrWhiteSpace(text))
         {
             findings.Error("syntax.empty", TextPlace.Start, "", "The document is empty.");

@@ -1,3 +1,5 @@
+using KpiControl.Jobs.Validation;
+
 namespace KpiControl.Jobs.Artifacts.Text;
 
 /// <summary>Gathers findings up to a bound: a document of mistakes must not make an answer larger than itself.</summary>
@@ -20,7 +22,9 @@ internal sealed class FindingList
     private void Add(Finding finding)
     {
         HasErrors |= finding.Severity == Severity.Error;
-        if (_kept.Count < ArtifactLimits.MaxFindings) _kept.Add(finding);
+        // An author's names and expressions are repeated, and one of them may be a secret in the wrong place.
+        if (_kept.Count < ArtifactLimits.MaxFindings)
+            _kept.Add(finding with { Path = SecretShapes.Redact(finding.Path), Message = SecretShapes.Redact(finding.Message), Hint = SecretShapes.Redact(finding.Hint) });
         else _left++;
     }
 

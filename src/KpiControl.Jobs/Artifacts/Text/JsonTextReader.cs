@@ -139,6 +139,6 @@ internal ref struct JsonTextReader
     private static string Plain(string message)
     {
         var end = message.IndexOf(" LineNumber:", StringComparison.Ordinal);
-        return "Not JSON: " + (end < 0 ? message : message[..end]);
+        return "Not JSON: " + (end < 0 ? message : message[..end]).Replace(" which is not supported in this mode. Change the reader options.", ".", StringComparison.Ordinal);
     }
 }

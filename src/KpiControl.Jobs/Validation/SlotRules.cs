@@ -1,0 +1,54 @@
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Artifacts.Text;
+using KpiControl.Jobs.Runs;
+
+namespace KpiControl.Jobs.Validation;
+
+/// <summary>Whether waiting, retrying and the promises of the SLA fit between a schedule's slots.</summary>
+internal static class SlotRules
+{
+    public static void Check(JobArtifact job, SlotSample slots, ArtifactNode root, FindingList findings)
+    {
+        CheckRetry(job, slots, root, findings);
+        CheckWait(job, slots, root, findings);
+        CheckAvailability(job, slots, root, findings);
+        CheckFreshness(job, slots, root, findings);
+    }
+
+    private static void CheckRetry(JobArtifact job, SlotSample slots, ArtifactNode root, FindingList findings)
+    {
+        if (job.Retry.MaxRetries == 0 || slots.Shortest is not { } gap) return;
+        var pauses = Enumerable.Range(1, job.Retry.MaxRetries).Aggregate(TimeSpan.Zero, (sum, n) => sum + RetryPolicy.Delay(job.Retry, n, jitter01: 1));
+        var attempts = job.Timeout * (job.Retry.MaxRetries + 1);
+        var at = root.Nearest("retry", "max_retries");
+        if (pauses >= gap)
+            findings.Error("meaning.retry_window", at, $"The pauses between retries add up to {Durations.Format(pauses)}; the next slot can come after {Durations.Format(gap)}.", "Retry less often, or lower retry.initial and retry.max.");
+        else if (pauses + attempts > gap)
+            findings.Warn("meaning.retry_window", at, $"All attempts together can take {Durations.Format(pauses + attempts)}; the next slot can come after {Durations.Format(gap)}, and is then treated as overlap says.", "Lower timeout or max_retries.");
+    }
+
+    private static void CheckWait(JobArtifact job, SlotSample slots, ArtifactNode root, FindingList findings)
+    {
+        if (job.Dependencies.WaitTimeout is { } wait && slots.Shortest is { } gap && wait >= gap)
+            findings.Error("meaning.wait_timeout", root.Nearest("dependencies", "wait_timeout"), $"The wait of {Durations.Format(wait)} does not end before the next slot, which can come after {Durations.Format(gap)}.", "Write a shorter one, or remove it: a run then waits until just before the next slot.");
+    }
+
+    private static void CheckAvailability(JobArtifact job, SlotSample slots, ArtifactNode root, FindingList findings)
+    {
+        if (job.Sla?.Availability is not { } promised) return;
+        var at = root.Nearest("sla", "availability");
+        var by = promised.Target.ToTimeSpan() + (promised.Grace ?? TimeSpan.Zero);
+        if (slots.EarliestOfDay.ToTimeSpan() > by)
+            findings.Error("meaning.availability", at, $"The day's first slot is at {slots.EarliestOfDay:HH:mm} at the earliest: nothing can be delivered by {promised.Target:HH:mm}.", "Schedule the job earlier, or promise a later time.");
+        else if (slots.LatestFirstOfDay.ToTimeSpan() + job.Timeout > by)
+            findings.Warn("meaning.availability", at, $"A day's first slot can be as late as {slots.LatestFirstOfDay:HH:mm} and may run for {Durations.Format(job.Timeout)}: delivery by {promised.Target:HH:mm} is not certain.", "Schedule the job earlier, lower timeout, or promise a later time.");
+    }
+
+    private static void CheckFreshness(JobArtifact job, SlotSample slots, ArtifactNode root, FindingList findings)
+    {
+        if (job.Sla?.Freshness is not { } promised || slots.Longest is not { } gap || promised.Target == TimeSpan.MaxValue) return;
+        var allowed = promised.Target + (promised.Grace ?? JobFields.DefaultGrace(promised.Target));
+        if (gap + job.Timeout > allowed)
+            findings.Warn("meaning.freshness", root.Nearest("sla", "freshness"), $"Slots lie up to {Durations.Format(gap)} apart (clock changes counted in) and a run may take {Durations.Format(job.Timeout)}: a result can be older than target and grace ({Durations.Format(allowed)}) though nothing failed.", "Run more often, or promise less.");
+    }
+}
