@@ -7,7 +7,7 @@ using KpiControl.Samples.Issuer;
 var directory = new Option<string>("--dir") { Description = "Where the key and the issuer's URL are kept.", Required = true };
 var port = new Option<int>("--port") { Description = "The port to listen on; 0 lets the system choose." };
 var keep = new Option<string[]>("--keep") { Description = "NAME=FILE: keeps a fresh token of NAME in FILE.", AllowMultipleArgumentsPerToken = true };
-var principal = new Option<string>("--principal") { Description = "Whose token.", Required = true };
+var principal = new Option<string[]>("--principal") { Description = "Whose token; one line each.", Required = true, AllowMultipleArgumentsPerToken = true };
 var ttl = new Option<int>("--ttl") { Description = "Seconds that the token is valid.", DefaultValueFactory = _ => 3600 };
 principal.AcceptOnlyFromAmong([.. Principals.All.Keys]);
 
@@ -29,13 +29,14 @@ serve.SetAction(async (args, token) =>
     }
 });
 
-var mint = new Command("token", "Prints a token of a demo principal.") { directory, principal, ttl };
+var mint = new Command("token", "Prints tokens of demo principals.") { directory, principal, ttl };
 mint.SetAction(args =>
 {
     var at = args.GetRequiredValue(directory);
     var issuer = File.ReadAllText(Path.Combine(at, "issuer-url"));
-    var claims = Principals.All[args.GetRequiredValue(principal)];
-    Console.WriteLine(SigningKey.LoadOrCreate(at).Token(issuer, claims, TimeSpan.FromSeconds(args.GetValue(ttl))));
+    var key = SigningKey.LoadOrCreate(at);
+    foreach (var name in args.GetRequiredValue(principal))
+        Console.WriteLine(key.Token(issuer, Principals.All[name], TimeSpan.FromSeconds(args.GetValue(ttl))));
 });
 
 return await new RootCommand("A local OpenID issuer with demo principals.") { serve, mint }.Parse(args).InvokeAsync();

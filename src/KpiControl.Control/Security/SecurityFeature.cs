@@ -1,3 +1,4 @@
+using Grpc.AspNetCore.Server;
 using KpiControl.Control.Hosting;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.Extensions.Options;
@@ -12,6 +13,8 @@ internal static class SecurityFeature
         services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer();
         services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme)
             .Configure<IOptions<AuthenticationOptions>>((jwt, options) => Configure(jwt, options.Value));
+        // After Hosting's own, so that what breaks in here is still mapped.
+        services.PostConfigure<GrpcServiceOptions>(grpc => grpc.Interceptors.Add<AuthorizationInterceptor>());
         return services;
     }
 

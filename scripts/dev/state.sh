@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# What outlives a command: ports and passwords, chosen once at the first start and kept in .kpi/ (owner only).
+
+state_open() {
+  mkdir -p "$STATE"; chmod 700 "$STATE"
+  mkdir -p "$STATE"/{run,logs,app,bin,issuer,agent-eu,agent-us}
+  if [ ! -f "$STATE/settings" ]; then
+    # A port that is taken later is met by a plain error of the process that wanted it.
+    (umask 077; {
+      local name
+      for name in PG ISSUER GRPC REST SERVICE; do echo "${name}_PORT=$(free_port)"; done
+      for name in PG OWNER REQUESTS SCHEDULER READER WAREHOUSE SERVICE; do echo "${name}_PASSWORD=$(random_secret)"; done
+    } >"$STATE/settings.new")
+    mv "$STATE/settings.new" "$STATE/settings"
+  fi
+  . "$STATE/settings"
+}
+
+# For commands that need a system that was started before.
+state_read() {
+  [ -f "$STATE/settings" ] || die "nothing was started here yet: ./dev up"
+  . "$STATE/settings"
+}
+
+# As root the server runs as another user, who cannot enter .kpi/.
+pg_data() {
+  if [ "$(id -u)" = 0 ]; then echo "/var/lib/postgresql/kpi-dev-$(printf %s "$STATE" | cksum | cut -d' ' -f1)"; else echo "$STATE/pg"; fi
+}
+
+pg_url() { # LOGIN PASSWORD DATABASE
+  echo "postgresql://$1:$2@127.0.0.1:$PG_PORT/$3"
+}
+
+pg_string() { # LOGIN PASSWORD DATABASE, as Npgsql has it
+  echo "Host=127.0.0.1;Port=$PG_PORT;Username=$1;Password=$2;Database=$3"
+}
+
+pg_sql() { # DATABASE, statements on standard input; as the superuser
+  PGPASSWORD=$PG_PASSWORD "$(pg_bindir)/psql" -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$PG_PORT" -U postgres -d "$1" "${@:2}"
+}
