@@ -34,7 +34,7 @@ public sealed record Disposition(string? Status, string? Reason = null, TimeSpan
         return RunErrors.Of(outcome.ErrorCode).Handling switch
         {
             ErrorHandling.Skip => new(RunStatus.Skipped, SkipReason.PreValidation),
-            ErrorHandling.Rule => new(AfterRule(state)),
+            ErrorHandling.Rule => new(AfterRule(outcome, state)),
             ErrorHandling.Wait => new((string?)null),
             ErrorHandling.Fail => new(RunStatus.Failed),
             ErrorHandling.RetryThenLastGood => Retry(outcome, state) ?? new(FallsBack(state) ? RunStatus.Partial : RunStatus.Failed),
@@ -48,8 +48,10 @@ public sealed record Disposition(string? Status, string? Reason = null, TimeSpan
         : outcome.Status == RunStatus.Skipped ? new(RunStatus.Skipped, SkipReason.PreValidation)
         : new(outcome.Status);
 
-    private static string AfterRule(RetryState state) =>
-        state.OnRuleFail == "warn" || FallsBack(state) ? RunStatus.Partial : RunStatus.Suppressed;
+    // The values stand with the agent: what it says of them is what happened.
+    private static string AfterRule(AttemptOutcome outcome, RetryState state) =>
+        outcome.Status is RunStatus.Partial or RunStatus.Suppressed ? outcome.Status
+        : state.OnRuleFail == "warn" || FallsBack(state) ? RunStatus.Partial : RunStatus.Suppressed;
 
     private static bool FallsBack(RetryState state) => state.OnRuleFail == "last_good" && state.HasLastGood;
 

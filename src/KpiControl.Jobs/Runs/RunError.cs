@@ -26,7 +26,7 @@ public sealed record RunError(string Code, ErrorCategory Category)
 {
     public ErrorHandling Handling => RunErrors.HandlingOf(Category);
 
-    /// <summary>The category's word on the wire and in history.</summary>
+    /// <summary>The category's word on the wire and in history: the platform's own.</summary>
     public string CategoryWord => RunErrors.WordOf(Category);
 }
 
@@ -75,10 +75,10 @@ public static class RunErrors
     public static string WordOf(ErrorCategory category) => category switch
     {
         ErrorCategory.Sourcing => "sourcing",
-        ErrorCategory.PreValidation => "pre_validation",
-        ErrorCategory.PostValidation => "post_validation",
+        ErrorCategory.PreValidation => "pre-validation",
+        ErrorCategory.PostValidation => "post-validation",
         ErrorCategory.Execution => "execution",
-        ErrorCategory.BusinessRule => "business_rule",
+        ErrorCategory.BusinessRule => "business rule",
         ErrorCategory.Scheduler => "scheduler",
         ErrorCategory.Contract => "contract",
         ErrorCategory.Access => "access",

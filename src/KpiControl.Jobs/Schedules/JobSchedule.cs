@@ -76,7 +76,10 @@ public sealed class JobSchedule
         if (mode != "current")
             do last = last.AddDays(1);
             while (!_clock.Has(last));
-        return Previous(EndOf(last)) is { } slot && BusinessDate(slot, mode) == businessDate ? slot : null;
+        var found = Previous(EndOf(last));
+        // A zone may read the next day for a minute before it returns to this one (St. John's until 2011).
+        while (found is { } early && BusinessDate(early, mode) > businessDate) found = Previous(early);
+        return found is { } slot && BusinessDate(slot, mode) == businessDate ? slot : null;
     }
 
     private static bool InRange(DateTimeOffset instant) => instant >= ZoneClock.Earliest && instant < ZoneClock.Latest;

@@ -13,11 +13,11 @@ public sealed class DispositionTests
     [Theory]
     [InlineData("MISSING_GDP", "sourcing")]
     [InlineData("LINEAGE_BREAK", "sourcing")]
-    [InlineData("VALIDATION_FAIL_PRE", "pre_validation")]
-    [InlineData("VALIDATION_FAIL_POST", "post_validation")]
+    [InlineData("VALIDATION_FAIL_PRE", "pre-validation")]
+    [InlineData("VALIDATION_FAIL_POST", "post-validation")]
     [InlineData("SQL_ERROR", "execution")]
     [InlineData("EXEC_TIMEOUT", "execution")]
-    [InlineData("BUSINESS_RULE_FAIL", "business_rule")]
+    [InlineData("BUSINESS_RULE_FAIL", "business rule")]
     [InlineData("NOT_READY", "scheduler")]
     [InlineData("INVALID_KPI_ID", "contract")]
     [InlineData("SCHEMA_MISMATCH", "contract")]
@@ -70,6 +70,15 @@ public sealed class DispositionTests
         Assert.Equal(new Disposition("partial"), After(code, onRuleFail: "warn"));
         Assert.Equal(new Disposition("partial"), After(code, onRuleFail: "last_good"));
         Assert.Equal(new Disposition("suppressed"), After(code, onRuleFail: "last_good", lastGood: false));
+    }
+
+    [Theory]
+    [InlineData("partial")]
+    [InlineData("suppressed")]
+    public void What_the_agent_did_about_a_failed_rule_stands(string status)
+    {
+        foreach (var onRuleFail in new[] { "suppress", "warn", "last_good" })
+            Assert.Equal(new Disposition(status), Disposition.Of(new AttemptOutcome(status, "VALIDATION_FAIL_POST"), new RetryState(ThreeRetries, 0, onRuleFail, false, 1)));
     }
 
     [Theory]

@@ -1,0 +1,72 @@
+using System.Globalization;
+using KpiControl.Jobs.Artifacts;
+
+namespace KpiControl.Jobs.Contracts;
+
+/// <summary>Stage 4 of validation: a job against the metric contract that it names.</summary>
+/// <remarks>Findings have a path and no place in a text; <see cref="FindingPlaces"/> adds it where there is one.</remarks>
+public static class ContractCheck
+{
+    /// <param name="contract">The version that the job names, or null where the catalogue has none.</param>
+    public static IReadOnlyList<Finding> Check(JobArtifact job, MetricContract? contract)
+    {
+        if (contract is null) return [Unknown(job)];
+        return
+        [
+            .. Status(job, contract), .. Dependencies(job, contract), .. Time(job, contract), .. Dimensions(job, contract),
+            .. FilterCheck.Check(job, contract), .. Extensions(job, contract), .. FreshnessCheck.Check(job),
+        ];
+    }
+
+    private static Finding Unknown(JobArtifact job) => Error("/contract_version", "contract.unknown",
+        $"There is no metric contract {job.KpiId}@{job.ContractVersion} in the catalogue.", "Put the contract first, or name a version that exists (kpictl contracts).");
+
+    private static IEnumerable<Finding> Status(JobArtifact job, MetricContract contract) => contract.Status switch
+    {
+        ContractStatus.Active => [],
+        ContractStatus.Deprecated => [new Finding("/contract_version", 0, 0, "contract.deprecated", Severity.Warning,
+            $"The contract {job.KpiId}@{job.ContractVersion} is deprecated.", "Move to a newer version before it is retired.")],
+        ContractStatus.Retired => [Error("/contract_version", "contract.retired",
+            $"The contract {job.KpiId}@{job.ContractVersion} is retired.", "Name a version that is active.")],
+        _ => [Error("/contract_version", "contract.not_active",
+            $"The contract {job.KpiId}@{job.ContractVersion} is {contract.Status}, not active.", "It must be approved and made active first.")],
+    };
+
+    private static IEnumerable<Finding> Dependencies(JobArtifact job, MetricContract contract) =>
+    [
+        .. contract.GdpDependencies.Except(job.Dependencies.Gdp).Select(table => Error("/dependencies/gdp", "contract.missing_dependency",
+            $"The contract is computed from {table}, and the job does not wait for it.", $"Add {table} to dependencies.gdp.")),
+        .. contract.KpiDependencies.Except(job.Dependencies.Kpis).Select(kpi => Error("/dependencies/kpis", "contract.missing_dependency",
+            $"The contract is computed from {kpi}, and the job does not wait for it.",
+            $"Add {{ kpi_id: {kpi.KpiId}, contract_version: \"{kpi.ContractVersion}\" }} to dependencies.kpis.")),
+    ];
+
+    private static IEnumerable<Finding> Time(JobArtifact job, MetricContract contract)
+    {
+        if (job.Runtime.Time?["grain"]?.GetValue<string>() is { } grain && grain != contract.Grain)
+            yield return Error("/runtime/time/grain", "contract.grain", $"The contract's grain is {contract.Grain}, not {grain}.", "Leave grain out, or name the contract's.");
+        if (job.Runtime.Time?["calendar"]?.GetValue<string>() is { } calendar && calendar != "gregorian")
+            yield return Error("/runtime/time/calendar", "contract.calendar", "Only the gregorian calendar is executed so far.", "Leave calendar out.");
+    }
+
+    private static IEnumerable<Finding> Dimensions(JobArtifact job, MetricContract contract)
+    {
+        foreach (var (i, name) in job.Runtime.Dimensions.Index().Where(d => contract.Dimensions.All(known => known.Name != d.Item)))
+            yield return Error(string.Create(CultureInfo.InvariantCulture, $"/runtime/dimensions/{i}"), "contract.dimension", $"{name} is not a dimension of the contract.", Known(contract.Dimensions.Select(d => d.Name)));
+        foreach (var twice in job.Runtime.Dimensions.GroupBy(name => name).Where(group => group.Count() > 1))
+            yield return Error("/runtime/dimensions", "contract.dimension", $"{twice.Key} stands twice.", "Name each dimension once.");
+    }
+
+    private static IEnumerable<Finding> Extensions(JobArtifact job, MetricContract contract) =>
+        from category in job.Runtime.Extensions
+        let known = contract.Extensions.GetValueOrDefault(category.Key) ?? []
+        from extension in category.Value.Index()
+        where !known.Contains(extension.Item)
+        select Error(string.Create(CultureInfo.InvariantCulture, $"/runtime/extensions/{category.Key}/{extension.Index}"), "contract.extension",
+            $"{extension.Item} is not among the contract's {category.Key} extensions.", Known(known));
+
+    internal static string Known(IEnumerable<string> names) =>
+        string.Join(", ", names) is { Length: > 0 } list ? $"The contract has: {list}." : "The contract has none.";
+
+    internal static Finding Error(string path, string rule, string message, string hint) => new(path, 0, 0, rule, Severity.Error, message, hint);
+}

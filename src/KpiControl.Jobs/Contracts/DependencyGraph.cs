@@ -1,0 +1,50 @@
+using KpiControl.Jobs.Artifacts;
+
+namespace KpiControl.Jobs.Contracts;
+
+/// <summary>Which KPI is computed from which, each at a pinned version: the graph that must have no cycle.</summary>
+public sealed class DependencyGraph
+{
+    private readonly Dictionary<KpiReference, HashSet<KpiReference>> _upstreams = [];
+
+    /// <summary>Adds to what is known of a KPI: several jobs of one KPI wait for all that any of them names.</summary>
+    public void Add(KpiReference kpi, IEnumerable<KpiReference> upstreams)
+    {
+        if (!_upstreams.TryGetValue(kpi, out var known)) _upstreams[kpi] = known = [];
+        known.UnionWith(upstreams);
+    }
+
+    public void Add(JobArtifact job) => Add(new KpiReference(job.KpiId, job.ContractVersion), job.Dependencies.Kpis);
+
+    /// <summary>The way from a KPI back to itself, first and last the same, or null where there is none.</summary>
+    public IReadOnlyList<KpiReference>? CycleThrough(KpiReference kpi)
+    {
+        // Breadth first, so the shortest way is the one shown; and no recursion, so no depth can break it.
+        var reachedFrom = new Dictionary<KpiReference, KpiReference>();
+        var next = new Queue<KpiReference>([kpi]);
+        while (next.TryDequeue(out var at))
+            foreach (var upstream in _upstreams.GetValueOrDefault(at) ?? [])
+            {
+                if (upstream == kpi) return Path(kpi, at, reachedFrom);
+                if (reachedFrom.TryAdd(upstream, at)) next.Enqueue(upstream);
+            }
+        return null;
+    }
+
+    /// <summary>Stage 5 of validation: a job within this graph, to which it was added.</summary>
+    public IReadOnlyList<Finding> Check(JobArtifact job)
+    {
+        if (CycleThrough(new KpiReference(job.KpiId, job.ContractVersion)) is not { } cycle) return [];
+        return [new Finding("/dependencies/kpis", 0, 0, "graph.cycle", Severity.Error,
+            $"The KPI would wait for itself: {string.Join(" → ", cycle)}.", "Take one of these dependencies away.")];
+    }
+
+    private static List<KpiReference> Path(KpiReference kpi, KpiReference last, Dictionary<KpiReference, KpiReference> reachedFrom)
+    {
+        var path = new List<KpiReference> { kpi };
+        for (var at = last; at != kpi; at = reachedFrom[at]) path.Add(at);
+        path.Add(kpi);
+        path.Reverse();
+        return path;
+    }
+}
