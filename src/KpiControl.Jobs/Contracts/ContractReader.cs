@@ -22,7 +22,7 @@ public static partial class ContractReader
     public static ContractReading Read(ReadOnlyMemory<byte> text, ArtifactFormat format)
     {
         var findings = new FindingList();
-        var root = DocumentReader.Read(text.Span, format, findings);
+        var root = DocumentReader.Read(text.Span, format, findings, out _);
         if (root is { Kind: not NodeKind.Object }) findings.Error("contract.type", root, "A metric contract is an object with header and payload.");
         var contract = root is null || findings.HasErrors ? null : Contract(root, findings);
         if (contract is null || findings.HasErrors) return new ContractReading { Findings = findings.ToList() };

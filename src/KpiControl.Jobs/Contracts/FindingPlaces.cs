@@ -10,7 +10,7 @@ public static class FindingPlaces
     public static IReadOnlyList<Finding> Fill(IReadOnlyList<Finding> findings, ReadOnlyMemory<byte> text, ArtifactFormat format)
     {
         if (findings.All(finding => finding.Line > 0)) return findings;
-        if (DocumentReader.Read(text.Span, format, new FindingList()) is not { } root) return findings;
+        if (DocumentReader.Read(text.Span, format, new FindingList(), out _) is not { } root) return findings;
         return [.. findings.Select(finding => finding.Line > 0 ? finding : Place(finding, root))];
     }
 
