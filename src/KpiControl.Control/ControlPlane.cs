@@ -1,6 +1,8 @@
 using KpiControl.Control.Database;
 using KpiControl.Control.Hosting;
+using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
+using KpiControl.Control.Tenants;
 
 namespace KpiControl.Control;
 
@@ -13,6 +15,8 @@ internal static class ControlPlane
         builder.Services
             .AddDatabase()
             .AddCallerSecurity()
+            .AddTenants()
+            .AddRequests()
             .AddGrpcApi();
         return builder;
     }

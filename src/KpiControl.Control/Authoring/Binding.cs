@@ -1,0 +1,28 @@
+namespace KpiControl.Control.Authoring;
+
+/// <summary>A binding as stored.</summary>
+internal sealed record Binding
+{
+    public long BindingId { get; init; }
+    public long DefId { get; init; }
+    public required string TenantId { get; init; }
+    public required string Environment { get; init; }
+    public required string Region { get; init; }
+    public required string JobId { get; init; }
+    public required string KpiId { get; init; }
+    public required string ContractVersion { get; init; }
+    public required string ScheduleCron { get; init; }
+    public required string Timezone { get; init; }
+    public bool ActiveFlag { get; init; }
+    public required string ScdView { get; init; }
+    /// <summary>JSON: what cron cannot say.</summary>
+    public required string ScheduleExtra { get; init; }
+    public int Revision { get; init; }
+    public bool ScheduleOverridden { get; init; }
+    public required string ContentHash { get; init; }
+
+    public string Etag => Etags.Of(Revision);
+}
+
+/// <summary>How a request addresses a binding.</summary>
+internal readonly record struct BindingKey(long BindingId, string Tenant, string Environment, string JobId);

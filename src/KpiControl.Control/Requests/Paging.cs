@@ -1,0 +1,46 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using Google.Protobuf;
+using KpiControl.Control.Hosting;
+
+namespace KpiControl.Control.Requests;
+
+/// <summary>Pages of a list: how many, and from where. A token belongs to the query that it came from.</summary>
+/// <param name="Size">What was asked for, within bounds.</param>
+/// <param name="After">The position behind the last row of the page before; null on the first page.</param>
+internal sealed record Paging(int Size, string? After)
+{
+    private const int DefaultSize = 50, LargestSize = 1000, DigestBytes = 16;
+
+    public static Paging Of(IMessage request)
+    {
+        var size = (int)Field(request, "page_size");
+        if (size < 0)
+            throw Reject.Invalid("page_size", "is below 0; leave it out for 50, at most 1000");
+        var token = (string)Field(request, "page_token");
+        return new Paging(size == 0 ? DefaultSize : Math.Min(size, LargestSize), token.Length == 0 ? null : Position(request, token));
+    }
+
+    /// <summary>The token of the page after <paramref name="position"/>.</summary>
+    public static string Token(IMessage request, string position) =>
+        Base64Url.EncodeToString([.. Digest(request), .. Encoding.UTF8.GetBytes(position)]);
+
+    private static string Position(IMessage request, string token)
+    {
+        var bytes = Base64Url.IsValid(token) ? Base64Url.DecodeFromChars(token) : [];
+        return bytes.Length > DigestBytes && bytes.AsSpan(0, DigestBytes).SequenceEqual(Digest(request))
+            ? Encoding.UTF8.GetString(bytes, DigestBytes, bytes.Length - DigestBytes)
+            : throw Reject.Invalid("page_token", "is not one of this query: send it with the same parameters, or start without it");
+    }
+
+    private static byte[] Digest(IMessage request)
+    {
+        var query = request.Descriptor.Parser.ParseFrom(request.ToByteString());
+        query.Descriptor.FindFieldByName("page_size").Accessor.Clear(query);
+        query.Descriptor.FindFieldByName("page_token").Accessor.Clear(query);
+        return SHA256.HashData([.. Encoding.UTF8.GetBytes(query.Descriptor.FullName), 0, .. query.ToByteArray()])[..DigestBytes];
+    }
+
+    private static object Field(IMessage request, string name) => request.Descriptor.FindFieldByName(name).Accessor.GetValue(request);
+}

@@ -1,0 +1,45 @@
+namespace KpiControl.Control.Requests;
+
+internal sealed record EarlierRequest
+{
+    public required string Method { get; init; }
+    public required byte[] BodyDigest { get; init; }
+    public required byte[] Response { get; init; }
+}
+
+internal static class RequestStore
+{
+    private const string SetTenants = """
+        SELECT set_config('kpi.tenants', @tenants, true)
+        """;
+
+    // Read by row-level security, which can close over this without a change here.
+    public static Task SetTenantsAsync(RequestTransaction tx, string tenants) => tx.ExecuteAsync(SetTenants, new { tenants });
+
+    // Waits for a racing transaction that claims the same id; a claim older than a day is nobody's any more.
+    private const string Claim = """
+        INSERT INTO kpi_request AS r (principal, request_id, method, body_digest) VALUES (@principal, @id, @method, @digest)
+        ON CONFLICT (principal, request_id) DO UPDATE
+          SET method = excluded.method, body_digest = excluded.body_digest, response = NULL, recorded_at = now()
+          WHERE r.recorded_at < now() - interval '24 hours'
+        """;
+
+    /// <returns>True where this transaction is the first with the id.</returns>
+    public static async Task<bool> ClaimAsync(RequestTransaction tx, Guid id, string method, byte[] digest) =>
+        await tx.ExecuteAsync(Claim, new { principal = tx.Caller.Principal, id, method, digest }) == 1;
+
+    private const string Find = """
+        SELECT method, body_digest, response FROM kpi_request WHERE principal = @principal AND request_id = @id
+        """;
+
+    public static async Task<EarlierRequest> EarlierAsync(RequestTransaction tx, Guid id) =>
+        await tx.FindAsync<EarlierRequest>(Find, new { principal = tx.Caller.Principal, id })
+        ?? throw new InvalidOperationException("A request that was claimed is gone.");
+
+    private const string Keep = """
+        UPDATE kpi_request SET response = @response WHERE principal = @principal AND request_id = @id
+        """;
+
+    public static Task KeepAsync(RequestTransaction tx, Guid id, byte[] response) =>
+        tx.ExecuteAsync(Keep, new { principal = tx.Caller.Principal, id, response });
+}

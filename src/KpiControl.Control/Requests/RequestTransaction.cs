@@ -1,0 +1,66 @@
+using Dapper;
+using KpiControl.Control.Database;
+using KpiControl.Control.Security;
+using Npgsql;
+
+namespace KpiControl.Control.Requests;
+
+/// <summary>
+/// What one call reads and writes, under the role of requests and with the caller's tenants set for the transaction.
+/// Disposed without <see cref="CommitAsync"/>, nothing of it happened.
+/// </summary>
+internal sealed class RequestTransaction : IAsyncDisposable
+{
+    private readonly NpgsqlTransaction transaction;
+    private readonly CancellationToken token;
+
+    private RequestTransaction(NpgsqlConnection connection, NpgsqlTransaction transaction, Caller caller, CancellationToken token) =>
+        (Connection, this.transaction, Caller, this.token) = (connection, transaction, caller, token);
+
+    public NpgsqlConnection Connection { get; }
+
+    public Caller Caller { get; }
+
+    /// <summary>The caller's request_id, where one was sent: it stands in the audit row.</summary>
+    public Guid? RequestId { get; init; }
+
+    public CancellationToken Token => token;
+
+    /// <summary>The tenants whose rows exist for the caller; null: all of them.</summary>
+    public string[]? Tenants => Caller.TenantsFor(Verb.List)?.ToArray();
+
+    public static async Task<RequestTransaction> BeginAsync(Databases databases, Caller caller, CancellationToken token, Guid? requestId = null)
+    {
+        var connection = await databases.Requests.OpenConnectionAsync(token);
+        try
+        {
+            var transaction = await connection.BeginTransactionAsync(token);
+            var begun = new RequestTransaction(connection, transaction, caller, token) { RequestId = requestId };
+            await RequestStore.SetTenantsAsync(begun, begun.Tenants is { } tenants ? string.Join(',', tenants) : "*");
+            return begun;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    public Task<int> ExecuteAsync(string sql, object? parameters = null) => Connection.ExecuteAsync(Command(sql, parameters));
+
+    public async Task<IReadOnlyList<T>> QueryAsync<T>(string sql, object? parameters = null) =>
+        (await Connection.QueryAsync<T>(Command(sql, parameters))).AsList();
+
+    /// <summary>The one row, or default where there is none.</summary>
+    public Task<T?> FindAsync<T>(string sql, object? parameters = null) => Connection.QuerySingleOrDefaultAsync<T>(Command(sql, parameters));
+
+    public Task CommitAsync() => transaction.CommitAsync(token);
+
+    public async ValueTask DisposeAsync()
+    {
+        await transaction.DisposeAsync();
+        await Connection.DisposeAsync();
+    }
+
+    private CommandDefinition Command(string sql, object? parameters) => new(sql, parameters, transaction, cancellationToken: token);
+}
