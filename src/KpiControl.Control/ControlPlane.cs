@@ -2,6 +2,7 @@ using KpiControl.Control.Database;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
+using KpiControl.Control.Signals;
 using KpiControl.Control.Tenants;
 
 namespace KpiControl.Control;
@@ -17,6 +18,7 @@ internal static class ControlPlane
             .AddCallerSecurity()
             .AddTenants()
             .AddRequests()
+            .AddSignals()
             .AddGrpcApi();
         return builder;
     }
