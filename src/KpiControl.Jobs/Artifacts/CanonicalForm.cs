@@ -1,4 +1,3 @@
-using System.Globalization;
 using KpiControl.Jobs.Artifacts.Text;
 
 namespace KpiControl.Jobs.Artifacts;
@@ -10,7 +9,12 @@ namespace KpiControl.Jobs.Artifacts;
 /// <remarks>Removing defaults, rather than filling them in, lets the schema gain optional fields without changing any hash.</remarks>
 internal static class CanonicalForm
 {
-    public static ArtifactNode Of(ArtifactNode root) => Normalise(root, "");
+    public static ArtifactNode Of(ArtifactNode root) => Normalise(WithVersionAsText(root), "");
+
+    /// <summary>An unquoted 1.0 reads as a number, here alone meant as text; a tool that knows no 1.0 beside 1 has even written 1.</summary>
+    public static ArtifactNode WithVersionAsText(ArtifactNode root) =>
+        root["schema_version"] is not { Kind: NodeKind.Number, Number: 1 } version ? root
+            : ArtifactNode.Of([.. root.Members.Select(m => m.Value == version ? m with { Value = ArtifactNode.Of("1.0", version.Place) } : m)], root.Place);
 
     private static ArtifactNode Normalise(ArtifactNode node, string pointer)
     {
@@ -20,8 +24,6 @@ internal static class CanonicalForm
             NodeKind.Object => NormaliseObject(node, pointer, kind),
             NodeKind.Array => NormaliseArray(node, pointer, kind),
             NodeKind.String when kind is FieldKind.Duration or FieldKind.Target => ArtifactNode.Of(Durations.Canonical(node.Text), node.Place),
-            // A tool that knows no 1.0 beside 1 has made a number of the version: the schema lets that one number pass.
-            NodeKind.Number when pointer == "/schema_version" => ArtifactNode.Of(node.Number.ToString("0.0", CultureInfo.InvariantCulture), node.Place),
             _ => Copy(node),
         };
     }

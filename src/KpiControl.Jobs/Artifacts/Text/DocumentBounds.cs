@@ -9,9 +9,9 @@ internal sealed class DocumentBounds(FindingList findings)
     public string Pointer => string.Concat(_names.Select(JsonPointer.Segment));
 
     /// <summary>False when the document ends here: too deep or too many values.</summary>
-    public bool Enter(TextPlace at)
+    public bool Enter(TextPlace at, bool isContainer)
     {
-        if (_names.Count > ArtifactLimits.MaxDepth)
+        if (isContainer && _names.Count >= ArtifactLimits.MaxDepth)
         {
             findings.Error("limits.depth", at, "", $"The document is nested deeper than {ArtifactLimits.MaxDepth} levels.");
             return false;

@@ -40,7 +40,7 @@ internal ref struct JsonTextReader
     private ArtifactNode? ReadValue()
     {
         var at = Here();
-        if (!_bounds.Enter(at)) return null;
+        if (!_bounds.Enter(at, isContainer: _json.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray)) return null;
         return _json.TokenType switch
         {
             JsonTokenType.StartObject => ReadObject(at),

@@ -55,14 +55,14 @@ internal sealed class YamlEventReader(string text, DocumentBounds bounds)
     {
         if (start.Version is { } version && version.Version is not { Major: 1, Minor: 2 })
             bounds.Error("syntax.directive", PlaceOf(version.Start), "Only %YAML 1.2 is read.", "Remove the directive.");
-        if (start.Tags?.FirstOrDefault(t => t.Start.Index > 0 || t.End.Index > 0) is { } tag)
+        if (start.Tags?.FirstOrDefault(t => (t.Handle, t.Prefix) is not (("!", "!") or ("!!", "tag:yaml.org,2002:"))) is { } tag)
             bounds.Error("syntax.directive", PlaceOf(tag.Start), "%TAG is not read.", "Remove the directive.");
     }
 
     private ArtifactNode? ReadNode()
     {
         var at = PlaceOf(_events.Current!.Start);
-        if (!bounds.Enter(at)) return null;
+        if (!bounds.Enter(at, isContainer: _events.Current is MappingStart or SequenceStart)) return null;
         RefuseProperties(at);
         return _events.Current switch
         {

@@ -19,7 +19,6 @@ internal static class YamlScalars
     /// <summary>False for what no JSON number is (.inf, .nan) and for what a double does not keep.</summary>
     public static bool TryNumber(string plain, out double value)
     {
-        value = 0;
         if (plain.StartsWith("0x", StringComparison.Ordinal)) return TryInteger(plain[2..], 16, out value);
         if (plain.StartsWith("0o", StringComparison.Ordinal)) return TryInteger(plain[2..], 8, out value);
         return NumberText.TryRead(plain, out value);
@@ -27,14 +26,15 @@ internal static class YamlScalars
 
     private static bool TryInteger(string digits, int radix, out double value)
     {
-        value = 0;
+        var whole = 0L;
         foreach (var digit in digits)
         {
-            value = (value * radix) + int.Parse([digit], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
-            if (value > 1L << 53) return false;
+            whole = (whole * radix) + int.Parse([digit], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            if (whole > 1L << 53) break;
         }
 
-        return true;
+        value = whole;
+        return whole <= 1L << 53;
     }
 
     private static bool IsNumber(string plain)
