@@ -14,7 +14,7 @@ public static class ContractCheck
         return
         [
             .. Status(job, contract), .. Dependencies(job, contract), .. Time(job, contract), .. Dimensions(job, contract),
-            .. FilterCheck.Check(job, contract), .. Extensions(job, contract), .. FreshnessCheck.Check(job),
+            .. FilterCheck.Check(job, contract), .. Extensions(job, contract), .. Freshness(job, contract),
         ];
     }
 
@@ -45,8 +45,6 @@ public static class ContractCheck
     {
         if (job.Runtime.Time?["grain"]?.GetValue<string>() is { } grain && grain != contract.Grain)
             yield return Error("/runtime/time/grain", "contract.grain", $"The contract's grain is {contract.Grain}, not {grain}.", "Leave grain out, or name the contract's.");
-        if (job.Runtime.Time?["calendar"]?.GetValue<string>() is { } calendar && calendar != "gregorian")
-            yield return Error("/runtime/time/calendar", "contract.calendar", "Only the gregorian calendar is executed so far.", "Leave calendar out.");
     }
 
     private static IEnumerable<Finding> Dimensions(JobArtifact job, MetricContract contract)
@@ -64,6 +62,15 @@ public static class ContractCheck
         where !known.Contains(extension.Item)
         select Error(string.Create(CultureInfo.InvariantCulture, $"/runtime/extensions/{category.Key}/{extension.Index}"), "contract.extension",
             $"{extension.Item} is not among the contract's {category.Key} extensions.", Known(known));
+
+    // Whether the schedule can keep the job's own promise is a question of stage 3, which needs no contract.
+    private static IEnumerable<Finding> Freshness(JobArtifact job, MetricContract contract)
+    {
+        if (contract.FreshnessSlaMinutes is { } minutes && job.Sla?.Freshness is { } promised && promised.Target > TimeSpan.FromMinutes(minutes))
+            yield return new Finding("/sla/freshness", 0, 0, "contract.freshness", Severity.Warning,
+                $"The job promises {Durations.Format(promised.Target)}; its contract promises {Durations.Format(TimeSpan.FromMinutes(minutes))}.",
+                "Promise no less than the contract does, and run often enough to keep it.");
+    }
 
     internal static string Known(IEnumerable<string> names) =>
         string.Join(", ", names) is { Length: > 0 } list ? $"The contract has: {list}." : "The contract has none.";

@@ -6,6 +6,7 @@ using KpiControl.Jobs.Artifacts;
 namespace KpiControl.Jobs.Contracts;
 
 /// <summary>Filters against the contract's fields: the field exists, the operator fits its type, and the values are of it.</summary>
+/// <remarks>Whether a value is one, a list or none, as its operator takes it, is a question of stage 3.</remarks>
 internal static class FilterCheck
 {
     public static IEnumerable<Finding> Check(JobArtifact job, MetricContract contract) =>
@@ -18,7 +19,7 @@ internal static class FilterCheck
                 ContractCheck.Known(contract.Dimensions.Concat(contract.Filters).Select(f => f.Name)))];
         if (!OperatorFits(filter.Op, field.DataType))
             return [ContractCheck.Error(path + "/op", "contract.filter_op", $"{filter.Op} cannot be asked of {filter.Field}, which is {field.DataType}.", "")];
-        return Shape(filter, path) is { } wrong ? [wrong] : Values(filter, path, field);
+        return Values(filter, path, field);
     }
 
     private static bool OperatorFits(string op, string type) => op switch
@@ -27,18 +28,6 @@ internal static class FilterCheck
         "<" or "<=" or ">" or ">=" or "between" => type != "BOOLEAN",
         _ => true,
     };
-
-    private static Finding? Shape(JobFilter filter, string path)
-    {
-        var wanted = filter.Op switch
-        {
-            "is_null" or "is_not_null" => filter.Value is null ? null : "no value",
-            "in" or "not_in" => filter.Value is JsonArray { Count: > 0 } ? null : "a list of values",
-            "between" => filter.Value is JsonArray { Count: 2 } ? null : "a list of two values, both included",
-            _ => filter.Value is JsonValue ? null : "one value",
-        };
-        return wanted is null ? null : ContractCheck.Error(path + "/value", "contract.filter_value", $"{filter.Op} takes {wanted}.", "");
-    }
 
     private static IEnumerable<Finding> Values(JobFilter filter, string path, ContractField field) => filter.Value switch
     {

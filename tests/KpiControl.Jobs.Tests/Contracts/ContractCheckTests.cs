@@ -45,7 +45,6 @@ public sealed class ContractCheckTests
     [InlineData("scd_view: as_reported", "dimensions: [company_id, region]", "contract.dimension", "/runtime/dimensions/1")]
     [InlineData("scd_view: as_reported", "dimensions: [company_id, company_id]", "contract.dimension", "/runtime/dimensions")]
     [InlineData("scd_view: as_reported", "time: { grain: day }", "contract.grain", "/runtime/time/grain")]
-    [InlineData("scd_view: as_reported", "time: { calendar: fiscal }", "contract.calendar", "/runtime/time/calendar")]
     public void What_the_contract_does_not_have_is_refused(string good, string bad, string rule, string path)
     {
         var finding = Assert.Single(Check(good, bad));
@@ -79,13 +78,8 @@ public sealed class ContractCheckTests
 
     [Theory]
     [InlineData("ledger_type", "=", "3", "/value")]
-    [InlineData("ledger_type", "=", "[actual]", "/value")]
-    [InlineData("ledger_type", "in", "actual", "/value")]
     [InlineData("ledger_type", "in", "[actual, 3]", "/value/1")]
-    [InlineData("ledger_type", "is_null", "actual", "/value")]
-    [InlineData("ledger_type", "=", "null", "/value")]
     [InlineData("amount", "like", "\"1%\"", "/op")]
-    [InlineData("amount", "between", "[1]", "/value")]
     [InlineData("amount", "=", "\"1\"", "/value")]
     [InlineData("lines", "=", "1.5", "/value")]
     [InlineData("lines", "=", "3000000000", "/value")]
@@ -102,19 +96,11 @@ public sealed class ContractCheckTests
         "- field: ledger_type\n      op: \"=\"\n      value: actual", $"- {{ field: {field}, op: \"{op}\", value: {value} }}");
 
     [Theory]
-    [InlineData("0 2 * * *", "UTC", "24h", 0)]
-    [InlineData("0 2 * * *", "UTC", "20h", 1)]
-    [InlineData("0 2 * * MON", "UTC", "7d", 0)]
-    [InlineData("0 2 * * MON-FRI", "UTC", "24h", 1)]
-    [InlineData("0 9-17 * * *", "UTC", "2h", 1)]
-    [InlineData("0 4 * * *", "Europe/Berlin", "{ target: 24h, grace: 30m }", 1)]
-    [InlineData("0 4 * * *", "Europe/Berlin", "{ target: 24h, grace: 75m }", 0)]
-    public void A_freshness_that_the_schedule_cannot_keep_is_warned_of(string cron, string zone, string freshness, int findings)
-    {
-        var job = Samples.Job(Samples.Dso.Replace("\"0 2 * * *\"", $"\"{cron}\"", StringComparison.Ordinal)
-            .Replace("\"UTC\"", $"\"{zone}\"", StringComparison.Ordinal).Replace("freshness: \"24h\"", $"freshness: {freshness}", StringComparison.Ordinal));
-        Assert.Equal(findings, ContractCheck.Check(job, Contract).Count(f => f is { Rule: "contract.freshness", Severity: Severity.Warning }));
-    }
+    [InlineData("24h", 0)]
+    [InlineData("12h", 0)]
+    [InlineData("25h", 1)]
+    public void A_promise_that_falls_short_of_the_contracts_is_warned_of(string freshness, int findings) =>
+        Assert.Equal(findings, Check("freshness: \"24h\"", $"freshness: {freshness}").Count(f => f is { Rule: "contract.freshness", Severity: Severity.Warning }));
 
     [Fact]
     public void Findings_get_their_place_in_the_text()
