@@ -1,0 +1,149 @@
+# shellcheck shell=bash
+# The sample jobs, by the same doors as any user's: kpictl and REST. Every call may be repeated and changes nothing then.
+
+# The day before which each table is complete (samples/data/README.md).
+data_through() {
+  case $1 in
+    GDP_ElectricityGeneration) echo 2018-01-01 ;;
+    GDP_Employment) echo 2016-01-01 ;;
+    GDP_Unemployment) echo 2010-03-01 ;;
+    GDP_Flights) echo 2001-04-01 ;;
+    GDP_Receivables | GDP_Sales) echo 2025-01-01 ;;
+    *) die "samples: nobody said through which day $1 is complete" ;;
+  esac
+}
+
+rest() { # PATH [curl options]
+  curl -fsS --max-time 30 -H "authorization: Bearer $KPI_TOKEN" "${@:2}" "$KPI_REST$1"
+}
+
+run_samples() {
+  eval "$(dev_env)"
+  export KPICTL_TENANT=acme
+  step "contracts" kpictl contracts put -f samples/contracts
+  step "jobs in dev (eu)" kpictl apply -f samples/jobs --env dev --region eu
+  step "the same jobs in stg (us)" kpictl apply -f samples/jobs --env stg --region us
+  rest "/api/kpi-jobs?page_size=1000" | jq -c '.jobs | sort_by(.job_id, .environment)' >"$STATE/jobs.json"
+  step "what they wait for: refreshes and signals" publish_facts
+  trigger_all
+  await_all
+  print_all
+}
+
+# A job's last business date: the earliest of its inputs' last days, through other KPIs too. Prints "binding_id date"
+# for every run that is needed: a KPI that another one reads must also have run for that other's date.
+run_plan() {
+  local dataset through=""
+  for dataset in $(jq -r '[.[].dependencies[]? | select(.dep_type == "gdp") | .dep_value] | unique[]' "$STATE/jobs.json"); do
+    through+="$dataset $(date -u -d "$(data_through "$dataset") - 1 day" +%F)"$'\n'
+  done
+  jq -r --arg through "$through" '
+    ($through | split("\n") | map(select(. != "") | split(" ") | {key: .[0], value: .[1]}) | from_entries) as $last
+    | . as $jobs
+    | def upstream($job): [$job.dependencies[]? | select(.dep_type == "kpi") | .dep_value] as $wanted
+        | $jobs[] | select(.environment == $job.environment and ("\(.kpi_id)@\(.contract_version)" | IN($wanted[])));
+      def latest($job): [($job.dependencies[]? | select(.dep_type == "gdp") | $last[.dep_value]), (upstream($job) | latest(.))] | min;
+      def runs($job; $date): {job: $job, date: $date}, (upstream($job) | runs(.; $date));
+    [.[] | latest(.) as $date | runs(.; $date)] | unique_by(.job.binding_id, .date)
+    | .[] | "\(.job.binding_id) \(.date)"' "$STATE/jobs.json"
+}
+
+publish_facts() {
+  local environment dataset day id date name
+  for environment in dev stg; do
+    for dataset in $(jq -r '[.[].dependencies[]? | select(.dep_type == "gdp") | .dep_value] | unique[]' "$STATE/jobs.json"); do
+      day=$(data_through "$dataset")
+      kpictl signal refresh "$dataset" --env "$environment" --data-through "${day}T00:00:00Z" --run-id "samples-$day"
+    done
+  done
+  while read -r id date; do
+    environment=$(job_field "$id" .environment)
+    for name in $(job_field "$id" '.dependencies[]? | select(.dep_type == "signal") | .dep_value'); do
+      kpictl signal "$name" --env "$environment" --business-date "$date"
+    done
+  done < <(run_plan)
+}
+
+job_field() { jq -r --argjson id "$(printf '"%s"' "$1")" ".[] | select((.binding_id | tostring) == \$id) | $2" "$STATE/jobs.json"; }
+
+# The run that ended a binding's occurrence of that business date well, if there is one.
+delivered() { # BINDING DATE
+  rest "/api/kpi-jobs/$1/history?page_size=200" |
+    jq -c --arg date "$2" 'first(.runs[]? | select(.business_date == $date and .final and (.status == "success" or .status == "partial")))'
+}
+
+trigger_all() {
+  local id date wanted=0
+  : >"$STATE/plan"
+  while read -r id date; do
+    [ -n "$(delivered "$id" "$date")" ] || { rest "/api/kpi-jobs/$id/trigger" --json "{\"business_date\":\"$date\",\"reason\":\"./dev up\"}" >/dev/null; wanted=$((wanted + 1)); }
+    echo "$id $date" >>"$STATE/plan"
+  done < <(run_plan)
+  say "  ✓ $wanted runs triggered, $(($(wc -l <"$STATE/plan") - wanted)) had been delivered before"
+}
+
+await_all() {
+  local left deadline=$((SECONDS + 180)) id date all; all=$(wc -l <"$STATE/plan")
+  : >"$STATE/delivered"
+  while :; do
+    left=0
+    while read -r id date; do
+      grep -q "^$id $date " "$STATE/delivered" && continue
+      local run; run=$(delivered "$id" "$date")
+      if [ -n "$run" ]; then echo "$id $date $(jq -r .run_id <<<"$run")" >>"$STATE/delivered"; else left=$((left + 1)); fi
+    done <"$STATE/plan"
+    [ ! -t 2 ] || printf '\r\033[K  … %d of %d runs delivered' $((all - left)) "$all" >&2
+    [ "$left" -gt 0 ] && [ "$SECONDS" -lt "$deadline" ] || break
+    sleep 0.5
+  done
+  [ ! -t 2 ] || printf '\r\033[K' >&2
+  if [ "$left" -gt 0 ]; then
+    say "  ✗ $left of $all runs were not delivered in three minutes:"
+    while read -r id date; do
+      grep -q "^$id $date " "$STATE/delivered" || say "      $(job_field "$id" '"\(.environment)/\(.job_id)"') for $date; why: kpictl explain $id"
+    done <"$STATE/plan"
+    return 1
+  fi
+  say "  ✓ $all runs delivered"
+}
+
+# The values come from GetRun, as any client would see them; the twin in stg must be the same to the last digit.
+print_all() {
+  local id date run twin
+  while read -r id date run; do
+    [ "$(job_field "$id" .environment)" = dev ] || continue
+    # Only each job's own last date; runs for the sake of another KPI are in the history.
+    [ "$date" = "$(awk -v id="$id" '$1 == id {print $2}' "$STATE/delivered" | sort | tail -1)" ] || continue
+    rest "/api/kpi-runs/$run" >"$STATE/run.json"
+    twin=$(twin_of "$id" "$date")
+    if [ -n "$twin" ]; then rest "/api/kpi-runs/$twin" >"$STATE/twin.json"; else echo '{}' >"$STATE/twin.json"; fi
+    print_run
+  done < <(sort -n "$STATE/delivered")
+}
+
+twin_of() { # BINDING DATE: the run of the same job in stg
+  local other; other=$(jq -r --arg job "$(job_field "$1" .job_id)" '.[] | select(.job_id == $job and .environment == "stg") | .binding_id' "$STATE/jobs.json")
+  awk -v id="$other" -v date="$2" '$1 == id && $2 == date {print $3}' "$STATE/delivered"
+}
+
+print_run() {
+  jq -rn --slurpfile run "$STATE/run.json" --slurpfile twin "$STATE/twin.json" '
+    def points: [.evidence.points[]? | {period, dimensions: (.dimensions // {}), metric, value, extensions}] | sort_by(.period, (.dimensions | tostring));
+    def number: if . == null then "-" else (. * 1000000 | round / 1000000 | tostring) end;
+    def pad($n): tostring | . + (" " * ([$n - length, 0] | max));
+    def left($n): tostring | (" " * ([$n - length, 0] | max)) + .;
+    $run[0] as $r | ($r | points) as $p | ($twin[0] | points) as $q
+    | ([$p[].extensions // {} | keys_unsorted[]] | unique | (["MoM"] + (. - ["MoM"]))) as $extensions
+    | "",
+      "\($r.run.kpi_id)@\($r.run.contract_version)  \($r.run.job_id), business date \($r.run.business_date)",
+      "  \("period" | pad(12))\("dimension" | pad(34))\("value" | left(16))\($extensions | map(left(12)) | join(""))",
+      ($p[-12:][] | . as $x | "  \($x.period | pad(12))\([$x.dimensions | to_entries[] | .value] | join(", ") | if . == "" then "-" else . end | pad(34))\($x.value | number | left(16))\([$extensions[] as $e | $x.extensions[$e]? | number | left(12)] | join(""))"),
+      (if ($p | length) > 12 then "  the last 12 of \($p | length): kpictl runs \($r.run.run_id) --points all" else empty end),
+      "  from \([$r.evidence.lineage.sources[]? | .name + (if (.version // "") == "" then "" else "@" + .version end)] | join(", ")), by \($r.evidence.executor) on \($r.run.agent // $r.evidence.agent), run \($r.run.run_id), \($r.run.content_hash[0:19])…",
+      (if ($q | length) == 0 then "  stg/us: no run"
+       elif $p == $q and $r.run.content_hash == $twin[0].run.content_hash then "  stg/us on \($twin[0].run.agent): same hash, the same \($q | length) values"
+       elif ($p | map(del(.value, .extensions))) == ($q | map(del(.value, .extensions)))
+            and ([range($p | length) as $i | ($p[$i].value // 0) - ($q[$i].value // 0) | fabs <= 1e-9 * ([1, ($p[$i].value // 0 | fabs)] | max)] | all)
+         then "  stg/us on \($twin[0].run.agent): same hash, the same \($q | length) values (to 1e-9)"
+       else "  stg/us on \($twin[0].run.agent): OTHER VALUES, run \($twin[0].run.run_id)" end)'
+}

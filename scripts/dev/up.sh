@@ -1,0 +1,170 @@
+# shellcheck shell=bash
+# ./dev up: PostgreSQL, issuer, KPI service, control plane, two agents; then the sample jobs.
+
+# Runs a step and shows that it does; on a terminal with a clock. What it says goes to a log, shown when it fails.
+step() { # TITLE COMMAND…
+  local title=$1 began=$SECONDS log=$STATE/logs/up.log job code=0; shift
+  if [ -t 2 ]; then
+    ("$@") >"$log" 2>&1 & job=$!
+    while kill -0 "$job" 2>/dev/null; do printf '\r\033[K  … %s (%ds)' "$title" $((SECONDS - began)) >&2; sleep 0.3; done
+    wait "$job" || code=$?
+    printf '\r\033[K' >&2
+  else
+    ("$@") >"$log" 2>&1 || code=$?
+  fi
+  [ "$code" = 0 ] || { say "  ✗ $title"; tail -30 "$log" >&2; return 1; }
+  say "  ✓ $title ($((SECONDS - began))s)"
+}
+
+# name, project, executable
+APPS=(
+  "issuer samples/Issuer kpi-issuer"
+  "kpi-service samples/KpiService kpi-service"
+  "control src/KpiControl.Control kpi-control"
+  "agent src/KpiControl.Agent kpi-agent"
+  "cli src/KpiControl.Cli kpictl"
+)
+
+# Published beside what runs, and put in its place only where it differs: a process must not lose its files under it.
+publish_apps() {
+  local name project
+  for app in "${APPS[@]}"; do
+    read -r name project _ <<<"$app"
+    dotnet publish "$project" -c Release -r "$(runtime)" --self-contained false -o "$STATE/build/$name" -v q --nologo -clp:ErrorsOnly || return 1
+  done
+}
+
+runtime() { case $(uname -m) in aarch64 | arm64) echo linux-arm64 ;; *) echo linux-x64 ;; esac; }
+
+install_apps() {
+  local name executable process
+  for app in "${APPS[@]}"; do
+    read -r name _ executable <<<"$app"
+    diff -rq "$STATE/build/$name" "$STATE/app/$name" >/dev/null 2>&1 && continue
+    for process in "${PROCESSES[@]}"; do case $process in "$name" | "$name"-eu | "$name"-us) stop "$process" ;; esac; done
+    rm -rf "$STATE/app/$name"; cp -r "$STATE/build/$name" "$STATE/app/$name"
+  done
+  ln -sfn "$STATE/app/cli/kpictl" "$STATE/bin/kpictl"
+}
+
+up_postgres() {
+  local data; data=$(pg_data)
+  if [ ! -f "$data/PG_VERSION" ]; then
+    mkdir -p "$data"
+    pg_init "$data" "$PG_PASSWORD"
+  fi
+  (cd / && postgres_running) || pg_start "$data" "$PG_PORT"
+  up_databases
+}
+
+# Four login roles, each a member of one of the product's groups; the warehouse is the region's, not the product's.
+up_databases() {
+  local role group password
+  for role in owner:OWNER requests:REQUESTS scheduler:SCHEDULER reader:READER; do
+    group=kpi_${role%%:*}; password=${role##*:}_PASSWORD
+    pg_sql postgres <<SQL
+DO \$\$ BEGIN
+  IF to_regrole('$group') IS NULL THEN CREATE ROLE $group NOLOGIN; END IF;
+  IF to_regrole('kpi_dev_${role%%:*}') IS NULL THEN CREATE ROLE kpi_dev_${role%%:*} LOGIN; END IF;
+END \$\$;
+ALTER ROLE kpi_dev_${role%%:*} PASSWORD '${!password}';
+GRANT $group TO kpi_dev_${role%%:*};
+SQL
+  done
+  pg_sql postgres <<SQL
+DO \$\$ BEGIN IF to_regrole('kpi_dev_warehouse') IS NULL THEN CREATE ROLE kpi_dev_warehouse LOGIN; END IF; END \$\$;
+ALTER ROLE kpi_dev_warehouse PASSWORD '$WAREHOUSE_PASSWORD';
+SELECT 'CREATE DATABASE kpi OWNER kpi_owner' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'kpi') \gexec
+SELECT 'CREATE DATABASE warehouse OWNER kpi_dev_warehouse' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'warehouse') \gexec
+SQL
+}
+
+# The sample files, as a pipeline would have loaded them.
+up_warehouse() {
+  (cd samples/warehouse && PGPASSWORD=$WAREHOUSE_PASSWORD "$(pg_bindir)/psql" -X -q -v ON_ERROR_STOP=1 \
+    -h 127.0.0.1 -p "$PG_PORT" -U kpi_dev_warehouse -d warehouse -f postgres.sql)
+}
+
+up_issuer() {
+  running issuer || start issuer "$STATE/app/issuer/kpi-issuer" serve --dir "$STATE/issuer" --port "$ISSUER_PORT" \
+    --keep "agent-eu=$STATE/agent-eu/token" "agent-us=$STATE/agent-us/token"
+  wait_for "the issuer" issuer curl -fs "http://127.0.0.1:$ISSUER_PORT/jwks"
+}
+
+up_service() {
+  running kpi-service || start kpi-service env KPI_SERVICE_TOKEN="$SERVICE_PASSWORD" KPI_SERVICE_DATA="$PWD/samples/data" \
+    ASPNETCORE_URLS="http://127.0.0.1:$SERVICE_PORT" "$STATE/app/kpi-service/kpi-service"
+  wait_for "the KPI service" kpi-service curl -s "http://127.0.0.1:$SERVICE_PORT/"
+}
+
+# No password on a command line, where every user of the machine could read it.
+up_control() {
+  running control || (
+    export KPI_Database__Migrations KPI_Database__Requests KPI_Database__Scheduler
+    KPI_Database__Migrations=$(pg_string kpi_dev_owner "$OWNER_PASSWORD" kpi)
+    KPI_Database__Requests=$(pg_string kpi_dev_requests "$REQUESTS_PASSWORD" kpi)
+    KPI_Database__Scheduler=$(pg_string kpi_dev_scheduler "$SCHEDULER_PASSWORD" kpi)
+    export KPI_Authentication__Issuer="http://127.0.0.1:$ISSUER_PORT" KPI_Authentication__Audience=kpi-control
+    export KPI_Listen__Grpc="http://127.0.0.1:$GRPC_PORT" KPI_Listen__Rest="http://127.0.0.1:$REST_PORT"
+    export KPI_Tenants__0__Id=acme KPI_Tenants__0__HomeRegion=eu KPI_Tenants__0__Regions__0=eu KPI_Tenants__0__Regions__1=us
+    export KPI_Tenants__1__Id=globex KPI_Tenants__1__HomeRegion=eu KPI_Tenants__1__Regions__0=eu
+    export KPI_Node__Name=dev
+    cd "$STATE/app/control" && start control ./kpi-control
+  )
+  # Any answer will do: without a token it is a refusal, and only a migrated process gives one.
+  wait_for "the control plane" control curl -s "http://127.0.0.1:$REST_PORT/api/kpi-jobs"
+}
+
+up_agent() { # REGION
+  local agent=agent-$1
+  running "$agent" || (
+    export KPI_Agent__Name=$agent KPI_Agent__Region=$1 KPI_Agent__Connections="$PWD/samples/connections/$1.yaml"
+    export KPI_Agent__ControlPlane__Address="http://127.0.0.1:$GRPC_PORT" KPI_Agent__ControlPlane__Token="file:$STATE/$agent/token"
+    export KPI_Agent__Outbox__Directory="$STATE/$agent/outbox"
+    export WAREHOUSE_ENDPOINT="postgresql://127.0.0.1:$PG_PORT/warehouse" WAREHOUSE_USER=kpi_dev_warehouse WAREHOUSE_PASSWORD
+    export KPI_SERVICE_ENDPOINT="http://127.0.0.1:$SERVICE_PORT" KPI_SERVICE_TOKEN=$SERVICE_PASSWORD
+    export DUCKDB_FILE="$STATE/$agent/warehouse.duckdb" SAMPLES_DATA="$PWD/samples/data"
+    cd "$STATE/$agent" && start "$agent" "$STATE/app/agent/kpi-agent"
+  )
+}
+
+up_agents() { up_agent eu; up_agent us; sleep 1; running agent-eu && running agent-us; }
+
+dev_up() {
+  local detach=
+  case ${1:-} in --detach | -d) detach=1 ;; "") ;; *) die "up knows --detach, not $1" ;; esac
+  state_open
+  exec 8>"$STATE/lock"; flock -n 8 || die "another ./dev up is at work here"
+  SECONDS=0
+  say "KpiControl on this machine"
+  [ -n "$detach" ] || trap 'trap - INT TERM EXIT; say; dev_down 8>&-; exit 130' INT TERM
+  step "what the machine needs" install_missing
+  step "build" publish_apps
+  step "programs in place" install_apps
+  step "PostgreSQL on 127.0.0.1:$PG_PORT" up_postgres
+  step "the warehouse, loaded with the sample files" up_warehouse
+  step "issuer of the demo principals' tokens" up_issuer
+  step "KPI service (the HTTP executor's)" up_service
+  step "control plane: gRPC 127.0.0.1:$GRPC_PORT, REST 127.0.0.1:$REST_PORT" up_control
+  step "agents: eu on PostgreSQL, us on DuckDB" up_agents
+  run_samples
+  next_commands
+  if [ -n "$detach" ]; then say "It goes on running: ./dev status, ./dev down"; return; fi
+  say "Ctrl-C stops everything (--detach would leave it running)."
+  exec 8>&-
+  while running control; do sleep 1; done
+  say "the control plane ended by itself; its log: ./dev logs control"; dev_down; exit 1
+}
+
+next_commands() {
+  cat >&2 <<'TEXT'
+
+Try next:
+  eval "$(./dev env)"
+  kpictl get --env dev                      the jobs, their last and next runs
+  kpictl describe dso_daily --env dev       one job: contract, hash, schedule, dependencies
+  kpictl history dso_daily --env dev        its runs
+  kpictl explain dso_daily --env dev        why it ran, waits or was skipped
+  psql "$KPI_WAREHOUSE" -c 'select kpi_id, period, dimensions, value from kpi_values order by 1, 2 limit 20'
+TEXT
+}
