@@ -21,6 +21,6 @@ export KPI_TOKEN_TECHNICAL='${tokens[3]}'
 export KPI_TOKEN_OPERATOR='${tokens[4]}'
 export KPI_TOKEN_AUDITOR='${tokens[5]}'
 export KPI_TOKEN_OTHER_TENANT='${tokens[6]}'
-case ":\$PATH:" in *:'$STATE/bin':*) ;; *) export PATH='$STATE/bin':"\$PATH" ;; esac
+export PATH='$STATE/bin':"\$PATH"
 TEXT
 }

@@ -81,8 +81,7 @@ SQL
 
 # The sample files, as a pipeline would have loaded them.
 up_warehouse() {
-  (cd samples/warehouse && PGPASSWORD=$WAREHOUSE_PASSWORD "$(pg_bindir)/psql" -X -q -v ON_ERROR_STOP=1 \
-    -h 127.0.0.1 -p "$PG_PORT" -U kpi_dev_warehouse -d warehouse -f postgres.sql)
+  PGPASSWORD=$WAREHOUSE_PASSWORD bash samples/warehouse/load-postgresql.sh "postgresql://kpi_dev_warehouse@127.0.0.1:$PG_PORT/warehouse"
 }
 
 up_issuer() {
@@ -118,12 +117,12 @@ up_control() {
 up_agent() { # REGION
   local agent=agent-$1
   running "$agent" || (
-    export KPI_Agent__Name=$agent KPI_Agent__Region=$1 KPI_Agent__Connections="$PWD/samples/connections/$1.yaml"
-    export KPI_Agent__ControlPlane__Address="http://127.0.0.1:$GRPC_PORT" KPI_Agent__ControlPlane__Token="file:$STATE/$agent/token"
-    export KPI_Agent__Outbox__Directory="$STATE/$agent/outbox"
-    export WAREHOUSE_ENDPOINT="postgresql://127.0.0.1:$PG_PORT/warehouse" WAREHOUSE_USER=kpi_dev_warehouse WAREHOUSE_PASSWORD
-    export KPI_SERVICE_ENDPOINT="http://127.0.0.1:$SERVICE_PORT" KPI_SERVICE_TOKEN=$SERVICE_PASSWORD
-    export DUCKDB_FILE="$STATE/$agent/warehouse.duckdb" SAMPLES_DATA="$PWD/samples/data"
+    export Agent__Name=$agent Agent__Region=$1 Agent__ConnectionsFile="$PWD/samples/connections/$1.yaml"
+    export Agent__ControlPlane__Address="http://127.0.0.1:$GRPC_PORT" Agent__ControlPlane__Token="file:$STATE/$agent/token"
+    export Agent__Outbox__Directory="$STATE/$agent/outbox"
+    export KPI_EU_WAREHOUSE_PORT=$PG_PORT KPI_EU_WAREHOUSE_USER=kpi_dev_warehouse KPI_EU_WAREHOUSE_PASSWORD=$WAREHOUSE_PASSWORD
+    export KPI_US_WAREHOUSE_FILE="$STATE/$agent/warehouse.duckdb"
+    export KPI_SERVICE_PORT=$SERVICE_PORT KPI_SERVICE_TOKEN_FILE="$STATE/service-token"
     cd "$STATE/$agent" && start "$agent" "$STATE/app/agent/kpi-agent"
   )
 }
