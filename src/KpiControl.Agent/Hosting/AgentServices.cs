@@ -1,0 +1,73 @@
+using KpiControl.Agent.ControlPlane;
+using KpiControl.Agent.Execution;
+using KpiControl.Agent.Leasing;
+using KpiControl.Agent.Outbox;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace KpiControl.Agent.Hosting;
+
+/// <summary>The agent's table of contents.</summary>
+internal static class AgentServices
+{
+    public static IServiceCollection AddAgent(this IServiceCollection services)
+    {
+        services.AddAgentHosting();
+        services.AddOutbox(); // before Leasing: services stop in reverse, and the last results need it
+        services.AddExecution();
+        services.AddControlPlane();
+        services.AddLeasing();
+        return services;
+    }
+
+    private static void AddAgentHosting(this IServiceCollection services)
+    {
+        services.AddValidated<AgentOptions>(AgentOptions.Section);
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<AgentExit>();
+        services.AddOptions<HostOptions>().Configure<IOptions<ExecutionOptions>>((host, execution) =>
+            host.ShutdownTimeout = execution.Value.LongestStop + TimeSpan.FromSeconds(10));
+    }
+
+    private static void AddOutbox(this IServiceCollection services)
+    {
+        services.AddValidated<OutboxOptions>(OutboxOptions.Section);
+        services.AddSingleton<Outbox.Outbox>();
+        services.AddHostedService(p => p.GetRequiredService<Outbox.Outbox>());
+    }
+
+    private static void AddExecution(this IServiceCollection services)
+    {
+        services.AddValidated<ExecutionOptions>(ExecutionOptions.Section);
+        services.AddSingleton<IValidateOptions<AgentOptions>, ConnectionFileValidation>();
+        services.TryAddSingleton(ExecutorTable.FromFile);
+        services.AddSingleton<ExecutionBounds>();
+        services.AddSingleton<AttemptRunner>();
+        services.AddSingleton<Attempts>();
+    }
+
+    private static void AddControlPlane(this IServiceCollection services)
+    {
+        services.AddValidated<ControlPlaneOptions>(ControlPlaneOptions.Section);
+        services.AddSingleton<ControlDoor>();
+    }
+
+    private static void AddLeasing(this IServiceCollection services)
+    {
+        services.AddValidated<LeasingOptions>(LeasingOptions.Section);
+        services.AddSingleton(p => new Slots(p.GetRequiredService<IOptions<AgentOptions>>().Value.Slots));
+        services.AddSingleton(p => new TrustWindow(p.GetRequiredService<TimeProvider>(), p.GetRequiredService<IOptions<LeasingOptions>>().Value.TrustMargin));
+        services.AddSingleton<Outbound>();
+        services.AddSingleton<Inbound>();
+        services.AddSingleton<AgentSession>();
+        services.AddSingleton<StreamClock>();
+        services.AddSingleton<LeaseStream>();
+        services.AddSingleton<StreamOpener>();
+        services.AddSingleton<TrustGuard>();
+        services.AddSingleton<Drainage>();
+        services.AddHostedService<LeaseLoop>();
+    }
+
+    private static void AddValidated<T>(this IServiceCollection services, string section) where T : class =>
+        services.AddOptions<T>().BindConfiguration(section).ValidateDataAnnotations().ValidateOnStart();
+}
