@@ -32,6 +32,7 @@ internal sealed class ExecutorRegistry : IAsyncDisposable
     private static IExecutor Make(Connection connection, IReadOnlyList<ISecretResolver> secrets, TimeProvider time) => connection.Driver switch
     {
         Driver.Http => new HttpExecutor(connection, secrets, time),
-        _ => new SqlExecutor(connection, secrets, time),
+        Driver.DuckDb => new SqlExecutor(connection, new DuckDbWarehouse(connection), secrets, time),
+        _ => new SqlExecutor(connection, new PostgresWarehouse(connection), secrets, time),
     };
 }

@@ -1,0 +1,32 @@
+using System.Data.Common;
+
+namespace KpiControl.Agent.Executors.Sql;
+
+/// <summary>An engine that KPIs are computed on: PostgreSQL, or DuckDB in process.</summary>
+internal interface IWarehouse : IAsyncDisposable
+{
+    /// <summary><c>sql/postgresql</c> or <c>sql/duckdb</c>.</summary>
+    string Executor { get; }
+
+    /// <summary>The engine's type for JSON documents that are compared.</summary>
+    string JsonType { get; }
+
+    /// <summary>An expression: the sorted member names of column <c>dimensions</c>, joined by commas.</summary>
+    string DimensionKeys { get; }
+
+    /// <summary>A statement that begins a read-only transaction on one snapshot.</summary>
+    string BeginSnapshot { get; }
+
+    /// <summary>A statement, run first in the transaction that makes the tables, so that two agents do not race.</summary>
+    string LockSchema { get; }
+
+    /// <summary>A statement that returns a table's rows and a hash of them that does not depend on their order.</summary>
+    string Fingerprint(string table);
+
+    Task<DbConnection> OpenAsync(string? password, CancellationToken token);
+
+    DbParameter Parameter(object value);
+
+    /// <summary>What an engine's exception means for the run. Its words hold no row of data.</summary>
+    Failure Explain(DbException error);
+}
