@@ -95,8 +95,9 @@ internal sealed partial class ConnectionReader(string directory, Func<string, st
     {
         if (Node(entry, "credential") is not { } node)
             return null;
-        var reference = SecretReference.Parse((node as YamlScalarNode)?.Value ?? "");
-        if (reference is null)
+        var faults = findings.Count;
+        var reference = SecretReference.Parse(Expanded(entry, "credential") ?? "");
+        if (reference is null && findings.Count == faults)
             // Never the text itself: a secret may have been written where its reference belongs.
             Report(node, $"connection {connId}: the credential is no reference", $"write {string.Join(" or ", SecretReference.Schemes.Select(scheme => $"`{scheme}:…`"))}, and keep the secret there");
         return reference;
