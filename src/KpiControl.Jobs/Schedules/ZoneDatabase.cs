@@ -18,7 +18,8 @@ internal static partial class ZoneDatabase
         // posix/ and right/ are other builds of the same zones (the latter counts leap seconds), localtime is the machine's.
         var known = IanaName().IsMatch(name) && !name.StartsWith("posix", StringComparison.Ordinal)
             && !name.StartsWith("right/", StringComparison.Ordinal) && name is not ("localtime" or "Factory");
-        if (known && TimeZoneInfo.TryFindSystemTimeZoneById(name, out var zone))
+        // The platform finds a zone in any case once it has been found in the right one: an answer must not hang on what was asked before.
+        if (known && TimeZoneInfo.TryFindSystemTimeZoneById(name, out var zone) && zone.Id == name)
         {
             error = null;
             return zone;

@@ -18,7 +18,7 @@ public sealed class EquivalenceTests
             var respelt = respell(random, job);
             var other = ArtifactReader.Read(respelt, format);
             return plain.ContentHash is not null && plain.ContentHash == other.ContentHash && plain.CanonicalJson == other.CanonicalJson;
-        }, iter: 300, print: seed => respell(new Random(seed), RandomJob.Make(new Random(seed))));
+        }, iter: 150, print: seed => respell(new Random(seed), RandomJob.Make(new Random(seed))));
 
     [Fact]
     public void Yaml_or_json() => Holds((_, job) => ArtifactConverter.Convert(job.ToJsonString(), ArtifactFormat.Json, ArtifactFormat.Yaml).Text!, ArtifactFormat.Yaml);
@@ -61,7 +61,7 @@ public sealed class EquivalenceTests
         {
             var (one, other) = (Job.Json(RandomJob.Make(new Random(a)).ToJsonString()), Job.Json(RandomJob.Make(new Random(b)).ToJsonString()));
             return (one.CanonicalJson == other.CanonicalJson) == (one.ContentHash == other.ContentHash);
-        }, iter: 300);
+        }, iter: 150);
 
     [Theory]
     [InlineData("description: one", "description: two")]
