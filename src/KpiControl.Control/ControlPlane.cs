@@ -1,6 +1,8 @@
 using KpiControl.Control.Database;
+using KpiControl.Control.Fleet;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
+using KpiControl.Control.Runs;
 using KpiControl.Control.Security;
 using KpiControl.Control.Signals;
 using KpiControl.Control.Tenants;
@@ -19,6 +21,7 @@ internal static class ControlPlane
             .AddTenants()
             .AddRequests()
             .AddSignals()
+            .AddRunReads()
             .AddGrpcApi();
         return builder;
     }
@@ -26,6 +29,8 @@ internal static class ControlPlane
     public static WebApplication MapKpiControl(this WebApplication app)
     {
         app.UseAuthentication();
+        app.MapSignals();
+        app.MapFleet();
         app.MapGrpcInfrastructure();
         return app;
     }

@@ -1,7 +1,4 @@
-using System.Globalization;
-using System.Text.Json;
-using KpiControl.Jobs.Artifacts;
-using KpiControl.Jobs.Schedules;
+using KpiControl.Control.Runs;
 
 namespace KpiControl.Control.Signals;
 
@@ -82,25 +79,13 @@ internal sealed class DependencyWaits(DependencyStore store)
     {
         if (upstream.ByHand || upstream.LastSlot is null)
             return upstream.ByHand;
-        using var job = JsonDocument.Parse(upstream.CanonicalJson);
-        var schedule = Schedule(upstream.Timezone, upstream.ScheduleCron, Text(job.RootElement, "schedule", "day_match"), upstream.BindingId);
-        var last = schedule?.LastSlotOf(businessDate, Text(job.RootElement, "dependencies", "business_date") ?? "previous");
+        var last = BindingSchedule.Create(upstream.BindingId, upstream.ScheduleCron, upstream.Timezone, upstream.CanonicalJson)?.LastSlotOf(businessDate);
         return last is null || upstream.LastSlot >= last;
     }
 
     // A zone that this machine does not know holds up its own binding, visibly and until it gives up, and nobody else.
     private static DateTimeOffset EndOfBusinessDate(WaitingOccurrence waiting) =>
-        Schedule(waiting.Timezone, "", null, waiting.BindingId)?.EndOf(waiting.BusinessDate) ?? DateTimeOffset.MaxValue;
-
-    private static JobSchedule? Schedule(string timezone, string cron, string? dayMatch, long bindingId)
-    {
-        var spec = new JobScheduleSpec { Type = cron.Length > 0 ? "cron" : "manual", Expression = cron, Timezone = timezone, DayMatch = dayMatch };
-        JobSchedule.TryCreate(spec, out var schedule, out _, bindingId.ToString(CultureInfo.InvariantCulture));
-        return schedule;
-    }
-
-    private static string? Text(JsonElement job, string parent, string name) =>
-        job.TryGetProperty(parent, out var section) && section.TryGetProperty(name, out var value) ? value.GetString() : null;
+        BindingSchedule.Create(waiting.BindingId, "", waiting.Timezone, "{}")?.Schedule.EndOf(waiting.BusinessDate) ?? DateTimeOffset.MaxValue;
 
     private static long[] Sorted(IReadOnlyList<long> ids) => [.. ids.Distinct().Order()];
 }

@@ -14,4 +14,6 @@ internal static class SignalFeature
         services.AddHostedService<DependencySweeper>();
         return services;
     }
+
+    public static void MapSignals(this IEndpointRouteBuilder routes) => routes.MapGrpcService<SignalService>();
 }

@@ -1,0 +1,33 @@
+using System.Globalization;
+using System.Text.Json;
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Schedules;
+
+namespace KpiControl.Control.Runs;
+
+/// <summary>A stored binding's schedule, as the scheduler itself understands it.</summary>
+/// <param name="Mode">Which day a slot reports: <c>previous</c> or <c>current</c>.</param>
+internal sealed record BindingSchedule(JobSchedule Schedule, string Mode)
+{
+    public DateOnly BusinessDate(DateTimeOffset slot) => Schedule.BusinessDate(slot, Mode);
+
+    public DateTimeOffset? LastSlotOf(DateOnly businessDate) => Schedule.LastSlotOf(businessDate, Mode);
+
+    /// <summary>Null where this machine cannot understand it, which authoring would have refused.</summary>
+    /// <param name="cron">Empty for jobs without slots. It and the zone are the binding's, over the definition's.</param>
+    public static BindingSchedule? Create(long bindingId, string cron, string timezone, string canonicalJson)
+    {
+        using var job = JsonDocument.Parse(canonicalJson);
+        var spec = new JobScheduleSpec
+        {
+            Type = cron.Length > 0 ? "cron" : "manual", Expression = cron, Timezone = timezone, DayMatch = Text(job.RootElement, "schedule", "day_match"),
+        };
+        // The binding's number is what H in an expression is a hash of: the dispatcher uses the same.
+        return JobSchedule.TryCreate(spec, out var schedule, out _, bindingId.ToString(CultureInfo.InvariantCulture))
+            ? new BindingSchedule(schedule!, Text(job.RootElement, "dependencies", "business_date") ?? "previous")
+            : null;
+    }
+
+    private static string? Text(JsonElement job, string parent, string name) =>
+        job.TryGetProperty(parent, out var section) && section.TryGetProperty(name, out var value) ? value.GetString() : null;
+}

@@ -1,0 +1,133 @@
+using KpiControl.Control.Requests;
+
+namespace KpiControl.Control.Runs;
+
+/// <summary>Reads what was in force and what stands around one occurrence.</summary>
+internal static class ExplainStore
+{
+    private const string RevisionSql =
+        """
+        SELECT r.revision, r.schedule_cron, r.timezone, r.active, r.effective_from, r.first_slot_after, r.changed_by, r.reason,
+               d.content_hash, d.canonical_json
+          FROM kpi_binding_revision r JOIN kpi_job_def d USING (def_id)
+         WHERE r.binding_id = @binding AND r.first_slot_after < @at::timestamptz ORDER BY r.revision DESC LIMIT 1
+        """;
+
+    /// <summary>What was in force for a slot at an instant: an edit never fires the past.</summary>
+    public static Task<RevisionRow?> RevisionAsync(RequestTransaction tx, long binding, DateTimeOffset at) =>
+        tx.FindAsync<RevisionRow>(RevisionSql, new { binding, at });
+
+    private const string PausesSql =
+        """
+        SELECT p.pause_id, p.paused_at, p.paused_until, p.reason, p.paused_by, e.ended_at, e.ended_by
+          FROM kpi_pause p LEFT JOIN kpi_pause_end e USING (pause_id)
+         WHERE p.binding_id = @binding AND p.paused_at <= @until::timestamptz AND coalesce(e.ended_at, p.paused_until) >= @from::timestamptz
+         ORDER BY p.pause_id LIMIT 50
+        """;
+
+    public static Task<IReadOnlyList<PauseRow>> PausesAsync(RequestTransaction tx, long binding, DateTimeOffset from, DateTimeOffset until) =>
+        tx.QueryAsync<PauseRow>(PausesSql, new { binding, from, until });
+
+    private const string OpenSql =
+        """
+        SELECT o.scheduled_for, o.last_slot, kpi_kind_name(o.kind) AS kind, o.window_start, o.business_date, o.state, o.reason, o.retry_count,
+               o.attempt_id, o.occ_retry_at AS retry_at, o.deadline, s.agent, q.requested_by, q.reason AS requested_because
+          FROM kpi_open_occurrence o
+          LEFT JOIN kpi_session s ON s.session_id = o.session_id
+          LEFT JOIN kpi_occurrence q ON o.state = 'queued' AND q.binding_id = o.binding_id AND q.scheduled_for = o.scheduled_for AND q.kind = o.kind
+         WHERE o.binding_id = @binding ORDER BY (o.state = 'queued'), o.scheduled_for LIMIT 1000
+        """;
+
+    /// <summary>The open occurrence first, then those that queue behind it.</summary>
+    public static Task<IReadOnlyList<OpenRow>> OpenAsync(RequestTransaction tx, long binding) => tx.QueryAsync<OpenRow>(OpenSql, new { binding });
+
+    private const string CursorSql =
+        "SELECT next_run_at, paused_until > now() AS paused, active FROM kpi_job_runtime WHERE binding_id = @binding";
+
+    public static Task<CursorRow?> CursorAsync(RequestTransaction tx, long binding) => tx.FindAsync<CursorRow>(CursorSql, new { binding });
+
+    private const string AgentsSql =
+        """
+        SELECT s.agent, s.slots FROM kpi_session s JOIN kpi_node n USING (node_id) JOIN kpi_session_tenant t USING (session_id)
+         WHERE s.ended_at IS NULL AND n.expires_at > now() AND s.region = @region AND t.tenant_id = @tenant ORDER BY s.agent LIMIT 20
+        """;
+
+    public static Task<IReadOnlyList<LiveAgent>> AgentsAsync(RequestTransaction tx, string tenant, string region) =>
+        tx.QueryAsync<LiveAgent>(AgentsSql, new { tenant, region });
+
+    private const string NearestByHandSql =
+        """
+        SELECT trigger_kind AS kind, scheduled_for FROM kpi_job_history
+         WHERE binding_id = @binding AND recorded_at >= @after::timestamptz AND trigger_kind <> 'schedule'
+           AND scheduled_for > @after AND scheduled_for <= @at::timestamptz
+         ORDER BY scheduled_for DESC LIMIT 1
+        """;
+
+    /// <summary>An occurrence that no schedule made, between the slot at or before an instant and that instant.</summary>
+    public static Task<NearestRow?> NearestByHandAsync(RequestTransaction tx, long binding, DateTimeOffset after, DateTimeOffset at) =>
+        tx.FindAsync<NearestRow>(NearestByHandSql, new { binding, after, at });
+}
+
+internal sealed record RevisionRow
+{
+    public int Revision { get; init; }
+    public string ScheduleCron { get; init; } = "";
+    public string Timezone { get; init; } = "UTC";
+    public bool Active { get; init; }
+    public DateTimeOffset EffectiveFrom { get; init; }
+    public DateTimeOffset FirstSlotAfter { get; init; }
+    public string ChangedBy { get; init; } = "";
+    public string Reason { get; init; } = "";
+    public string ContentHash { get; init; } = "";
+    public string CanonicalJson { get; init; } = "{}";
+}
+
+internal sealed record PauseRow
+{
+    public long PauseId { get; init; }
+    public DateTimeOffset PausedAt { get; init; }
+    public DateTimeOffset PausedUntil { get; init; }
+    public string Reason { get; init; } = "";
+    public string PausedBy { get; init; } = "";
+    public DateTimeOffset? EndedAt { get; init; }
+    public string? EndedBy { get; init; }
+}
+
+internal sealed record OpenRow
+{
+    public DateTimeOffset ScheduledFor { get; init; }
+    public DateTimeOffset LastSlot { get; init; }
+    public string Kind { get; init; } = "";
+    public DateTimeOffset? WindowStart { get; init; }
+    public DateOnly BusinessDate { get; init; }
+    public string State { get; init; } = "";
+    public short? Reason { get; init; }
+    public int RetryCount { get; init; }
+    public Guid? AttemptId { get; init; }
+    public DateTimeOffset? RetryAt { get; init; }
+    public DateTimeOffset? Deadline { get; init; }
+    public string? Agent { get; init; }
+    public string? RequestedBy { get; init; }
+    public string? RequestedBecause { get; init; }
+
+    public bool Covers(SlotKey slot) => Kind == slot.Kind && ScheduledFor <= slot.ScheduledFor && slot.ScheduledFor <= LastSlot;
+}
+
+internal sealed record CursorRow
+{
+    public DateTimeOffset? NextRunAt { get; init; }
+    public bool? Paused { get; init; }
+    public bool Active { get; init; }
+}
+
+internal sealed record LiveAgent
+{
+    public string Agent { get; init; } = "";
+    public int Slots { get; init; }
+}
+
+internal sealed record NearestRow
+{
+    public string Kind { get; init; } = "";
+    public DateTimeOffset ScheduledFor { get; init; }
+}

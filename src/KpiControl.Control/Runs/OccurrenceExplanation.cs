@@ -1,0 +1,67 @@
+using KpiControl.Control.Authoring;
+using KpiControl.Control.Database;
+using KpiControl.Control.Hosting;
+using KpiControl.Control.Requests;
+using KpiControl.Control.Security;
+using KpiControl.Control.Signals;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Runs;
+
+/// <summary>Why an occurrence ran, waits, was skipped or did not run: finds it, and gathers its facts.</summary>
+internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits waits)
+{
+    public async Task<ExplainOccurrenceResponse> ExplainAsync(Caller caller, ExplainOccurrenceRequest request, CancellationToken token)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, caller, token);
+        var binding = await BindingLookup.ResolveAsync(tx, new BindingKey(request.BindingId, request.Tenant, request.Environment, request.JobId), Verb.Read);
+        var open = await ExplainStore.OpenAsync(tx, binding.BindingId);
+        var slot = await FindAsync(tx, request, binding, open);
+        return OccurrenceStory.Tell(await GatherAsync(tx, binding, slot, open));
+    }
+
+    private async Task<OccurrenceFacts> GatherAsync(RequestTransaction tx, Binding binding, SlotKey slot, IReadOnlyList<OpenRow> open)
+    {
+        var (id, now) = (binding.BindingId, await RunStore.NowAsync(tx));
+        var revision = await ExplainStore.RevisionAsync(tx, id, slot.ScheduledFor);
+        var runs = await RunStore.OfSlotAsync(tx, id, slot);
+        var ended = runs.LastOrDefault(r => r.Final)?.RecordedAt;
+        return new OccurrenceFacts
+        {
+            Binding = binding, Slot = slot, Now = now, Revision = revision,
+            Schedule = revision is null ? null : BindingSchedule.Create(id, revision.ScheduleCron, revision.Timezone, revision.CanonicalJson),
+            Pauses = await ExplainStore.PausesAsync(tx, id, slot.ScheduledFor, ended ?? (slot.ScheduledFor > now ? slot.ScheduledFor : now)),
+            Runs = runs, LateReports = await RunStore.LateReportsAsync(tx, id, slot),
+            Cursor = await ExplainStore.CursorAsync(tx, id), Open = open.FirstOrDefault(o => o.Covers(slot)),
+            Holder = open.FirstOrDefault(o => o.State != "queued"),
+            Missing = [.. (await waits.MissingAsync([id], tx.Token))[id].Where(m => m.ScheduledFor == slot.ScheduledFor)],
+            Agents = await ExplainStore.AgentsAsync(tx, binding.TenantId, binding.Region),
+        };
+    }
+
+    private static async Task<SlotKey> FindAsync(RequestTransaction tx, ExplainOccurrenceRequest request, Binding binding, IReadOnlyList<OpenRow> open)
+    {
+        if (request.SlotKey.Length > 0)
+            return SlotKey.Parse(request.SlotKey) ?? throw Reject.Invalid("slot_key", "is not one like schedule:2026-01-02T02:00:00Z");
+        if (request.At is { } asked)
+            return await AtOrBeforeAsync(tx, binding, open, asked.ToDateTimeOffset());
+        if (open is [var first, ..])
+            return new SlotKey(first.Kind, first.ScheduledFor);
+        return (await ExplainStore.CursorAsync(tx, binding.BindingId))?.NextRunAt is { } next ? new SlotKey("schedule", next)
+            : throw Reject.Invalid("at", "is missing: the job has no open occurrence and no next one; name an instant");
+    }
+
+    private static async Task<SlotKey> AtOrBeforeAsync(RequestTransaction tx, Binding binding, IReadOnlyList<OpenRow> open, DateTimeOffset at)
+    {
+        var revision = await ExplainStore.RevisionAsync(tx, binding.BindingId, at);
+        var schedule = revision is null ? null : BindingSchedule.Create(binding.BindingId, revision.ScheduleCron, revision.Timezone, revision.CanonicalJson);
+        // Slots stand at whole seconds: the last one before the next second is the one at or before the instant.
+        var slot = schedule?.Schedule.Previous(at.AddTicks(-(at.Ticks % TimeSpan.TicksPerSecond)).AddSeconds(1));
+        var byHand = open.Where(o => o.Kind != "schedule" && o.ScheduledFor <= at).Select(o => new SlotKey(o.Kind, o.ScheduledFor)).ToList();
+        if (await ExplainStore.NearestByHandAsync(tx, binding.BindingId, slot ?? DateTimeOffset.UnixEpoch, at) is { } recorded)
+            byHand.Add(new SlotKey(recorded.Kind, recorded.ScheduledFor));
+        if (slot is { } found)
+            byHand.Add(new SlotKey("schedule", found));
+        return byHand.Count > 0 ? byHand.MaxBy(s => s.ScheduledFor) : new SlotKey("schedule", at);
+    }
+}

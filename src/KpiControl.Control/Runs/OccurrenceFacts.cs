@@ -1,0 +1,32 @@
+using KpiControl.Control.Authoring;
+using KpiControl.Control.Signals;
+
+namespace KpiControl.Control.Runs;
+
+/// <summary>All that is known about one occurrence: what an explanation is told from.</summary>
+internal sealed record OccurrenceFacts
+{
+    public required Binding Binding { get; init; }
+    public required SlotKey Slot { get; init; }
+    public required DateTimeOffset Now { get; init; }
+    /// <summary>Null: nothing was in force.</summary>
+    public RevisionRow? Revision { get; init; }
+    public BindingSchedule? Schedule { get; init; }
+    public IReadOnlyList<PauseRow> Pauses { get; init; } = [];
+    /// <summary>Its attempts and dispositions, in order.</summary>
+    public IReadOnlyList<RunRow> Runs { get; init; } = [];
+    public IReadOnlyList<EvidenceRow> LateReports { get; init; } = [];
+    public CursorRow? Cursor { get; init; }
+    /// <summary>Itself, where it is open.</summary>
+    public OpenRow? Open { get; init; }
+    /// <summary>The occurrence that holds the binding, where that is another one.</summary>
+    public OpenRow? Holder { get; init; }
+    public IReadOnlyList<DependencyState> Missing { get; init; } = [];
+    public IReadOnlyList<LiveAgent> Agents { get; init; } = [];
+
+    public bool IsSlot => Slot.Kind != "schedule" || Schedule?.Schedule.Next(Slot.ScheduledFor.AddSeconds(-1)) == Slot.ScheduledFor;
+    public RunRow? Final => Runs.LastOrDefault(r => r.Final);
+    public bool IsPast => Slot.ScheduledFor <= Now;
+    /// <summary>Due, and not taken up by any node.</summary>
+    public bool IsDue => Open is null && Final is null && IsPast && Cursor?.NextRunAt <= Slot.ScheduledFor;
+}

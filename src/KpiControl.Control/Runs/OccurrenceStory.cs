@@ -1,0 +1,150 @@
+using System.Globalization;
+using Google.Protobuf.WellKnownTypes;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Runs;
+
+/// <summary>Tells the facts of an occurrence in order, and the answer in one sentence. Pure.</summary>
+internal static class OccurrenceStory
+{
+    public static ExplainOccurrenceResponse Tell(OccurrenceFacts facts)
+    {
+        var response = new ExplainOccurrenceResponse { Answer = Answer(facts), SlotKey = facts.Slot.ToString() };
+        response.Facts.AddRange(InForce(facts).Concat(Pauses(facts)).Concat(Attempts(facts)).Concat(Late(facts)).Concat(OpenNow(facts)));
+        return response;
+    }
+
+    private static IEnumerable<Fact> InForce(OccurrenceFacts facts)
+    {
+        if (facts.Revision is not { } revision)
+        {
+            yield return Fact(null, "revision", "No revision of the job was in force at that slot: it did not exist yet, and an edit never fires the past.");
+            yield break;
+        }
+        var schedule = revision.ScheduleCron.Length > 0 ? $"schedule '{revision.ScheduleCron}' in {revision.Timezone}" : $"no schedule (zone {revision.Timezone})";
+        yield return Fact(revision.EffectiveFrom, "revision",
+            $"Revision {revision.Revision} was in force: {schedule}, definition {revision.ContentHash}{(revision.Active ? "" : ", not active")}, by {revision.ChangedBy}.",
+            Invariant($"revision/{revision.Revision}"));
+        if (facts.Slot.Kind != "schedule")
+            yield return Fact(facts.Slot.ScheduledFor, "triggered", $"A {facts.Slot.Kind} occurrence{By(facts.Open)}.");
+        else if (!facts.IsSlot)
+            yield return Fact(facts.Slot.ScheduledFor, "scheduled", "That instant is no slot of the schedule that was in force.");
+        else if (facts.Schedule is { } inForce)
+            yield return Fact(facts.Slot.ScheduledFor, "scheduled",
+                Invariant($"A slot of the schedule, for the window ({Text(inForce.Schedule.Previous(facts.Slot.ScheduledFor))}, {Text(facts.Slot.ScheduledFor)}] and the business date {inForce.BusinessDate(facts.Slot.ScheduledFor):yyyy-MM-dd}."));
+    }
+
+    private static IEnumerable<Fact> Pauses(OccurrenceFacts facts)
+    {
+        foreach (var pause in facts.Pauses)
+        {
+            var until = pause.PausedUntil == DateTimeOffset.MaxValue ? "until resumed" : $"until {Text(pause.PausedUntil)}";
+            yield return Fact(pause.PausedAt, "paused", $"Paused by {pause.PausedBy} {until}{Because(pause.Reason)}.", Invariant($"pause/{pause.PauseId}"));
+            if (pause.EndedAt is { } ended)
+                yield return Fact(ended, "resumed", $"The pause ended ({pause.EndedBy}).", Invariant($"pause/{pause.PauseId}"));
+        }
+    }
+
+    private static IEnumerable<Fact> Attempts(OccurrenceFacts facts)
+    {
+        foreach (var run in facts.Runs)
+        {
+            var reference = Invariant($"run/{run.RunId}");
+            if (run.StartedAt is { } started)
+                yield return Fact(started, "leased", Invariant($"Try {run.RetrySeq + 1} ran on {run.Agent ?? "an agent"} under fence ({run.FenceEpoch}, {run.RunId})."), reference);
+            yield return Fact(run.FinishedAt ?? run.RecordedAt, run.Status == "lost" ? "lost" : run.Final ? "finished" : "attempt", Outcome(run), reference);
+        }
+    }
+
+    private static IEnumerable<Fact> Late(OccurrenceFacts facts) => facts.LateReports.Select(report =>
+        Fact(report.RecordedAt, report.Kind, $"Attempt {report.AttemptId} reported when its lease was no longer current; it changed nothing."));
+
+    private static IEnumerable<Fact> OpenNow(OccurrenceFacts facts)
+    {
+        if (facts.Open is { } open)
+            yield return OpenFact(facts, open);
+        foreach (var missing in facts.Open?.State == "waiting" ? facts.Missing : [])
+            yield return Fact(missing.Since, "missing", $"Waits for {missing.Missing()}{(missing.Since is { } since ? $", since {Text(since)}" : "")}.");
+        if (facts.IsDue)
+            yield return Fact(facts.Slot.ScheduledFor, "due", "Due, and not yet taken up by the scheduler.");
+        if (facts.Open is { State: "queued" } or { State: "waiting" } && facts.Open.Deadline is { } deadline)
+            yield return Fact(deadline, "deadline", "If it has not started by then, it ends as skipped.");
+        if (!facts.IsDue && facts.Open is null or { State: "leased" or "waiting" })
+            yield break;
+        yield return facts.Agents.Count == 0
+            ? Fact(facts.Now, "no_agent", $"No live agent in {facts.Binding.Region} serves {facts.Binding.TenantId}: it cannot be routed.")
+            : Fact(facts.Now, "agents", $"Live agents in {facts.Binding.Region}: {string.Join(", ", facts.Agents.Select(a => a.Agent))}.");
+    }
+
+    private static Fact OpenFact(OccurrenceFacts facts, OpenRow open) => open.State switch
+    {
+        "leased" => Fact(facts.Now, "leased", Invariant($"Try {open.RetryCount + 1} runs on {open.Agent} (attempt {open.AttemptId})."), $"attempt/{open.AttemptId}"),
+        "ready" when open.RetryAt > facts.Now => Fact(open.RetryAt, "retry", Invariant($"Try {open.RetryCount + 1} follows then.")),
+        "ready" => Fact(facts.Now, "ready", $"Ready{(OpenReasons.Word(open.Reason) is { Length: > 0 } why ? $" ({why})" : "")}, and not leased yet."),
+        "queued" => Fact(facts.Now, "queued", $"Queues behind {(facts.Holder is { } holder ? new SlotKey(holder.Kind, holder.ScheduledFor).ToString() : "others of the job")}."),
+        _ => Fact(facts.Now, "waiting", "Waits for what it depends on."),
+    };
+
+    private static string Answer(OccurrenceFacts facts) => facts switch
+    {
+        { Final: { } run } => Outcome(run),
+        { Open: { State: "leased" } open } => $"It is running on {open.Agent}.",
+        { Open.State: "waiting" } => $"It waits for {string.Join(" and ", facts.Missing.Select(m => m.Missing()).DefaultIfEmpty("what it depends on"))}.",
+        { Cursor.Paused: true, Open: not null } => "It is open, and the job is paused: nothing starts until it is resumed.",
+        { Open.State: "queued" } => "It queues behind another occurrence of the job.",
+        { Open: { } open } when open.RetryAt > facts.Now => $"A try failed; the next one follows at {Text(open.RetryAt)}.",
+        { Open: not null, Agents.Count: 0 } => $"It is ready, and no live agent in {facts.Binding.Region} serves {facts.Binding.TenantId}.",
+        { Open: not null } => "It is ready, and is leased as soon as an agent has a free slot.",
+        { Revision: null } => "It did not run: the job was not in force at that slot.",
+        { IsSlot: false } => "The schedule that was in force has no slot at that instant.",
+        { Cursor.Active: false } => "It does not run: the job is not active.",
+        { IsDue: true, Cursor.Paused: true } => "It is due, and the job is paused.",
+        { IsDue: true, Agents.Count: 0 } => $"It is due, and no live agent in {facts.Binding.Region} serves {facts.Binding.TenantId}.",
+        { IsDue: true } => "It is due, and is taken up next.",
+        { IsPast: false, Cursor.Paused: true } => "It is not due yet; the job is paused.",
+        { IsPast: false } => $"It is not due yet: it is scheduled for {Text(facts.Slot.ScheduledFor)}.",
+        _ => "Nothing is recorded of it.",
+    };
+
+    private static string Outcome(RunRow run)
+    {
+        var what = run.Status switch
+        {
+            "success" => "It succeeded",
+            "partial" => "It was delivered in part",
+            "failed" when run.Final => "It failed",
+            "failed" => "A try failed",
+            "suppressed" => "It was computed and suppressed by a rule",
+            "cancelled" => "It was cancelled",
+            "skipped" => $"It was skipped: {Words(run.Reason)}",
+            _ => "Its lease was lost: the agent fell silent",
+        };
+        var error = run.ErrorCode is { Length: > 0 } code ? $": {code}{(run.ErrorMessage is { Length: > 0 } text ? $", {text}" : "")}" : run.Status == "skipped" ? "" : Because(run.Reason);
+        var stretch = run.SlotCount > 1 ? Invariant($" (one of {run.SlotCount} slots up to {Text(run.SlotLast)})") : "";
+        return $"{what}{error}{stretch}.";
+    }
+
+    private static string Words(string? reason) => reason switch
+    {
+        "overlap" => "another occurrence of the job held it (overlap: skip)",
+        "paused" => "the job was paused",
+        "not_ready" => "what it depends on did not come in time (not_ready)",
+        "pre_validation" => "its inputs did not pass the contract's rules (pre_validation)",
+        "contract_inactive" => "its contract was not active (contract_inactive)",
+        "superseded" => "a newer slot ran in its place (superseded)",
+        "missed_window" => "it came and went unseen, and catch-up does not reach it (missed_window)",
+        "unroutable" => "no agent could take it (unroutable)",
+        _ => reason ?? "",
+    };
+
+    private static string By(OpenRow? open) => open?.RequestedBy is { Length: > 0 } who ? $", asked for by {who}{Because(open.RequestedBecause)}" : "";
+
+    private static string Because(string? reason) => reason is { Length: > 0 } ? $": {reason}" : "";
+
+    private static string Text(DateTimeOffset? at) => at is { } instant ? instant.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) : "…";
+
+    private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
+
+    private static Fact Fact(DateTimeOffset? at, string kind, string text, string reference = "") =>
+        new() { At = at is { } instant ? Timestamp.FromDateTimeOffset(instant) : null, Kind = kind, Text = text, Reference = reference };
+}

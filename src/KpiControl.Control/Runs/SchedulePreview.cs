@@ -1,0 +1,66 @@
+using System.Globalization;
+using Google.Protobuf.WellKnownTypes;
+using KpiControl.Control.Authoring;
+using KpiControl.Control.Database;
+using KpiControl.Control.Hosting;
+using KpiControl.Control.Requests;
+using KpiControl.Control.Security;
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Schedules;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Runs;
+
+/// <summary>When a binding, or a schedule that is not stored, would fire next.</summary>
+internal sealed class SchedulePreview(Databases databases)
+{
+    private const int DefaultCount = 5, MostFireTimes = 1000;
+
+    public async Task<PreviewScheduleResponse> PreviewAsync(Caller caller, PreviewScheduleRequest request, CancellationToken token)
+    {
+        if (request.Count < 0)
+            throw Reject.Invalid("count", "is below 0; leave it out for 5, at most 1000");
+        await using var tx = await RequestTransaction.BeginAsync(databases, caller, token);
+        var (schedule, zone) = request.Expression.Length > 0 ? Unstored(request) : await StoredAsync(tx, request);
+        var after = request.After?.ToDateTimeOffset() ?? await RunStore.NowAsync(tx);
+        var response = new PreviewScheduleResponse { ZoneVersion = schedule.Schedule.ZoneVersion };
+        var count = request.Count == 0 ? DefaultCount : Math.Min(request.Count, MostFireTimes);
+        for (var slot = schedule.Schedule.Next(after); slot is { } at && response.FireTimes.Count < count; slot = schedule.Schedule.Next(at))
+            response.FireTimes.Add(FireTime(at, schedule, zone));
+        return response;
+    }
+
+    private static (BindingSchedule, TimeZoneInfo) Unstored(PreviewScheduleRequest request)
+    {
+        if (request.BindingId != 0 || request.JobId.Length > 0)
+            throw Reject.Invalid("expression", "stands beside a job: preview a stored job or an expression, not both");
+        var timezone = request.Timezone.Length > 0 ? request.Timezone : "UTC";
+        var day = request.DayMatch switch
+        {
+            "" => null,
+            "all" => "all",
+            _ => throw Reject.Invalid("day_match", "takes all, or is left out"),
+        };
+        if (!JobSchedule.TryCreate(new JobScheduleSpec { Type = "manual", Timezone = timezone }, out _, out var noZone))
+            throw Reject.Invalid("timezone", noZone!);
+        var spec = new JobScheduleSpec { Type = "cron", Expression = request.Expression, Timezone = timezone, DayMatch = day };
+        return JobSchedule.TryCreate(spec, out var schedule, out var error)
+            ? (new BindingSchedule(schedule!, "previous"), TimeZoneInfo.FindSystemTimeZoneById(timezone))
+            : throw Reject.Invalid("expression", error!);
+    }
+
+    private static async Task<(BindingSchedule, TimeZoneInfo)> StoredAsync(RequestTransaction tx, PreviewScheduleRequest request)
+    {
+        var binding = await BindingLookup.ResolveAsync(tx, new BindingKey(request.BindingId, request.Tenant, request.Environment, request.JobId), Verb.Read);
+        var schedule = BindingSchedule.Create(binding.BindingId, binding.ScheduleCron, binding.Timezone, await RunStore.DefinitionAsync(tx, binding.DefId))
+            ?? throw Reject.Precondition("SCHEDULE_UNKNOWN", "timezone", $"This node does not know the zone {binding.Timezone}.");
+        return (schedule, TimeZoneInfo.FindSystemTimeZoneById(binding.Timezone));
+    }
+
+    private static FireTime FireTime(DateTimeOffset at, BindingSchedule schedule, TimeZoneInfo zone) => new()
+    {
+        At = Timestamp.FromDateTimeOffset(at),
+        Local = TimeZoneInfo.ConvertTime(at, zone).ToString("yyyy-MM-dd'T'HH:mm:sszzz", CultureInfo.InvariantCulture),
+        BusinessDate = schedule.BusinessDate(at).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
+    };
+}

@@ -1,0 +1,32 @@
+using KpiControl.Control.Requests;
+
+namespace KpiControl.Control.Runs;
+
+/// <summary>The live state of what a watcher may see.</summary>
+internal static class WatchStore
+{
+    private const string StatesSql =
+        """
+        SELECT b.binding_id, b.def_id, b.tenant_id, b.environment, b.region, b.job_id, b.kpi_id, b.contract_version, d.content_hash,
+               b.schedule_cron, b.timezone, b.active_flag, b.scd_view, b.revision, b.created_at, b.schedule_overridden,
+               rt.last_run_at, rt.next_run_at, rt.last_status, rt.last_error, rt.retry_count, rt.queued, rt.fence_n,
+               rt.paused_until, rt.paused_until > now() AS paused, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date,
+               kpi_kind_name(rt.occ_kind) AS occ_kind, rt.occ_reason, rt.occ_state::text AS occ_state, rt.occ_retry_at,
+               CASE WHEN rt.occ_state = 'L' THEN rt.attempt_id END AS attempt_id, s.agent
+          FROM kpi_job_binding b JOIN kpi_job_runtime rt USING (binding_id) JOIN kpi_job_def d USING (def_id)
+          LEFT JOIN kpi_session s ON s.session_id = rt.session_id
+         WHERE (@binding::bigint IS NULL OR b.binding_id = @binding)
+           AND EXISTS (SELECT FROM unnest(@tenants, @environments) AS g(tenant_id, environment)
+                        WHERE g.tenant_id IN ('*', b.tenant_id) AND g.environment IN ('*', b.environment))
+           AND (@tenant::text = '' OR b.tenant_id = @tenant) AND (@environment::text = '' OR b.environment = @environment)
+         ORDER BY b.binding_id
+        """;
+
+    public static Task<IReadOnlyList<JobState>> StatesAsync(RequestTransaction tx, WatchScope scope) => tx.QueryAsync<JobState>(StatesSql, new
+    {
+        binding = scope.Binding, tenants = scope.Read.Tenants, environments = scope.Read.Environments, tenant = scope.Tenant, environment = scope.Environment,
+    });
+}
+
+/// <param name="Binding">Null: all that the caller may read.</param>
+internal sealed record WatchScope(long? Binding, Security.ReadScope Read, string Tenant, string Environment);

@@ -1,0 +1,82 @@
+using Google.Protobuf.WellKnownTypes;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Tests.Runs;
+
+public sealed class ExplainTests : IAsyncLifetime
+{
+    private RunWorld world = null!;
+
+    public async ValueTask InitializeAsync() => world = await RunWorld.CreateAsync();
+
+    public ValueTask DisposeAsync() => world.DisposeAsync();
+
+    [Fact]
+    public async Task A_run_that_lost_its_agent_and_then_succeeded_is_told_in_order()
+    {
+        await world.RunAsync("2026-01-05T02:00:00Z", "lost", final: false, attempt: Guid.CreateVersion7());
+        await world.RunAsync("2026-01-05T02:00:00Z", attempt: Guid.CreateVersion7());
+        var told = await ExplainAsync("2026-01-05T13:00:00Z");
+        Assert.Equal("It succeeded.", told.Answer);
+        Assert.Equal("schedule:2026-01-05T02:00:00Z", told.SlotKey);
+        Assert.Equal(["revision", "scheduled", "leased", "lost", "leased", "finished"], told.Facts.Select(f => f.Kind));
+        Assert.Contains("business date 2026-01-04", told.Facts[1].Text);
+    }
+
+    [Fact]
+    public async Task A_slot_that_a_pause_swallowed_names_who_paused_and_why()
+    {
+        await world.ExecuteAsync("""
+            WITH p AS (INSERT INTO kpi_pause (binding_id, tenant_id, paused_at, paused_until, reason, paused_by)
+                       VALUES (@Binding, 'acme', '2026-01-04', 'infinity', 'close of books', 'bob') RETURNING pause_id)
+            INSERT INTO kpi_pause_end (pause_id, tenant_id, ended_at, ended_by) SELECT pause_id, 'acme', '2026-01-06', 'ann' FROM p
+            """, new { world.Binding });
+        await world.RunAsync("2026-01-05T02:00:00Z", "skipped", reason: "paused");
+        var told = await ExplainAsync("2026-01-05T02:00:00Z");
+        Assert.Equal("It was skipped: the job was paused.", told.Answer);
+        Assert.Contains(told.Facts, f => f.Kind == "paused" && f.Text == "Paused by bob until resumed: close of books.");
+        Assert.Contains(told.Facts, f => f.Kind == "resumed");
+    }
+
+    [Fact]
+    public async Task A_slot_inside_a_stretch_of_missed_ones_is_found()
+    {
+        await world.ExecuteAsync("""
+            INSERT INTO kpi_job_history (run_id, binding_id, scheduled_for, slot_last, slot_count, revision, business_date, lane, final, tenant_id, status, trigger_kind, reason)
+            VALUES (nextval('kpi_fence'), @Binding, '2026-01-03T02:00:00Z', '2026-01-09T02:00:00Z', 7, 1, '2026-01-02', 1, true, 'acme', 'skipped', 'schedule', 'missed_window')
+            """, new { world.Binding });
+        Assert.Contains("missed_window", (await ExplainAsync("2026-01-06T02:00:00Z")).Answer);
+    }
+
+    [Fact]
+    public async Task What_waits_says_for_what_and_what_is_ready_without_agents_says_so()
+    {
+        await world.ExecuteAsync("""
+            INSERT INTO kpi_job_dependency (binding_id, dep_type, dep_value, tenant_id) VALUES (@Binding, 'signal', 'erp', 'acme');
+            UPDATE kpi_job_runtime SET occ_state = 'W', occ_kind = 0, occ_scheduled_for = '2026-01-05T02:00:00Z', occ_business_date = '2026-01-04' WHERE binding_id = @Binding
+            """, new { world.Binding });
+        var waiting = await ExplainAsync(null);
+        Assert.Equal("It waits for signal erp for 2026-01-04.", waiting.Answer);
+        await world.ExecuteAsync("UPDATE kpi_job_runtime SET occ_state = 'R' WHERE binding_id = @Binding", new { world.Binding });
+        var ready = await ExplainAsync(null);
+        Assert.Equal("It is ready, and no live agent in eu serves acme.", ready.Answer);
+        Assert.Equal("no_agent", ready.Facts[^1].Kind);
+    }
+
+    [Theory]
+    [InlineData("2025-12-01T00:00:00Z", "It did not run: the job was not in force at that slot.")]
+    [InlineData("2091-01-01T00:00:00Z", "It is not due yet: it is scheduled for 2090-12-31T02:00:00Z.")]
+    public async Task Instants_before_the_job_and_far_ahead_are_answered(string at, string answer) => Assert.Equal(answer, (await ExplainAsync(at)).Answer);
+
+    [Fact]
+    public async Task A_slot_key_that_is_no_slot_says_so()
+    {
+        var told = await world.Reads.ExplainAsync(RunWorld.Viewer, new() { BindingId = world.Binding, SlotKey = "schedule:2026-01-05T03:00:00Z" }, CancellationToken.None);
+        Assert.Equal("The schedule that was in force has no slot at that instant.", told.Answer);
+    }
+
+    private Task<ExplainOccurrenceResponse> ExplainAsync(string? at) => world.Reads.ExplainAsync(RunWorld.Viewer, new()
+    {
+        BindingId = world.Binding, At = at is null ? null : Timestamp.FromDateTimeOffset(DateTimeOffset.Parse(at, System.Globalization.CultureInfo.InvariantCulture)),
+    }, CancellationToken.None);
+}
