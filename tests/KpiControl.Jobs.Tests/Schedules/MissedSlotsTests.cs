@@ -70,6 +70,11 @@ public sealed class MissedSlotsTests
         Assert.Equal(At("2026-01-01T11:00Z"), decision.NextCursor);
     }
 
+    [Fact]
+    public void A_slot_exactly_as_old_as_the_window_still_counts() =>
+        Assert.Equal(new SlotRange(At("2026-01-01T08:00Z"), At("2026-01-01T10:00Z"), 3),
+            Decide("all", "2026-01-01T07:00Z", "2026-01-01T10:00Z", TimeSpan.FromHours(2)).Queued);
+
     [Theory]
     [InlineData("none")]
     [InlineData("latest")]
