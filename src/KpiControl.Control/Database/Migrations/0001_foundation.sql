@@ -212,10 +212,11 @@ CREATE TABLE kpi_job_runtime (
   generation        int,
   revision          int NOT NULL DEFAULT 1,
   retry_count       int NOT NULL DEFAULT 0,
+  occ_revision      int,                           -- what the open attempt was granted under
   queued            int NOT NULL DEFAULT 0 CHECK (queued >= 0),
   occ_business_date date,
   lane              smallint NOT NULL CHECK (lane <> 0),
-  occ_kind          smallint,                      -- 0 schedule, 1 event, 2 manual, 3 replay, 4 backfill, 5 catch-up
+  occ_kind          smallint,                      -- 0 schedule, 1 event, 2 manual, 3 replay, 4 backfill
   occ_reason        smallint,                      -- why it waits: KpiControl.Control.Leases.WaitingFor
   occ_state         "char" CHECK (occ_state IN ('W', 'R', 'L')),
   active            boolean NOT NULL DEFAULT true,
@@ -341,6 +342,7 @@ CREATE TABLE kpi_session (
   instance    uuid NOT NULL,
   region      text NOT NULL,
   node_id     int NOT NULL REFERENCES kpi_node,
+  node_generation int NOT NULL,                    -- a node that restarted carries none of its former sessions
   generation  int NOT NULL CHECK (generation > 0),
   build       text NOT NULL,
   labels      jsonb NOT NULL DEFAULT '{}',
@@ -397,7 +399,7 @@ CREATE TABLE kpi_job_history (
   attempt_id     uuid,
   tenant_id      text NOT NULL,
   status         text NOT NULL CHECK (status IN ('success', 'partial', 'failed', 'suppressed', 'cancelled', 'skipped', 'lost')),
-  trigger_kind   text NOT NULL CHECK (trigger_kind IN ('schedule', 'event', 'manual', 'replay', 'backfill', 'catchup')),
+  trigger_kind   text NOT NULL CHECK (trigger_kind IN ('schedule', 'event', 'manual', 'replay', 'backfill')),
   zone_version   text,
   reason         text,
   error_category text,
@@ -514,7 +516,7 @@ $refuse$;
 CREATE TRIGGER immutable BEFORE UPDATE ON kpi_contract FOR EACH ROW EXECUTE FUNCTION kpi_refuse_content_change();
 
 CREATE FUNCTION kpi_kind_name(kind smallint) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT (ARRAY['schedule', 'event', 'manual', 'replay', 'backfill', 'catchup'])[kind + 1]
+  SELECT (ARRAY['schedule', 'event', 'manual', 'replay', 'backfill'])[kind + 1]
 $$;
 
 -- Every open occurrence, wherever it is kept. Slots that are due and not yet taken up lie between the cursor and now.

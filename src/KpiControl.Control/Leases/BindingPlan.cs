@@ -1,0 +1,37 @@
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Schedules;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>What a revision of a binding puts in force, ready for the hot path; immutable, so that nodes may keep it.</summary>
+internal sealed record BindingPlan
+{
+    public required long BindingId { get; init; }
+    public required int Revision { get; init; }
+    public required string Tenant { get; init; }
+    public required string Environment { get; init; }
+    public required string Region { get; init; }
+    public required string ContentHash { get; init; }
+    public required string SchemaVersion { get; init; }
+    public required string ContractDigest { get; init; }
+    public required string ZoneVersion { get; init; }
+    /// <summary>The KPI Call of the definition, without what differs by occurrence.</summary>
+    public required string CallJson { get; init; }
+    public required JobArtifact Job { get; init; }
+    public required JobSchedule Schedule { get; init; }
+    /// <summary>The lane for slots that are caught up with.</summary>
+    public required short CatchupLane { get; init; }
+
+    public bool HasDependencies =>
+        Job.Dependencies.Gdp.Count + Job.Dependencies.Signals.Count + Job.Dependencies.Kpis.Count > 0;
+
+    public DateOnly BusinessDateOf(DateTimeOffset slot) => Schedule.BusinessDate(slot, Job.Dependencies.BusinessDate);
+
+    /// <summary>When an occurrence that could not start gives up: before its successor is due, so that the two never meet.</summary>
+    public DateTimeOffset? GivesUpAt(DateTimeOffset slot)
+    {
+        var beforeNext = Schedule.Next(slot) - TimeSpan.FromSeconds(1);
+        var byTimeout = slot + Job.Dependencies.WaitTimeout;
+        return byTimeout is null || (beforeNext is not null && beforeNext < byTimeout) ? beforeNext : byTimeout;
+    }
+}
