@@ -78,7 +78,7 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         var reading = ArtifactReader.Read(Encoding.UTF8.GetBytes(row.CanonicalJson), ArtifactFormat.Json);
         if (reading.Job is null)
         {
-            Log.BadDefinition(logger, row.BindingId, row.ContentHash, reading.Findings.FirstOrDefault()?.Message ?? "");
+            Log.BadDefinition(logger, row.BindingId, row.ContentHash, reading.Findings is [var first, ..] ? first.Message : "");
             return null;
         }
         return _artifacts[row.ContentHash] = reading.Job;

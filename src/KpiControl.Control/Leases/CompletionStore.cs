@@ -1,0 +1,191 @@
+using KpiControl.Control.Database;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>Records what attempts came to, behind their fence.</summary>
+internal sealed class CompletionStore(Databases databases)
+{
+    // Accepted while the fence is still the occurrence's: leased, or ready again because the lease expired and nobody
+    // has taken it since. Slot, window, date and revision come from the row, never from the agent.
+    private const string CompleteSql =
+        """
+        WITH x AS (
+          SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::uuid[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+                               $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::int[], $16::bytea[], $17::float8[], $18::text[], $19::text[])
+                 AS x(ord, binding_id, fence_n, fence_epoch, attempt_id, reporter, status, reason, category, code, message,
+                      started_at, finished_at, rows_processed, data_points, digest, retry_seconds, document, zone_version)
+        ), u AS (
+          UPDATE kpi_job_runtime rt SET
+            occ_state = CASE WHEN x.retry_seconds IS NULL OR rt.occ_cancel THEN NULL ELSE 'R'::"char" END,
+            session_id = NULL, generation = NULL, lease_deadline = NULL, attempt_id = NULL,
+            occ_retry_at = CASE WHEN x.retry_seconds IS NOT NULL AND NOT rt.occ_cancel THEN now() + make_interval(secs => x.retry_seconds) END,
+            occ_reason = CASE WHEN x.retry_seconds IS NOT NULL AND NOT rt.occ_cancel THEN 2::int2 END,
+            retry_count = rt.retry_count + CASE WHEN x.retry_seconds IS NOT NULL AND NOT rt.occ_cancel THEN 1 ELSE 0 END,
+            last_run_at = CASE WHEN x.status IN ('cancelled', 'skipped') THEN rt.last_run_at ELSE now() END,
+            last_status = CASE x.status WHEN 'success' THEN 'success' WHEN 'partial' THEN 'partial' WHEN 'failed' THEN 'failed' WHEN 'suppressed' THEN 'failed' ELSE rt.last_status END,
+            last_error = CASE WHEN x.status IN ('success', 'cancelled', 'skipped') THEN NULL ELSE left(x.code || ': ' || x.message, 300) END,
+            occ_cancel = false
+          FROM x
+          WHERE rt.binding_id = x.binding_id AND rt.occ_state IN ('L', 'R') AND rt.fence_n = x.fence_n AND rt.fence_epoch = x.fence_epoch AND rt.attempt_id = x.attempt_id
+            AND EXISTS (SELECT FROM kpi_session_tenant st WHERE st.session_id = x.reporter AND st.tenant_id = rt.tenant_id)
+          RETURNING x.*, rt.tenant_id, rt.occ_revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.occ_kind, rt.lane, rt.queued,
+            rt.occ_state IS NULL AS final, rt.occ_retry_at, rt.retry_count - CASE WHEN rt.occ_state IS NULL THEN 0 ELSE 1 END AS retry_seq
+        ), h AS (
+          INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, session_id, fence_epoch,
+                                       started_at, finished_at, status, reason, error_category, error_code, error_message, rows_processed, data_points, lineage_ref, result_digest,
+                                       trigger_kind, zone_version, final)
+          SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_seq, occ_scheduled_for, occ_window_start, occ_business_date, abs(lane), reporter, fence_epoch,
+                 started_at, finished_at, status, reason, category, code, message, rows_processed, data_points, CASE WHEN document IS NOT NULL THEN 'attempt/' || attempt_id END, digest,
+                 kpi_kind_name(occ_kind), zone_version, final FROM u
+        ), e AS (
+          INSERT INTO kpi_evidence (run_id, binding_id, tenant_id, attempt_id, kind, document)
+          SELECT fence_n, binding_id, tenant_id, attempt_id, 'run', document::jsonb FROM u WHERE document IS NOT NULL
+        ), again AS (
+          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at)
+          SELECT binding_id, abs(lane), tenant_id, 'R', occ_retry_at FROM u WHERE NOT final
+          ON CONFLICT (binding_id) DO UPDATE SET ticket = nextval(pg_get_serial_sequence('kpi_parked', 'ticket')), lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
+        ), chained AS (
+          INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(fence_n) FROM u HAVING count(*) > 0
+        )
+        SELECT ord, final, queued, lane, occ_retry_at FROM u
+        """;
+
+    /// <summary>Records a batch in one commit; the completions must be in order of their bindings.</summary>
+    /// <returns>What was recorded; one that is absent was not the occurrence's any more.</returns>
+    public async Task<IReadOnlyList<RecordedCompletion>> CompleteAsync(IReadOnlyList<Completion> completions, CancellationToken token)
+    {
+        await using var command = databases.Hot.CreateCommand(CompleteSql);
+        command.Parameters.Add(new NpgsqlParameter { Value = Enumerable.Range(0, completions.Count).ToArray() });
+        command.Add(completions, NpgsqlDbType.Bigint, c => c.BindingId);
+        command.Add(completions, NpgsqlDbType.Bigint, c => c.FenceNumber);
+        command.Add(completions, NpgsqlDbType.Integer, c => c.FenceEpoch);
+        command.Add(completions, NpgsqlDbType.Uuid, c => c.Attempt);
+        command.Add(completions, NpgsqlDbType.Bigint, c => c.Reporter.SessionId);
+        command.Add(completions, NpgsqlDbType.Text, c => c.Status);
+        command.Add(completions, NpgsqlDbType.Text, c => c.Reason);
+        command.Add(completions, NpgsqlDbType.Text, c => c.ErrorCategory);
+        command.Add(completions, NpgsqlDbType.Text, c => c.ErrorCode);
+        command.Add(completions, NpgsqlDbType.Text, c => c.ErrorMessage);
+        command.Add(completions, NpgsqlDbType.TimestampTz, c => c.StartedAt?.UtcDateTime);
+        command.Add(completions, NpgsqlDbType.TimestampTz, c => c.FinishedAt?.UtcDateTime);
+        command.Add(completions, NpgsqlDbType.Bigint, c => c.RowsProcessed);
+        command.Add(completions, NpgsqlDbType.Integer, c => c.DataPoints);
+        command.Add(completions, NpgsqlDbType.Bytea, c => c.Digest);
+        command.Add(completions, NpgsqlDbType.Double, c => c.RetryIn?.TotalSeconds);
+        command.Add(completions, NpgsqlDbType.Text, c => c.Document);
+        command.Add(completions, NpgsqlDbType.Text, c => c.ZoneVersion);
+        var recorded = new List<RecordedCompletion>(completions.Count);
+        await using var reader = await command.ExecuteReaderAsync(token);
+        while (await reader.ReadAsync(token))
+            recorded.Add(new RecordedCompletion(completions[reader.GetInt32(0)], reader.GetBoolean(1), reader.GetInt32(2) > 0, Math.Abs(reader.GetInt16(3))));
+        return recorded;
+    }
+
+    // Look-ups for reports that arrive on a node which did not grant the lease: pinned by the fence in CompleteSql.
+    private const string LookUpSql =
+        """
+        SELECT x.ord, rt.binding_id, rt.occ_revision, rt.retry_count FROM unnest($1::int[], $2::bigint[], $3::uuid[]) AS x(ord, binding_id, attempt_id)
+          JOIN kpi_job_runtime rt ON rt.binding_id = x.binding_id AND rt.attempt_id = x.attempt_id
+        """;
+
+    public async Task<IReadOnlyDictionary<Guid, HeldAttempt>> LookUpAsync(IReadOnlyList<(long BindingId, Guid Attempt)> attempts, CancellationToken token)
+    {
+        await using var command = databases.Hot.CreateCommand(LookUpSql);
+        command.Parameters.Add(new NpgsqlParameter { Value = Enumerable.Range(0, attempts.Count).ToArray() });
+        command.Add(attempts, NpgsqlDbType.Bigint, a => a.BindingId);
+        command.Add(attempts, NpgsqlDbType.Uuid, a => a.Attempt);
+        var found = new Dictionary<Guid, HeldAttempt>();
+        await using var reader = await command.ExecuteReaderAsync(token);
+        while (await reader.ReadAsync(token))
+            if (!reader.IsDBNull(2))
+                found[attempts[reader.GetInt32(0)].Attempt] = new HeldAttempt(reader.GetInt64(1), reader.GetInt32(2), reader.GetInt32(3));
+        return found;
+    }
+
+    private const string StandingSql =
+        """
+        SELECT x.ord, h.result_digest, rt.fence_epoch, rt.fence_n, rt.tenant_id, st.tenant_id IS NOT NULL
+          FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::uuid[], $5::bigint[]) AS x(ord, binding_id, fence_n, attempt_id, reporter)
+          LEFT JOIN kpi_job_runtime rt ON rt.binding_id = x.binding_id
+          LEFT JOIN kpi_session_tenant st ON st.session_id = x.reporter AND st.tenant_id = rt.tenant_id
+          LEFT JOIN LATERAL (SELECT result_digest FROM kpi_job_history h
+            WHERE h.run_id = x.fence_n AND h.attempt_id = x.attempt_id AND h.status <> 'lost' LIMIT 1) h ON true
+        """;
+
+    /// <summary>Why reports were not recorded: the same had been before, or somebody else holds the occurrence.</summary>
+    public async Task<IReadOnlyList<Standing>> StandingAsync(IReadOnlyList<Completion> reports, CancellationToken token)
+    {
+        await using var command = databases.Hot.CreateCommand(StandingSql);
+        command.Parameters.Add(new NpgsqlParameter { Value = Enumerable.Range(0, reports.Count).ToArray() });
+        command.Add(reports, NpgsqlDbType.Bigint, c => c.BindingId);
+        command.Add(reports, NpgsqlDbType.Bigint, c => c.FenceNumber);
+        command.Add(reports, NpgsqlDbType.Uuid, c => c.Attempt);
+        command.Add(reports, NpgsqlDbType.Bigint, c => c.Reporter.SessionId);
+        var standings = new List<Standing>(reports.Count);
+        await using var reader = await command.ExecuteReaderAsync(token);
+        while (await reader.ReadAsync(token))
+        {
+            var mine = reader.GetBoolean(5);
+            standings.Add(new Standing(reports[reader.GetInt32(0)], reader.IsDBNull(1) ? null : reader.GetFieldValue<byte[]>(1),
+                mine ? reader.GetInt32(2) : 0, mine ? reader.GetInt64(3) : 0, mine ? reader.GetString(4) : null));
+        }
+        return standings;
+    }
+
+    private const string KeepSql =
+        """
+        INSERT INTO kpi_evidence (run_id, binding_id, tenant_id, attempt_id, kind, document)
+        SELECT x.run_id, x.binding_id, x.tenant_id, x.attempt_id, x.kind, x.document::jsonb
+          FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::uuid[], $5::text[], $6::text[]) AS x(run_id, binding_id, tenant_id, attempt_id, kind, document)
+         WHERE NOT EXISTS (SELECT FROM kpi_evidence e WHERE e.run_id = x.run_id AND e.attempt_id = x.attempt_id AND e.kind = x.kind)
+        """;
+
+    /// <summary>Keeps reports that changed nothing, once each.</summary>
+    public async Task KeepAsync(IReadOnlyList<(Standing Standing, string Kind, string Document)> reports, CancellationToken token)
+    {
+        await using var command = databases.Scheduler.CreateCommand(KeepSql);
+        command.Add(reports, NpgsqlDbType.Bigint, r => r.Standing.Report.FenceNumber);
+        command.Add(reports, NpgsqlDbType.Bigint, r => r.Standing.Report.BindingId);
+        command.Add(reports, NpgsqlDbType.Text, r => r.Standing.Tenant!);
+        command.Add(reports, NpgsqlDbType.Uuid, r => r.Standing.Report.Attempt);
+        command.Add(reports, NpgsqlDbType.Text, r => r.Kind);
+        command.Add(reports, NpgsqlDbType.Text, r => r.Document);
+        await command.ExecuteNonQueryAsync(token);
+    }
+}
+
+/// <summary>What a node knows of an attempt it granted, or looks up of one it did not.</summary>
+internal readonly record struct HeldAttempt(long BindingId, int Revision, int RetriesUsed);
+
+/// <summary>A report, decided: the status that history gets, and whether another try follows.</summary>
+internal sealed record Completion
+{
+    public required long BindingId { get; init; }
+    public required Guid Attempt { get; init; }
+    public required int FenceEpoch { get; init; }
+    public required long FenceNumber { get; init; }
+    public required SessionRef Reporter { get; init; }
+    public required string Status { get; init; }
+    public string? Reason { get; init; }
+    public string? ErrorCategory { get; init; }
+    public string? ErrorCode { get; init; }
+    public string? ErrorMessage { get; init; }
+    public DateTimeOffset? StartedAt { get; init; }
+    public DateTimeOffset? FinishedAt { get; init; }
+    public long RowsProcessed { get; init; }
+    public int DataPoints { get; init; }
+    /// <summary>SHA-256 of the report as the agent sent it.</summary>
+    public required byte[] Digest { get; init; }
+    /// <summary>Null: this was the last try.</summary>
+    public TimeSpan? RetryIn { get; init; }
+    /// <summary>What the run said about itself, as JSON; null where it said nothing.</summary>
+    public string? Document { get; init; }
+    public string? ZoneVersion { get; init; }
+}
+
+internal sealed record RecordedCompletion(Completion Completion, bool Final, bool MoreQueued, int Lane);
+
+/// <summary>How a report stands that was not recorded.</summary>
+internal sealed record Standing(Completion Report, byte[]? RecordedDigest, int FenceEpoch, long FenceNumber, string? Tenant);

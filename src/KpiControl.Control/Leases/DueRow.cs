@@ -1,0 +1,32 @@
+namespace KpiControl.Control.Leases;
+
+/// <summary>A slot that is due, or will be next.</summary>
+internal readonly record struct DueRow(long BindingId, DateTimeOffset Slot, int Revision, string Tenant);
+
+/// <summary>What a scan saw, at the database's instant <paramref name="Now"/>.</summary>
+internal sealed record DueScan(DateTimeOffset Now, IReadOnlyList<DueRow> Rows);
+
+/// <summary>An open occurrence that may be granted, as it was seen.</summary>
+internal sealed record ReadyRow
+{
+    public required long BindingId { get; init; }
+    public required long Ticket { get; init; }
+    public required char State { get; init; }
+    public required DateTimeOffset ReadyAt { get; init; }
+    public required DateTimeOffset ScheduledFor { get; init; }
+    public required DateTimeOffset? WindowStart { get; init; }
+    public required DateOnly BusinessDate { get; init; }
+    public required OccurrenceKind Kind { get; init; }
+    public required int Revision { get; init; }
+    public required int RetryCount { get; init; }
+    public required long FenceSeen { get; init; }
+    /// <summary>The attempt whose lease was lost, if that is why it is ready.</summary>
+    public required Guid? LostAttempt { get; init; }
+    public required string Tenant { get; init; }
+}
+
+/// <summary>The list of ready occurrences at the database's instant <paramref name="Now"/>.</summary>
+internal sealed record ReadyScan(DateTimeOffset Now, IReadOnlyList<ReadyRow> Rows);
+
+/// <summary>Where a lease goes: the session as its stream now stands.</summary>
+internal readonly record struct SessionRef(long SessionId, int Generation);

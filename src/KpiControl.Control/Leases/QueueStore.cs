@@ -1,0 +1,104 @@
+using Dapper;
+using KpiControl.Control.Database;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>Occurrences that queue behind a binding's open one: triggered, overlapped, caught up with.</summary>
+internal sealed class QueueStore(Databases databases)
+{
+    private const string NextSql =
+        """
+        SELECT DISTINCT ON (o.binding_id) o.binding_id, o.scheduled_for, o.kind, o.last_slot, o.lane, o.window_start, o.business_date, rt.revision
+          FROM kpi_occurrence o JOIN kpi_job_runtime rt USING (binding_id)
+         WHERE o.lane = @lane AND rt.occ_state IS NULL AND rt.lane > 0
+         ORDER BY o.binding_id, o.scheduled_for LIMIT @limit
+        """;
+
+    public async Task<IReadOnlyList<QueuedRow>> NextAsync(short lane, int limit, CancellationToken token)
+    {
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        return (await connection.QueryAsync<QueuedRow>(new CommandDefinition(NextSql, new { lane, limit }, cancellationToken: token))).AsList();
+    }
+
+    // Runtime rows first, in order, so that a cancel, which goes the same way, is either wholly before or wholly after.
+    private const string LockSql = "SELECT binding_id FROM kpi_job_runtime WHERE binding_id = ANY (@ids) ORDER BY binding_id FOR NO KEY UPDATE";
+
+    private const string PromoteSql =
+        """
+        WITH x AS (
+          SELECT * FROM unnest(@ids, @slots, @kinds, @nexts, @windows, @nextDates, @takes, @givesUp, @dates, @starts)
+                 AS x(binding_id, slot, kind, next_slot, next_window, next_date, take, gives_up_at, business_date, window_start)
+        ), o AS (
+          SELECT o.binding_id, o.scheduled_for, o.kind, o.lane, o.last_slot FROM kpi_occurrence o
+            JOIN x ON o.binding_id = x.binding_id AND o.scheduled_for = x.slot AND o.kind = x.kind
+        ), u AS (
+          UPDATE kpi_job_runtime rt SET occ_state = x.take::"char", occ_scheduled_for = x.slot, occ_kind = x.kind, occ_window_start = x.window_start,
+            occ_business_date = x.business_date, occ_reason = CASE WHEN x.take = 'W' THEN 1 END, occ_retry_at = NULL, occ_deadline = x.gives_up_at,
+            retry_count = 0, attempt_id = NULL, queued = rt.queued - CASE WHEN x.next_slot IS NULL THEN 1 ELSE 0 END
+            FROM x JOIN o ON o.binding_id = x.binding_id
+           WHERE rt.binding_id = x.binding_id AND rt.occ_state IS NULL AND rt.lane > 0 AND rt.active AND (rt.paused_until IS NULL OR rt.paused_until <= now())
+          RETURNING rt.binding_id, rt.tenant_id, o.lane, x.take, x.gives_up_at, x.slot, x.kind, x.next_slot, x.next_window, x.next_date
+        ), gone AS (
+          DELETE FROM kpi_occurrence o USING u WHERE u.next_slot IS NULL AND o.binding_id = u.binding_id AND o.scheduled_for = u.slot AND o.kind = u.kind
+        ), shrunk AS (
+          UPDATE kpi_occurrence o SET scheduled_for = u.next_slot, window_start = u.next_window, business_date = u.next_date
+            FROM u WHERE u.next_slot IS NOT NULL AND o.binding_id = u.binding_id AND o.scheduled_for = u.slot AND o.kind = u.kind
+        ), parked AS (
+          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at, deadline) SELECT binding_id, lane, tenant_id, take::"char", now(), gives_up_at FROM u
+          ON CONFLICT (binding_id) DO UPDATE SET ticket = nextval(pg_get_serial_sequence('kpi_parked', 'ticket')), lane = excluded.lane,
+            state = excluded.state, ready_at = excluded.ready_at, deadline = excluded.deadline
+        )
+        SELECT binding_id FROM u
+        """;
+
+    /// <summary>Opens queued occurrences whose binding is free.</summary>
+    /// <returns>The bindings that now have one.</returns>
+    public async Task<IReadOnlyList<long>> PromoteAsync(IReadOnlyList<Promotion> promotions, CancellationToken token)
+    {
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        var ids = promotions.Select(p => p.Row.BindingId).ToArray();
+        await connection.ExecuteAsync(new CommandDefinition(LockSql, new { ids }, transaction, cancellationToken: token));
+        var promoted = (await connection.QueryAsync<long>(new CommandDefinition(PromoteSql, new
+        {
+            ids,
+            slots = promotions.Select(p => p.Row.ScheduledFor.UtcDateTime).ToArray(),
+            kinds = promotions.Select(p => p.Row.Kind).ToArray(),
+            nexts = promotions.Select(p => p.NextOfStretch?.UtcDateTime).ToArray(),
+            windows = promotions.Select(p => p.NextOfStretch is null ? null : (DateTime?)p.Row.ScheduledFor.UtcDateTime).ToArray(),
+            nextDates = promotions.Select(p => p.NextOfStretch is { } next ? p.Plan.BusinessDateOf(next) : (DateOnly?)null).ToArray(),
+            takes = promotions.Select(p => p.Plan.HasDependencies ? "W" : "R").ToArray(),
+            givesUp = promotions.Select(p => p.GivesUpAt?.UtcDateTime).ToArray(),
+            dates = promotions.Select(p => p.Row.BusinessDate).ToArray(),
+            starts = promotions.Select(p => p.Row.WindowStart?.UtcDateTime).ToArray(),
+        }, transaction, cancellationToken: token))).AsList();
+        await transaction.CommitAsync(token);
+        return promoted;
+    }
+}
+
+internal sealed record QueuedRow
+{
+    public long BindingId { get; init; }
+    public DateTimeOffset ScheduledFor { get; init; }
+    public short Kind { get; init; }
+    public DateTimeOffset LastSlot { get; init; }
+    public short Lane { get; init; }
+    public DateTimeOffset? WindowStart { get; init; }
+    public DateOnly BusinessDate { get; init; }
+    public int Revision { get; init; }
+}
+
+/// <summary>A queued occurrence that is to open; of a stretch of slots its first, the rest stay queued.</summary>
+internal sealed record Promotion(QueuedRow Row, BindingPlan Plan)
+{
+    public DateTimeOffset? NextOfStretch =>
+        Row.LastSlot > Row.ScheduledFor && Plan.Schedule.Next(Row.ScheduledFor) is { } next && next <= Row.LastSlot ? next : null;
+
+    /// <summary>
+    /// What was queued waits for its dependencies as long as its job says, from now on where it is caught up with: its own
+    /// successor's time has passed.
+    /// </summary>
+    public DateTimeOffset? GivesUpAt =>
+        Row.Kind == (short)OccurrenceKind.Schedule ? null : Plan.Job.Dependencies.WaitTimeout is { } wait ? Row.ScheduledFor + wait : null;
+}

@@ -1,0 +1,130 @@
+using Dapper;
+using KpiControl.Control.Database;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>Takes leases back from sessions that ended.</summary>
+internal sealed class ReclaimStore(Databases databases)
+{
+    // Every pass stamps the row. After a gap longer than half a TTL (all nodes were away, or the database was) nothing is
+    // reclaimed for one TTL, whichever node looks first: agents that are well have had nobody to tell.
+    private const string PassSql =
+        """
+        WITH pass AS (
+          UPDATE kpi_cluster SET reclaimer_passed_at = now(),
+            amnesty_until = CASE WHEN now() - reclaimer_passed_at > @ttl / 2 THEN now() + @ttl ELSE amnesty_until END
+          RETURNING amnesty_until
+        ), ended AS (
+          UPDATE kpi_session s SET ended_at = now(), end_reason = 'node_lost' FROM kpi_node n, pass
+           WHERE n.node_id = s.node_id AND s.ended_at IS NULL AND pass.amnesty_until <= now()
+             AND (n.expires_at + @grace < now() OR (n.generation > s.node_generation AND n.started_at + @ttl + @grace < now()))
+          RETURNING s.session_id
+        )
+        SELECT (SELECT amnesty_until > now() FROM pass) AS amnesty, (SELECT count(*) FROM ended)::int AS ended,
+               EXISTS (SELECT FROM kpi_session WHERE ended_at IS NOT NULL AND reclaimed_at IS NULL) AS owed
+        """;
+
+    public async Task<ReclaimPass> PassAsync(TimeSpan ttl, TimeSpan grace, CancellationToken token)
+    {
+        await using var connection = await databases.Heartbeat.OpenConnectionAsync(token);
+        return await connection.QuerySingleAsync<ReclaimPass>(new CommandDefinition(PassSql, new { ttl, grace }, cancellationToken: token));
+    }
+
+    // A grant holds its session's row shared and wants it live: once a session has ended, the leases it will ever hold are
+    // there to be seen. Found by a scan (75 ms a million bindings); an index on session_id would move with every run.
+    // A cancelled one is not tried again.
+    private const string ReclaimSql =
+        """
+        WITH owed AS MATERIALIZED (
+          SELECT session_id FROM kpi_session WHERE ended_at IS NOT NULL AND reclaimed_at IS NULL AND NOT session_id = ANY (@except) ORDER BY session_id FOR UPDATE SKIP LOCKED
+        ), leased AS MATERIALIZED (
+          SELECT rt.binding_id FROM kpi_job_runtime rt WHERE rt.occ_state = 'L' AND rt.session_id IN (SELECT session_id FROM owed)
+           ORDER BY rt.binding_id FOR NO KEY UPDATE
+        ), u AS (
+          UPDATE kpi_job_runtime rt SET occ_state = 'R', occ_reason = 5, session_id = NULL, generation = NULL, lease_deadline = NULL
+            FROM leased l WHERE rt.binding_id = l.binding_id AND rt.occ_state = 'L' AND rt.session_id IN (SELECT session_id FROM owed)
+          RETURNING rt.binding_id, abs(rt.lane)::int2 AS lane, rt.tenant_id
+        ), parked AS (
+          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) SELECT binding_id, lane, tenant_id, 'R', now() FROM u
+          ON CONFLICT (binding_id) DO UPDATE SET ticket = nextval(pg_get_serial_sequence('kpi_parked', 'ticket')), lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
+        ), done AS (
+          UPDATE kpi_session s SET reclaimed_at = now() FROM owed WHERE s.session_id = owed.session_id
+        )
+        SELECT lane FROM u
+        """;
+
+    /// <summary>Gives back the leases of every session that ended.</summary>
+    /// <returns>The lane of each.</returns>
+    public async Task<IReadOnlyList<short>> ReclaimAsync(CancellationToken token)
+    {
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        return (await connection.QueryAsync<short>(new CommandDefinition(ReclaimSql, new { except = Array.Empty<long>() }, cancellationToken: token))).AsList();
+    }
+
+    // Leases that were granted to a session's earlier stream and never reached the agent, or that it returns unrun.
+    private const string ReturnSql =
+        """
+        WITH x AS (SELECT * FROM unnest(@sessions, @generations) AS x(session_id, generation)),
+        leased AS MATERIALIZED (
+          SELECT rt.binding_id, rt.attempt_id FROM kpi_job_runtime rt JOIN x ON rt.session_id = x.session_id
+           WHERE rt.occ_state = 'L' AND ((@returned AND rt.attempt_id = ANY (@attempts)) OR (NOT @returned AND rt.generation < x.generation AND NOT rt.attempt_id = ANY (@attempts)))
+           ORDER BY rt.binding_id FOR NO KEY UPDATE
+        ), u AS (
+          UPDATE kpi_job_runtime rt SET occ_state = 'R', occ_reason = CASE WHEN @returned THEN 6 ELSE 5 END, session_id = NULL, generation = NULL, lease_deadline = NULL
+            FROM leased l WHERE rt.binding_id = l.binding_id AND rt.occ_state = 'L' AND rt.attempt_id = l.attempt_id
+          RETURNING rt.binding_id, abs(rt.lane)::int2 AS lane, rt.tenant_id
+        ), parked AS (
+          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) SELECT binding_id, lane, tenant_id, 'R', now() FROM u
+          ON CONFLICT (binding_id) DO UPDATE SET ticket = nextval(pg_get_serial_sequence('kpi_parked', 'ticket')), lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
+        )
+        SELECT lane FROM u
+        """;
+
+    /// <summary>Gives back what resumed sessions do not hold: one scan for all of them.</summary>
+    public Task<IReadOnlyList<short>> ReturnUnheldAsync(IReadOnlyCollection<SessionRef> sessions, IEnumerable<Guid> held, CancellationToken token) =>
+        ReturnAsync(sessions, held, returned: false, token);
+
+    /// <summary>Gives back attempts that an agent returns unrun.</summary>
+    public Task<IReadOnlyList<short>> ReturnAsync(SessionRef session, IEnumerable<Guid> attempts, CancellationToken token) =>
+        ReturnAsync([session], attempts, returned: true, token);
+
+    private async Task<IReadOnlyList<short>> ReturnAsync(IReadOnlyCollection<SessionRef> sessions, IEnumerable<Guid> attempts, bool returned, CancellationToken token)
+    {
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        return (await connection.QueryAsync<short>(new CommandDefinition(ReturnSql, new
+        {
+            sessions = sessions.Select(s => s.SessionId).ToArray(), generations = sessions.Select(s => s.Generation).ToArray(), attempts = attempts.ToArray(), returned,
+        }, cancellationToken: token))).AsList();
+    }
+
+    // A cancelled occurrence whose agent died with it: it ends here instead of being tried again.
+    private const string EndCancelledSql =
+        """
+        WITH u AS (
+          UPDATE kpi_job_runtime rt SET occ_state = NULL, occ_cancel = false, attempt_id = NULL FROM kpi_parked k
+           WHERE k.binding_id = rt.binding_id AND k.state = 'R' AND rt.occ_state = 'R' AND rt.occ_cancel
+          RETURNING rt.binding_id, rt.tenant_id, rt.lane, coalesce(rt.occ_revision, rt.revision) AS revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.occ_kind, rt.retry_count
+        ), k AS (DELETE FROM kpi_parked k USING u WHERE k.binding_id = u.binding_id),
+        h AS (
+          INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, retry_seq, scheduled_for, window_start, business_date, lane, final, status, reason, trigger_kind)
+          SELECT nextval('kpi_fence'), tenant_id, binding_id, revision, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, abs(lane), true, 'cancelled', 'lease_lost', kpi_kind_name(occ_kind) FROM u RETURNING run_id
+        )
+        INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM h HAVING count(*) > 0
+        """;
+
+    public async Task EndCancelledAsync(CancellationToken token)
+    {
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        await connection.ExecuteAsync(new CommandDefinition(EndCancelledSql, cancellationToken: token));
+    }
+}
+
+/// <summary>What a pass of the reclaimer found.</summary>
+internal sealed record ReclaimPass
+{
+    /// <summary>Nothing is reclaimed now: there was an outage.</summary>
+    public bool Amnesty { get; init; }
+    public int Ended { get; init; }
+    /// <summary>Sessions ended whose leases were not given back yet.</summary>
+    public bool Owed { get; init; }
+}

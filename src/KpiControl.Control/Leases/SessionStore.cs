@@ -1,0 +1,122 @@
+using System.Text.Json;
+using Dapper;
+using KpiControl.Control.Database;
+using Npgsql;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>Sessions and the nodes that carry them: written when they open, move or end, never by a heartbeat.</summary>
+internal sealed class SessionStore(Databases databases)
+{
+    private const string RegisterNodeSql =
+        """
+        INSERT INTO kpi_node (name, generation, expires_at) VALUES (@name, 1, now() + @ttl)
+        ON CONFLICT (name) DO UPDATE SET generation = kpi_node.generation + 1, started_at = now(), expires_at = excluded.expires_at
+        RETURNING node_id, generation
+        """;
+
+    public async Task<NodeRef> RegisterNodeAsync(string name, TimeSpan ttl, CancellationToken token)
+    {
+        await using var connection = await databases.Heartbeat.OpenConnectionAsync(token);
+        var row = await connection.QuerySingleAsync<(int NodeId, int Generation)>(new CommandDefinition(RegisterNodeSql, new { name, ttl }, cancellationToken: token));
+        return new NodeRef(row.NodeId, row.Generation);
+    }
+
+    private const string ExtendNodeSql = "UPDATE kpi_node SET expires_at = now() + @ttl WHERE node_id = @NodeId AND generation = @Generation";
+
+    /// <summary>False: another process took this node's name.</summary>
+    public async Task<bool> ExtendNodeAsync(NodeRef node, TimeSpan ttl, CancellationToken token)
+    {
+        await using var connection = await databases.Heartbeat.OpenConnectionAsync(token);
+        return await connection.ExecuteAsync(new CommandDefinition(ExtendNodeSql, new { node.NodeId, node.Generation, ttl }, cancellationToken: token)) == 1;
+    }
+
+    // One statement: an agent's live session is taken over by the same instance, or made where there is none. The
+    // partial unique index on live sessions decides between two that ask at once.
+    private const string OpenSql =
+        """
+        INSERT INTO kpi_session (agent, instance, region, node_id, node_generation, generation, build, labels, connections, slots)
+        VALUES (@Agent, @Instance, @Region, @NodeId, @NodeGeneration, 1, @Build, @Labels::jsonb, @Connections::jsonb, @Slots)
+        ON CONFLICT (agent) WHERE ended_at IS NULL DO UPDATE SET generation = kpi_session.generation + 1, node_id = excluded.node_id,
+          node_generation = excluded.node_generation, build = excluded.build, labels = excluded.labels, connections = excluded.connections, slots = excluded.slots
+          WHERE kpi_session.instance = excluded.instance AND kpi_session.region = excluded.region
+        RETURNING session_id, generation
+        """;
+
+    private const string TenantsSql =
+        """
+        WITH gone AS (DELETE FROM kpi_session_tenant WHERE session_id = @sessionId AND NOT tenant_id = ANY (@tenants))
+        INSERT INTO kpi_session_tenant (session_id, tenant_id) SELECT @sessionId, t.tenant_id FROM kpi_tenant t WHERE t.tenant_id = ANY (@tenants)
+        ON CONFLICT DO NOTHING
+        """;
+
+    private const string MovedSql = "SELECT pg_notify('kpi', format('moved %s %s', @sessionId, @generation))";
+
+    /// <summary>Null: another live instance holds the agent's name.</summary>
+    public async Task<SessionRef?> OpenAsync(SessionOpening opening, NodeRef node, CancellationToken token)
+    {
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        var row = await connection.QuerySingleOrDefaultAsync<(long SessionId, int Generation)>(new CommandDefinition(OpenSql, new
+        {
+            opening.Agent, opening.Instance, opening.Region, node.NodeId, NodeGeneration = node.Generation, opening.Build, opening.Slots,
+            Labels = JsonSerializer.Serialize(opening.Labels), Connections = JsonSerializer.Serialize(opening.Connections),
+        }, transaction, cancellationToken: token));
+        if (row.SessionId == 0)
+            return null;
+        await connection.ExecuteAsync(new CommandDefinition(TenantsSql, new { sessionId = row.SessionId, tenants = opening.Tenants.ToArray() }, transaction, cancellationToken: token));
+        if (row.Generation > 1)
+            await connection.ExecuteAsync(new CommandDefinition(MovedSql, new { sessionId = row.SessionId, generation = row.Generation }, transaction, cancellationToken: token));
+        await transaction.CommitAsync(token);
+        return new SessionRef(row.SessionId, row.Generation);
+    }
+
+    private const string HeldSql =
+        "SELECT attempt_id FROM kpi_job_runtime WHERE binding_id = ANY (@bindings) AND attempt_id = ANY (@attempts) AND occ_state = 'L' AND session_id = @sessionId";
+
+    /// <summary>Which of the attempts an agent holds are still leased to its session.</summary>
+    public async Task<IReadOnlySet<Guid>> StillHeldAsync(long sessionId, IReadOnlyCollection<(long BindingId, Guid Attempt)> held, CancellationToken token)
+    {
+        if (held.Count == 0)
+            return new HashSet<Guid>();
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        return (await connection.QueryAsync<Guid>(new CommandDefinition(HeldSql, new
+        {
+            sessionId, bindings = held.Select(h => h.BindingId).ToArray(), attempts = held.Select(h => h.Attempt).ToArray(),
+        }, cancellationToken: token))).ToHashSet();
+    }
+
+    private const string EndSql =
+        "UPDATE kpi_session SET ended_at = now(), end_reason = @reason WHERE session_id = @SessionId AND generation = @Generation AND ended_at IS NULL";
+
+    public async Task<bool> EndAsync(SessionRef session, string reason, CancellationToken token)
+    {
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        return await connection.ExecuteAsync(new CommandDefinition(EndSql, new { session.SessionId, session.Generation, reason }, cancellationToken: token)) == 1;
+    }
+
+    private const string LanesSql = "SELECT lane, region, priority FROM kpi_lane ORDER BY priority, lane";
+
+    public async Task<IReadOnlyList<Lane>> LanesAsync(CancellationToken token)
+    {
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        return (await connection.QueryAsync<(short Number, string Region, short Priority)>(new CommandDefinition(LanesSql, cancellationToken: token)))
+            .Select(l => new Lane(l.Number, l.Region, l.Priority)).ToList();
+    }
+}
+
+/// <summary>A region at a priority; 1 goes first.</summary>
+internal sealed record Lane(short Number, string Region, short Priority);
+
+/// <summary>What an agent said of itself when it opened its stream.</summary>
+internal sealed record SessionOpening
+{
+    public required string Agent { get; init; }
+    public required Guid Instance { get; init; }
+    public required string Region { get; init; }
+    public required IReadOnlyList<string> Tenants { get; init; }
+    public required string Build { get; init; }
+    public required IReadOnlyDictionary<string, string> Labels { get; init; }
+    public required IReadOnlyDictionary<string, string> Connections { get; init; }
+    public required int Slots { get; init; }
+}
