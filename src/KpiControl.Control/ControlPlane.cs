@@ -1,6 +1,7 @@
 using KpiControl.Control.Database;
 using KpiControl.Control.Fleet;
 using KpiControl.Control.Hosting;
+using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Runs;
 using KpiControl.Control.Security;
@@ -22,6 +23,7 @@ internal static class ControlPlane
             .AddRequests()
             .AddSignals()
             .AddRunReads()
+            .AddLeases()
             .AddGrpcApi();
         return builder;
     }
@@ -31,6 +33,7 @@ internal static class ControlPlane
         app.UseAuthentication();
         app.MapSignals();
         app.MapFleet();
+        app.MapLeases();
         app.MapGrpcInfrastructure();
         return app;
     }

@@ -1,4 +1,5 @@
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Calls;
 using KpiControl.Jobs.Schedules;
 
 namespace KpiControl.Control.Leases;
@@ -15,8 +16,10 @@ internal sealed record BindingPlan
     public required string SchemaVersion { get; init; }
     public required string ContractDigest { get; init; }
     public required string ZoneVersion { get; init; }
-    /// <summary>The KPI Call of the definition, without what differs by occurrence.</summary>
-    public required string CallJson { get; init; }
+    /// <summary>The contract's canonical JSON, as the executor needs it.</summary>
+    public required string ContractJson { get; init; }
+    /// <summary>The KPI Call of the definition, rendered but for what differs by occurrence.</summary>
+    public required KpiCall Call { get; init; }
     public required JobArtifact Job { get; init; }
     public required JobSchedule Schedule { get; init; }
     /// <summary>The lane for slots that are caught up with.</summary>

@@ -86,7 +86,7 @@ internal sealed class CompletionStore(Databases databases)
     // Look-ups for reports that arrive on a node which did not grant the lease: pinned by the fence in CompleteSql.
     private const string LookUpSql =
         """
-        SELECT x.ord, rt.binding_id, rt.occ_revision, rt.retry_count FROM unnest($1::int[], $2::bigint[], $3::uuid[]) AS x(ord, binding_id, attempt_id)
+        SELECT x.ord, rt.binding_id, rt.occ_revision, rt.retry_count, rt.occ_business_date FROM unnest($1::int[], $2::bigint[], $3::uuid[]) AS x(ord, binding_id, attempt_id)
           JOIN kpi_job_runtime rt ON rt.binding_id = x.binding_id AND rt.attempt_id = x.attempt_id
         """;
 
@@ -100,8 +100,19 @@ internal sealed class CompletionStore(Databases databases)
         await using var reader = await command.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
             if (!reader.IsDBNull(2))
-                found[attempts[reader.GetInt32(0)].Attempt] = new HeldAttempt(reader.GetInt64(1), reader.GetInt32(2), reader.GetInt32(3));
+                found[attempts[reader.GetInt32(0)].Attempt] = new HeldAttempt(reader.GetInt64(1), reader.GetInt32(2), reader.GetInt32(3), reader.GetFieldValue<DateOnly>(4));
         return found;
+    }
+
+    private const string LastGoodSql =
+        "SELECT EXISTS (SELECT FROM kpi_job_history WHERE binding_id = $1 AND final AND status IN ('success', 'partial'))";
+
+    /// <summary>Whether a value of an earlier run stands.</summary>
+    public async Task<bool> HasLastGoodAsync(long bindingId, CancellationToken token)
+    {
+        await using var command = databases.Hot.CreateCommand(LastGoodSql);
+        command.AddValue(bindingId);
+        return await command.ExecuteScalarAsync(token) is true;
     }
 
     private const string StandingSql =
@@ -157,7 +168,7 @@ internal sealed class CompletionStore(Databases databases)
 }
 
 /// <summary>What a node knows of an attempt it granted, or looks up of one it did not.</summary>
-internal readonly record struct HeldAttempt(long BindingId, int Revision, int RetriesUsed);
+internal readonly record struct HeldAttempt(long BindingId, int Revision, int RetriesUsed, DateOnly BusinessDate);
 
 /// <summary>A report, decided: the status that history gets, and whether another try follows.</summary>
 internal sealed record Completion

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Text;
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Calls;
+using KpiControl.Jobs.Contracts;
 using KpiControl.Jobs.Schedules;
 
 namespace KpiControl.Control.Leases;
@@ -12,12 +14,11 @@ namespace KpiControl.Control.Leases;
 internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logger)
 {
     private const int MostPlans = 50_000;
-    private const int MostContracts = 2_000;
 
     private readonly ConcurrentDictionary<PlanKey, BindingPlan> _plans = new();
-    private readonly ConcurrentDictionary<string, string> _contracts = new();
     // A fleet has few definitions and many bindings: what was parsed once is shared.
     private readonly ConcurrentDictionary<string, JobArtifact> _artifacts = new();
+    private readonly ConcurrentDictionary<string, MetricContract> _contracts = new();
 
     public BindingPlan? Find(long bindingId, int revision) => _plans.GetValueOrDefault(new PlanKey(bindingId, revision));
 
@@ -40,20 +41,9 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         return found;
     }
 
-    /// <summary>The contract's canonical JSON, as the executor needs it.</summary>
-    public async ValueTask<string> ContractAsync(BindingPlan plan, CancellationToken token)
-    {
-        var key = $"{plan.Tenant}/{plan.ContractDigest}";
-        if (_contracts.TryGetValue(key, out var text))
-            return text;
-        if (_contracts.Count >= MostContracts)
-            _contracts.Clear();
-        return _contracts[key] = await store.ContractAsync(plan, token) ?? "";
-    }
-
     private BindingPlan? Understand(PlanRow row)
     {
-        if (Artifact(row) is not { } job)
+        if (Artifact(row) is not { } job || Contract(row) is not { } contract)
             return null;
         var spec = row.ScheduleCron.Length > 0
             ? job.Schedule with { Type = "cron", Expression = row.ScheduleCron, Timezone = row.Timezone }
@@ -67,7 +57,7 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         {
             BindingId = row.BindingId, Revision = row.Revision, Tenant = row.TenantId, Environment = row.Environment, Region = row.Region,
             ContentHash = row.ContentHash, SchemaVersion = row.SchemaVersion, ContractDigest = row.ContractDigest, ZoneVersion = row.ZoneVersion,
-            CallJson = row.CallJson, Job = job with { Schedule = spec }, Schedule = schedule!, CatchupLane = row.CatchupLane,
+            ContractJson = row.ContractJson, Call = KpiCall.Of(job, contract), Job = job with { Schedule = spec }, Schedule = schedule!, CatchupLane = row.CatchupLane,
         };
     }
 
@@ -84,6 +74,19 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         return _artifacts[row.ContentHash] = reading.Job;
     }
 
+    private MetricContract? Contract(PlanRow row)
+    {
+        if (_contracts.TryGetValue(row.ContractDigest, out var known))
+            return known;
+        var reading = ContractReader.Read(Encoding.UTF8.GetBytes(row.ContractJson), ArtifactFormat.Json);
+        if (reading.Contract is null)
+        {
+            Log.BadDefinition(logger, row.BindingId, row.ContractDigest, reading.Findings is [var first, ..] ? first.Message : "");
+            return null;
+        }
+        return _contracts[row.ContractDigest] = reading.Contract;
+    }
+
     // What H in an expression is a hash of; JobService previews with the same.
     internal static string Identity(PlanRow row) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{row.BindingId}");
 
@@ -93,6 +96,7 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
             return;
         _plans.Clear();
         _artifacts.Clear();
+        _contracts.Clear();
     }
 
     private static partial class Log
@@ -100,7 +104,7 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         [LoggerMessage(EventId = 300, Level = LogLevel.Error, Message = "Binding {BindingId} revision {Revision} cannot be scheduled: {Error}")]
         public static partial void BadSchedule(ILogger logger, long bindingId, int revision, string error);
 
-        [LoggerMessage(EventId = 301, Level = LogLevel.Error, Message = "Binding {BindingId}: definition {ContentHash} cannot be read: {Error}")]
+        [LoggerMessage(EventId = 301, Level = LogLevel.Error, Message = "Binding {BindingId}: definition or contract {ContentHash} cannot be read: {Error}")]
         public static partial void BadDefinition(ILogger logger, long bindingId, string contentHash, string error);
     }
 }

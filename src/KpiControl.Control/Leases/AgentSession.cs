@@ -1,0 +1,77 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>An agent's session while its stream is on this node.</summary>
+internal sealed class AgentSession(SessionRef id, SessionOpening opening, long heardAt)
+{
+    private readonly Channel<ControlMessage> _outbox = Channel.CreateUnbounded<ControlMessage>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    // Whose text the agent has already: a contract goes out once a session.
+    private readonly HashSet<string> _contractsSent = [];
+    private long _heardAt = heardAt;
+    private int _credit;
+
+    public SessionRef Id => id;
+    public SessionOpening Opening => opening;
+    public string Region => opening.Region;
+
+    /// <summary>Attempts granted by this node and not finished.</summary>
+    public ConcurrentDictionary<Guid, HeldAttempt> Held { get; } = new();
+
+    /// <summary>Completes when the stream should end.</summary>
+    public Task Closed => _closed.Task;
+    public bool IsAttached { get; private set; } = true;
+    public bool IsDraining { get; private set; }
+    public ChannelReader<ControlMessage> Outbox => _outbox.Reader;
+
+    public int Credit => IsAttached && !IsDraining ? Volatile.Read(ref _credit) : 0;
+
+    public long HeardAt => Volatile.Read(ref _heardAt);
+
+    public void Heard(long now) => Volatile.Write(ref _heardAt, now);
+
+    public void AddCredit(int slots) => Interlocked.Add(ref _credit, slots);
+
+    /// <summary>A slot is spoken for before the database is asked, so that no two dispatchers count on it.</summary>
+    public bool TryReserve()
+    {
+        if (!IsAttached || IsDraining)
+            return false;
+        if (Interlocked.Decrement(ref _credit) >= 0)
+            return true;
+        Interlocked.Increment(ref _credit);
+        return false;
+    }
+
+    public void Release() => Interlocked.Increment(ref _credit);
+
+    public bool CanRun(BindingPlan plan) =>
+        opening.Tenants.Contains(plan.Tenant) && opening.Connections.ContainsKey(plan.Job.Run.ConnId)
+        && plan.Job.Run.AgentLabels.All(label => opening.Labels.ContainsKey(label) || opening.Labels.Any(l => $"{l.Key}={l.Value}" == label));
+
+    public bool FirstNeedOf(string contractDigest)
+    {
+        lock (_contractsSent)
+            return _contractsSent.Add(contractDigest);
+    }
+
+    public void Send(ControlMessage message) => _outbox.Writer.TryWrite(message);
+
+    public void Drain() => IsDraining = true;
+
+    /// <summary>The stream is gone; the session lives on until it is silent for too long, or resumes.</summary>
+    public void Detach() => IsAttached = false;
+
+    /// <summary>Says a last word and ends the stream.</summary>
+    public void Close(ControlMessage? last = null)
+    {
+        Detach();
+        if (last is not null)
+            Send(last);
+        _outbox.Writer.TryComplete();
+        _closed.TrySetResult();
+    }
+}

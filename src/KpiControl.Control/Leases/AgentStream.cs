@@ -1,0 +1,91 @@
+using Grpc.Core;
+using KpiControl.Control.Hosting;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>An open stream: what the agent says is acted on, what is for the agent is sent, until either side ends.</summary>
+internal sealed partial class AgentStream(
+    CompletionCollector completions, Dispatcher dispatcher, ReclaimStore reclaim, NodeLease node, TimeProvider time, ILogger<AgentStream> logger)
+{
+    public async Task RunAsync(AgentSession session, IAsyncStreamReader<AgentMessage> messages, IServerStreamWriter<ControlMessage> replies, CancellationToken token)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(token);
+        var reading = ReadAsync(session, messages, ended.Token);
+        var writing = WriteAsync(session, replies, ended.Token);
+        try
+        {
+            await await Task.WhenAny(reading, writing);
+            if (session.Closed.IsCompleted)
+                throw Reject.Unavailable("The stream ends here: connect again.");
+        }
+        finally
+        {
+            // The session outlives its stream: it is resumed, or ends when it has been silent for too long.
+            session.Detach();
+            await ended.CancelAsync();
+            await Task.WhenAll(reading, writing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Log.Ended(logger, session.Opening.Agent, session.Id.SessionId);
+        }
+    }
+
+    private async Task ReadAsync(AgentSession session, IAsyncStreamReader<AgentMessage> messages, CancellationToken token)
+    {
+        while (await messages.MoveNext(token))
+        {
+            session.Heard(time.GetTimestamp());
+            await ActAsync(session, messages.Current, token);
+        }
+    }
+
+    private async Task ActAsync(AgentSession session, AgentMessage message, CancellationToken token)
+    {
+        switch (message.MessageCase)
+        {
+            case AgentMessage.MessageOneofCase.Credit when message.Credit.Slots is > 0 and <= 10_000:
+                session.AddCredit(message.Credit.Slots);
+                dispatcher.CreditArrived(session.Region);
+                break;
+            case AgentMessage.MessageOneofCase.Finished when Report.From(session, message.Finished) is { } report:
+                await completions.ReportAsync(report, token);
+                break;
+            case AgentMessage.MessageOneofCase.Finished:
+                session.Send(new ControlMessage { FinishedAck = new FinishedAck { AttemptId = message.Finished.AttemptId, Outcome = FinishedAck.Types.Outcome.Refused, Detail = "The report lacks its attempt, binding, fence, or a known status." } });
+                break;
+            case AgentMessage.MessageOneofCase.Heartbeat when node.IsSure:
+                session.Send(new ControlMessage { HeartbeatAck = new HeartbeatAck { Sequence = message.Heartbeat.Sequence } });
+                break;
+            case AgentMessage.MessageOneofCase.Draining:
+                await DrainAsync(session, message.Draining, token);
+                break;
+            case AgentMessage.MessageOneofCase.Heartbeat or AgentMessage.MessageOneofCase.Started or AgentMessage.MessageOneofCase.Progress:
+                break;
+            default:
+                throw Reject.Invalid("message", $"{message.MessageCase} is out of place here.");
+        }
+    }
+
+    private async Task DrainAsync(AgentSession session, Draining draining, CancellationToken token)
+    {
+        session.Drain();
+        var attempts = draining.ReturnedAttempts.Where(a => Guid.TryParse(a, out _)).Select(Guid.Parse).ToList();
+        if (attempts.Count == 0)
+            return;
+        foreach (var lane in (await reclaim.ReturnAsync(session.Id, attempts, token)).Distinct())
+            dispatcher.Ready(lane);
+    }
+
+    private static async Task WriteAsync(AgentSession session, IServerStreamWriter<ControlMessage> replies, CancellationToken token)
+    {
+        var outbox = session.Outbox;
+        while (await outbox.WaitToReadAsync(token))
+            while (outbox.TryRead(out var message))
+                await replies.WriteAsync(message, token);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventId = 375, Level = LogLevel.Information, Message = "Agent {Agent}: the stream of session {SessionId} ended")]
+        public static partial void Ended(ILogger logger, string agent, long sessionId);
+    }
+}

@@ -1,0 +1,71 @@
+namespace KpiControl.Control.Leases;
+
+/// <summary>What a dispatcher knows of a lane between two looks at it. All instants are the database's.</summary>
+internal sealed class LaneView(Lane lane)
+{
+    private volatile bool _cursorsDirty = true;
+    private volatile bool _readyDirty = true;
+    private volatile bool _queueDirty = true;
+    private volatile bool _creditArrived;
+    private volatile bool _leftWork;
+
+    public Lane Lane => lane;
+
+    /// <summary>The scan begins here: everything before it is dead index. A cursor that moved back resets it.</summary>
+    public DateTimeOffset Mark { get; set; } = DateTimeOffset.MinValue;
+
+    public DateTimeOffset NextDue { get; set; } = DateTimeOffset.MinValue;
+    public DateTimeOffset NextReady { get; set; } = DateTimeOffset.MinValue;
+
+    public void MarkCursorsDirty() => _cursorsDirty = true;
+    public void MarkReadyDirty() => _readyDirty = true;
+    public void MarkQueueDirty() => _queueDirty = true;
+
+    /// <summary>Due or ready work was left for lack of an agent: the next credit is worth a look.</summary>
+    public bool LeftWork { get => _leftWork; set => _leftWork = value; }
+
+    public void CreditArrived()
+    {
+        if (LeftWork)
+            _creditArrived = true;
+    }
+
+    /// <summary>After credit came to a lane that had left work: look again, from the same mark.</summary>
+    public void TakeCredit()
+    {
+        if (!_creditArrived)
+            return;
+        _creditArrived = LeftWork = false;
+        NextDue = NextReady = DateTimeOffset.MinValue;
+    }
+
+    public void LookEverywhere() => _cursorsDirty = _readyDirty = _queueDirty = true;
+
+    /// <summary>True once after the lane was told of a cursor that may lie before the mark.</summary>
+    public bool TakeCursorsDirty()
+    {
+        var was = _cursorsDirty;
+        _cursorsDirty = false;
+        if (was)
+            Mark = NextDue = DateTimeOffset.MinValue;
+        return was;
+    }
+
+    public bool TakeReadyDirty()
+    {
+        var was = _readyDirty;
+        _readyDirty = false;
+        if (was)
+            NextReady = DateTimeOffset.MinValue;
+        return was;
+    }
+
+    public bool TakeQueueDirty()
+    {
+        var was = _queueDirty;
+        _queueDirty = false;
+        return was;
+    }
+
+    public bool HasNews => _cursorsDirty || _readyDirty || _queueDirty || _creditArrived;
+}

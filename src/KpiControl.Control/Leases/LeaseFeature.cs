@@ -1,0 +1,31 @@
+using KpiControl.Control.Hosting;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace KpiControl.Control.Leases;
+
+internal static class LeaseFeature
+{
+    public static IServiceCollection AddLeases(this IServiceCollection services)
+    {
+        services.AddValidated<LeaseOptions>(LeaseOptions.Section);
+        services.TryAddSingleton(TimeProvider.System);
+        services
+            .AddSingleton<PlanStore>().AddSingleton<PlanCache>()
+            .AddSingleton<DueStore>().AddSingleton<DueWork>()
+            .AddSingleton<ReadyStore>().AddSingleton<ReadyWork>()
+            .AddSingleton<QueueStore>().AddSingleton<QueueWork>()
+            .AddSingleton<WaitStore>().AddSingleton<RegionWork>()
+            .AddSingleton<SessionStore>().AddSingleton<SessionRegistry>().AddSingleton<LeaseSender>()
+            .AddSingleton<CompletionStore>().AddSingleton<CompletionRecorder>()
+            .AddSingleton<ReclaimStore>().AddSingleton<StreamOpening>().AddSingleton<AgentStream>();
+        services.AddRunning<NodeLease>().AddRunning<Dispatcher>().AddRunning<SuccessAnnouncer>().AddRunning<CompletionCollector>()
+            .AddRunning<Reclaimer>().AddRunning<WaitExpirer>().AddRunning<Notifications>();
+        services.AddHostedService<StopNotice>();
+        return services;
+    }
+
+    public static void MapLeases(this IEndpointRouteBuilder routes) => routes.MapGrpcService<AgentGrpcService>();
+
+    private static IServiceCollection AddRunning<TService>(this IServiceCollection services) where TService : BackgroundService =>
+        services.AddSingleton<TService>().AddHostedService(provider => provider.GetRequiredService<TService>());
+}

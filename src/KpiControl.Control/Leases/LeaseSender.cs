@@ -1,0 +1,59 @@
+using System.Globalization;
+using Google.Protobuf.WellKnownTypes;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>Tells agents of leases that are committed.</summary>
+internal sealed class LeaseSender(SessionRegistry sessions)
+{
+    public void Send(IEnumerable<NewLease> leases)
+    {
+        foreach (var group in leases.GroupBy(lease => lease.Session))
+        {
+            // A session that moved meanwhile learns of what it did not get when it says what it holds.
+            if (sessions.Find(group.Key.SessionId) is not { } session || session.Id != group.Key)
+                continue;
+            var batch = new LeaseBatch();
+            foreach (var lease in group)
+            {
+                session.Held[lease.Attempt] = new HeldAttempt(lease.Plan.BindingId, lease.Plan.Revision, lease.RetriesUsed, lease.BusinessDate);
+                batch.Leases.Add(Message(lease, session.FirstNeedOf(lease.Plan.ContractDigest)));
+            }
+            session.Send(new ControlMessage { LeaseBatch = batch });
+        }
+    }
+
+    private static Lease Message(NewLease lease, bool withContract)
+    {
+        var plan = lease.Plan;
+        var message = new Lease
+        {
+            AttemptId = lease.Attempt.ToString(), BindingId = plan.BindingId, Tenant = plan.Tenant, Environment = plan.Environment, JobId = plan.Job.JobId,
+            Fence = new Fence { Epoch = lease.FenceEpoch, Number = lease.FenceNumber }, SlotKey = Occurrences.SlotKey(lease.Kind, lease.ScheduledFor),
+            ScheduledFor = lease.ScheduledFor.ToTimestamp(), BusinessDate = lease.BusinessDate.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
+            TryNumber = lease.RetriesUsed + 1, Timeout = Duration.FromTimeSpan(plan.Job.Timeout), KpiId = plan.Job.KpiId, ContractVersion = plan.Job.ContractVersion,
+            ContentHash = plan.ContentHash, ContractDigest = plan.ContractDigest, CallJson = plan.Call.For(lease.BusinessDate),
+            ContractJson = withContract ? plan.ContractJson : "", ConnId = plan.Job.Run.ConnId, OnRuleFail = plan.Job.Run.OnRuleFail,
+            ScdView = plan.Job.Runtime.ScdView, TriggerKind = lease.Kind.Word(),
+        };
+        if (lease.WindowStart is { } start)
+            message.WindowStart = start.ToTimestamp();
+        return message;
+    }
+}
+
+/// <summary>A committed lease, to be told to its session.</summary>
+internal sealed record NewLease
+{
+    public required BindingPlan Plan { get; init; }
+    public required Guid Attempt { get; init; }
+    public required SessionRef Session { get; init; }
+    public required int FenceEpoch { get; init; }
+    public required long FenceNumber { get; init; }
+    public required DateTimeOffset ScheduledFor { get; init; }
+    public DateTimeOffset? WindowStart { get; init; }
+    public required DateOnly BusinessDate { get; init; }
+    public required OccurrenceKind Kind { get; init; }
+    public required int RetriesUsed { get; init; }
+}

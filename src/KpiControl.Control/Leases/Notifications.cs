@@ -1,0 +1,74 @@
+using System.Globalization;
+using KpiControl.Control.Database;
+using KpiControl.Protocol.V1;
+using Npgsql;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>
+/// Hears what other nodes and requests tell (channel <c>kpi</c>): <c>lane N</c> (a cursor moved back or is new),
+/// <c>queue N</c>, <c>ready N</c>, <c>cancel SESSION ATTEMPT</c>, <c>moved SESSION GENERATION</c>. A message that is missed
+/// costs a poll, never an occurrence.
+/// </summary>
+internal sealed partial class Notifications(Databases databases, Dispatcher dispatcher, SessionRegistry sessions, TimeProvider time, ILogger<Notifications> logger) : BackgroundService
+{
+    private static readonly TimeSpan RetryEvery = TimeSpan.FromSeconds(1);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+            try
+            {
+                await ListenAsync(stoppingToken);
+            }
+            catch (Exception error) when (SqlStates.IsOutage(error))
+            {
+                Log.Deaf(logger, error.Message);
+                await Task.Delay(RetryEvery, time, stoppingToken);
+            }
+    }
+
+    private async Task ListenAsync(CancellationToken token)
+    {
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        connection.Notification += (_, told) => Hear(told.Payload);
+        await using (var listen = new NpgsqlCommand("LISTEN kpi", connection))
+            await listen.ExecuteNonQueryAsync(token);
+        // Whatever was said while nobody listened.
+        dispatcher.WakeAll();
+        while (true)
+            await connection.WaitAsync(token);
+    }
+
+    private void Hear(string payload)
+    {
+        switch (payload.Split(' '))
+        {
+            case ["lane", var lane] when short.TryParse(lane, CultureInfo.InvariantCulture, out var number):
+                dispatcher.CursorMovedBack(number);
+                break;
+            case ["queue", var lane] when short.TryParse(lane, CultureInfo.InvariantCulture, out var number):
+                dispatcher.Queued(number);
+                break;
+            case ["ready", var lane] when short.TryParse(lane, CultureInfo.InvariantCulture, out var number):
+                dispatcher.Ready(number);
+                break;
+            case ["cancel", var session, var attempt] when long.TryParse(session, CultureInfo.InvariantCulture, out var id):
+                sessions.Find(id)?.Send(new ControlMessage { Cancel = new Cancel { AttemptId = attempt, Reason = "An operator cancelled the occurrence." } });
+                break;
+            case ["moved", var session, var generation] when long.TryParse(session, CultureInfo.InvariantCulture, out var id) && int.TryParse(generation, CultureInfo.InvariantCulture, out var newer):
+                if (sessions.Find(id) is { } here && here.Id.Generation < newer)
+                {
+                    here.Close();
+                    sessions.Remove(here);
+                }
+                break;
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventId = 320, Level = LogLevel.Warning, Message = "Not listening for notifications: {Error}")]
+        public static partial void Deaf(ILogger logger, string error);
+    }
+}

@@ -1,0 +1,29 @@
+using KpiControl.Control.Signals;
+using Microsoft.Extensions.Options;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>Opens what queues behind bindings that are free now.</summary>
+internal sealed class QueueWork(QueueStore store, PlanCache plans, DependencyWaits waits, IOptions<LeaseOptions> options)
+{
+    /// <returns>Whether anything opened, so that there may be more.</returns>
+    public async Task<bool> PromoteAsync(LaneView view, CancellationToken token)
+    {
+        var rows = await store.NextAsync(view.Lane.Number, options.Value.BatchSize, token);
+        if (rows.Count == 0)
+            return false;
+        var known = await plans.GetAsync(rows.Select(row => new PlanKey(row.BindingId, row.Revision)), token);
+        var promotions = rows.Where(row => known.ContainsKey(new PlanKey(row.BindingId, row.Revision)))
+            .Select(row => new Promotion(row, known[new PlanKey(row.BindingId, row.Revision)])).OrderBy(p => p.Row.BindingId).ToList();
+        if (promotions.Count == 0)
+            return false;
+        var opened = (await store.PromoteAsync(promotions, token)).ToHashSet();
+        var waiting = promotions.Where(p => p.Plan.HasDependencies && opened.Contains(p.Row.BindingId)).Select(p => p.Row.BindingId).ToList();
+        if (waiting.Count > 0)
+            await waits.BeginAsync(waiting, token);
+        view.MarkReadyDirty();
+        if (rows.Count == options.Value.BatchSize)
+            view.MarkQueueDirty();
+        return opened.Count > 0;
+    }
+}

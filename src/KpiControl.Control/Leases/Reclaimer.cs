@@ -1,0 +1,91 @@
+using System.Collections.Concurrent;
+using KpiControl.Control.Database;
+using Microsoft.Extensions.Options;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>Ends sessions that fell silent, here or with their node, and gives their leases back.</summary>
+internal sealed partial class Reclaimer(
+    ReclaimStore store, SessionStore sessionStore, SessionRegistry sessions, Dispatcher dispatcher, IOptions<LeaseOptions> options, TimeProvider time, ILogger<Reclaimer> logger) : BackgroundService
+{
+    private readonly ConcurrentQueue<(SessionRef Session, IReadOnlyCollection<Guid> Held)> _resumed = new();
+
+    /// <summary>A session resumed: what was leased to its earlier streams and is not among what it holds goes back.</summary>
+    public void Resumed(SessionRef session, IReadOnlyCollection<Guid> held) => _resumed.Enqueue((session, held));
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(options.Value.ReclaimEvery, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+            try
+            {
+                await PassAsync(stoppingToken);
+            }
+            catch (Exception error) when (SqlStates.IsOutage(error))
+            {
+                Log.Away(logger, error.Message);
+            }
+    }
+
+    private async Task PassAsync(CancellationToken token)
+    {
+        var pass = await store.PassAsync(options.Value.Ttl, options.Value.Grace, token);
+        await ReturnUnheldAsync(token);
+        var silent = pass.Amnesty ? 0 : await EndSilentAsync(token);
+        if (!pass.Owed && silent + pass.Ended == 0)
+            return;
+        var lanes = await store.ReclaimAsync(token);
+        await store.EndCancelledAsync(token);
+        Log.Reclaimed(logger, lanes.Count, silent + pass.Ended);
+        foreach (var lane in lanes.Distinct())
+            dispatcher.Ready(lane);
+    }
+
+    private async Task<int> EndSilentAsync(CancellationToken token)
+    {
+        var ended = 0;
+        foreach (var session in sessions.All.Where(s => time.GetElapsedTime(s.HeardAt) > options.Value.Ttl + options.Value.Grace))
+        {
+            if (await sessionStore.EndAsync(session.Id, "silent", token))
+            {
+                Log.Silent(logger, session.Opening.Agent, session.Id.SessionId);
+                ended++;
+            }
+            session.Close();
+            sessions.Remove(session);
+        }
+        return ended;
+    }
+
+    private async Task ReturnUnheldAsync(CancellationToken token)
+    {
+        var resumed = new List<(SessionRef Session, IReadOnlyCollection<Guid> Held)>();
+        while (_resumed.TryDequeue(out var one))
+            resumed.Add(one);
+        if (resumed.Count == 0)
+            return;
+        try
+        {
+            var lanes = await store.ReturnUnheldAsync([.. resumed.Select(r => r.Session)], resumed.SelectMany(r => r.Held), token);
+            foreach (var lane in lanes.Distinct())
+                dispatcher.Ready(lane);
+        }
+        catch
+        {
+            resumed.ForEach(_resumed.Enqueue);
+            throw;
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventId = 360, Level = LogLevel.Warning, Message = "Reclaiming waits, the database is away: {Error}")]
+        public static partial void Away(ILogger logger, string error);
+
+        [LoggerMessage(EventId = 361, Level = LogLevel.Warning, Message = "Agent {Agent} fell silent: session {SessionId} ended")]
+        public static partial void Silent(ILogger logger, string agent, long sessionId);
+
+        [LoggerMessage(EventId = 362, Level = LogLevel.Information, Message = "{Count} leases given back from {Sessions} ended sessions")]
+        public static partial void Reclaimed(ILogger logger, int count, int sessions);
+    }
+}

@@ -1,0 +1,25 @@
+using System.Collections.Concurrent;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>The sessions whose streams are, or were last, on this node.</summary>
+internal sealed class SessionRegistry
+{
+    private readonly ConcurrentDictionary<long, AgentSession> _sessions = new();
+
+    public IEnumerable<AgentSession> All => _sessions.Values;
+
+    public IReadOnlyList<AgentSession> In(string region) => [.. _sessions.Values.Where(s => s.Region == region && s.IsAttached)];
+
+    public AgentSession? Find(long sessionId) => _sessions.GetValueOrDefault(sessionId);
+
+    /// <summary>Adds a session's newest stream; an older one of the same session on this node ends.</summary>
+    public void Add(AgentSession session)
+    {
+        AgentSession? former = null;
+        _sessions.AddOrUpdate(session.Id.SessionId, session, (_, old) => { former = old; return session; });
+        former?.Close();
+    }
+
+    public void Remove(AgentSession session) => _sessions.TryRemove(KeyValuePair.Create(session.Id.SessionId, session));
+}

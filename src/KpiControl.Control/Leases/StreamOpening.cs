@@ -1,0 +1,84 @@
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using KpiControl.Control.Hosting;
+using KpiControl.Control.Security;
+using KpiControl.Protocol.V1;
+using Microsoft.Extensions.Options;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>Hello and Welcome: who is there, whether they may, and which of what they hold is still theirs.</summary>
+internal sealed partial class StreamOpening(
+    SessionStore store, SessionRegistry sessions, Reclaimer reclaimer, NodeLease node, IOptions<LeaseOptions> options, TimeProvider time, ILogger<StreamOpening> logger)
+{
+    public const int ProtocolVersion = 1;
+    private const int MostSlots = 10_000;
+    private static readonly TimeSpan HelloWithin = TimeSpan.FromSeconds(10);
+    private static readonly string[] KnownFeatures = ["lease_batch", "ack_batch"];
+
+    public async Task<AgentSession> OpenAsync(IAsyncStreamReader<AgentMessage> messages, AgentIdentity identity, CancellationToken token)
+    {
+        var hello = await HelloAsync(messages, token);
+        var request = Check(hello, identity);
+        var id = await store.OpenAsync(request, await node.RegisteredAsync(token), token)
+            ?? throw Reject.Exists("AGENT_NAME_TAKEN", $"Another live instance runs under the agent name '{identity.Agent}'. Stop it, or wait until its session has ended ({options.Value.Ttl + options.Value.Grace}).");
+        var held = hello.Held.Where(h => Guid.TryParse(h.AttemptId, out _)).Select(h => (h.BindingId, Attempt: Guid.Parse(h.AttemptId))).ToList();
+        var still = await store.StillHeldAsync(id.SessionId, held, token);
+        var session = new AgentSession(id, request, time.GetTimestamp());
+        var welcome = new Welcome
+        {
+            SessionId = id.SessionId, Generation = id.Generation, Ttl = Duration.FromTimeSpan(options.Value.Ttl),
+            HeartbeatInterval = Duration.FromTimeSpan(options.Value.HeartbeatEvery), Protocol = ProtocolVersion, Node = node.Name,
+        };
+        welcome.LostAttempts.AddRange(held.Where(h => !still.Contains(h.Attempt)).Select(h => h.Attempt.ToString()));
+        session.Send(new ControlMessage { Welcome = welcome });
+        sessions.Add(session);
+        if (id.Generation > 1)
+            reclaimer.Resumed(id, [.. held.Select(h => h.Attempt)]);
+        Log.Opened(logger, request.Agent, id.SessionId, id.Generation, request.Region, request.Build);
+        return session;
+    }
+
+    private async Task<Hello> HelloAsync(IAsyncStreamReader<AgentMessage> messages, CancellationToken token)
+    {
+        try
+        {
+            if (await messages.MoveNext(token).WaitAsync(HelloWithin, time, token) && messages.Current.Hello is { } hello)
+                return hello;
+        }
+        catch (TimeoutException)
+        {
+            throw Reject.Invalid("hello", $"The stream's first message must be Hello, within {HelloWithin.TotalSeconds:0} seconds.");
+        }
+        throw Reject.Invalid("hello", "The stream's first message must be Hello.");
+    }
+
+    private static SessionOpening Check(Hello hello, AgentIdentity identity)
+    {
+        if (hello.Agent != identity.Agent)
+            throw Reject.Denied($"agent '{hello.Agent}' (the token is agent '{identity.Agent}''s)");
+        if (hello.Region != identity.Region)
+            throw Reject.Denied($"region '{hello.Region}' (the token is for region '{identity.Region}')");
+        if (hello.Tenants.FirstOrDefault(t => !identity.Tenants.Contains(t)) is { } foreign)
+            throw Reject.Denied($"tenant '{foreign}' (the token does not name it)");
+        if (!Guid.TryParse(hello.Instance, out var instance))
+            throw Reject.Invalid("hello.instance", "must be a UUID: the identity of the outbox directory.");
+        if (hello.ProtocolMin > ProtocolVersion || hello.ProtocolMax < ProtocolVersion)
+            throw Reject.Precondition("PROTOCOL_VERSION", "hello.protocol", $"This control plane speaks protocol version {ProtocolVersion}; the agent speaks {hello.ProtocolMin} to {hello.ProtocolMax}.");
+        if (hello.Features.FirstOrDefault(f => !KnownFeatures.Contains(f)) is { } unknown)
+            throw Reject.Precondition("UNKNOWN_FEATURE", "hello.features", $"This control plane does not know the feature '{unknown}' that the agent relies on.");
+        if (hello.Slots is < 0 or > MostSlots)
+            throw Reject.Invalid("hello.slots", $"must be from 0 to {MostSlots}.");
+        return new SessionOpening
+        {
+            Agent = hello.Agent, Instance = instance, Region = hello.Region, Tenants = hello.Tenants.Count > 0 ? [.. hello.Tenants.Distinct()] : identity.Tenants,
+            Build = hello.Build, Labels = new Dictionary<string, string>(hello.Labels), Connections = new Dictionary<string, string>(hello.Connections), Slots = hello.Slots,
+        };
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventId = 370, Level = LogLevel.Information, Message = "Agent {Agent}: session {SessionId} generation {Generation} in region {Region}, build {Build}")]
+        public static partial void Opened(ILogger logger, string agent, long sessionId, int generation, string region, string build);
+    }
+}
