@@ -89,6 +89,9 @@ public sealed class ControlHost : IAsyncDisposable
         return client;
     }
 
+    /// <summary>Stops the node as SIGTERM does, while its clients look on.</summary>
+    public Task StopAsync() => app.StopAsync();
+
     public async ValueTask DisposeAsync()
     {
         foreach (var client in clients)

@@ -31,10 +31,23 @@ internal sealed partial class AgentStream(
 
     private async Task ReadAsync(AgentSession session, IAsyncStreamReader<AgentMessage> messages, CancellationToken token)
     {
-        while (await messages.MoveNext(token))
+        while (await NextAsync(messages, token))
         {
             session.Heard(time.GetTimestamp());
             await ActAsync(session, messages.Current, token);
+        }
+    }
+
+    // A peer that is gone is an ordinary end of a stream.
+    private static async Task<bool> NextAsync(IAsyncStreamReader<AgentMessage> messages, CancellationToken token)
+    {
+        try
+        {
+            return await messages.MoveNext(token);
+        }
+        catch (IOException)
+        {
+            return false;
         }
     }
 

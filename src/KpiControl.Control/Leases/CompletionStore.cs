@@ -45,7 +45,7 @@ internal sealed class CompletionStore(Databases databases)
         ), again AS (
           INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at)
           SELECT binding_id, abs(lane), tenant_id, 'R', occ_retry_at FROM u WHERE NOT final
-          ON CONFLICT (binding_id) DO UPDATE SET ticket = nextval(pg_get_serial_sequence('kpi_parked', 'ticket')), lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
+          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
         ), chained AS (
           INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(fence_n) FROM u HAVING count(*) > 0
         )

@@ -20,7 +20,7 @@ internal sealed class DueStore(Databases databases)
     {
         await using var command = databases.Hot.CreateCommand(ScanSql);
         command.AddValue(lane);
-        command.Parameters.Add(new NpgsqlParameter { Value = mark == DateTimeOffset.MinValue ? DateTime.MinValue : mark.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        command.Parameters.Add(new NpgsqlParameter { Value = mark.UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
         command.AddValue(limit);
         var (now, rows) = (DateTimeOffset.MaxValue, new List<DueRow>());
         await using var reader = await command.ExecuteReaderAsync(token);
@@ -87,7 +87,7 @@ internal sealed class DueStore(Databases databases)
         ), parked AS (
           INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at, deadline)
           SELECT binding_id, lane, tenant_id, take::"char", now(), gives_up_at FROM u WHERE fate = 'opened' AND take IN ('W', 'R')
-          ON CONFLICT (binding_id) DO UPDATE SET ticket = nextval(pg_get_serial_sequence('kpi_parked', 'ticket')), lane = excluded.lane,
+          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane,
             state = excluded.state, ready_at = excluded.ready_at, deadline = excluded.deadline
         ), behind AS (
           INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, window_start, business_date, revision, tenant_id, requested_by, reason)

@@ -45,7 +45,7 @@ internal sealed class QueueStore(Databases databases)
             FROM u WHERE u.next_slot IS NOT NULL AND o.binding_id = u.binding_id AND o.scheduled_for = u.slot AND o.kind = u.kind
         ), parked AS (
           INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at, deadline) SELECT binding_id, lane, tenant_id, take::"char", now(), gives_up_at FROM u
-          ON CONFLICT (binding_id) DO UPDATE SET ticket = nextval(pg_get_serial_sequence('kpi_parked', 'ticket')), lane = excluded.lane,
+          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane,
             state = excluded.state, ready_at = excluded.ready_at, deadline = excluded.deadline
         )
         SELECT binding_id FROM u

@@ -46,7 +46,7 @@ internal sealed class ReclaimStore(Databases databases)
           RETURNING rt.binding_id, abs(rt.lane)::int2 AS lane, rt.tenant_id
         ), parked AS (
           INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) SELECT binding_id, lane, tenant_id, 'R', now() FROM u
-          ON CONFLICT (binding_id) DO UPDATE SET ticket = nextval(pg_get_serial_sequence('kpi_parked', 'ticket')), lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
+          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
         ), done AS (
           UPDATE kpi_session s SET reclaimed_at = now() FROM owed WHERE s.session_id = owed.session_id
         )
@@ -75,7 +75,7 @@ internal sealed class ReclaimStore(Databases databases)
           RETURNING rt.binding_id, abs(rt.lane)::int2 AS lane, rt.tenant_id
         ), parked AS (
           INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) SELECT binding_id, lane, tenant_id, 'R', now() FROM u
-          ON CONFLICT (binding_id) DO UPDATE SET ticket = nextval(pg_get_serial_sequence('kpi_parked', 'ticket')), lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
+          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
         )
         SELECT lane FROM u
         """;
