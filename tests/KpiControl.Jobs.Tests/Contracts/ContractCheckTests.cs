@@ -18,6 +18,21 @@ public sealed class ContractCheckTests
     public void The_specifications_job_fits_its_contract() => Assert.Empty(Check());
 
     [Fact]
+    public void Every_sample_job_fits_its_contract_and_no_kpi_waits_for_itself()
+    {
+        var contracts = Files("contracts").Select(Samples.Contract).ToDictionary(contract => contract.Reference);
+        var jobs = Files("jobs").Select(Samples.Job).ToList();
+        var graph = new DependencyGraph();
+        jobs.ForEach(graph.Add);
+        Assert.NotEmpty(jobs);
+        foreach (var job in jobs)
+            Assert.Empty(ContractCheck.Check(job, contracts.GetValueOrDefault(new KpiReference(job.KpiId, job.ContractVersion))).Concat(graph.Check(job)));
+    }
+
+    private static IEnumerable<string> Files(string folder) =>
+        Directory.GetFiles(Path.Combine(Samples.Root, "samples", folder), "*.yaml", SearchOption.AllDirectories).Select(File.ReadAllText);
+
+    [Fact]
     public void A_contract_that_is_not_there_is_named()
     {
         var finding = Assert.Single(ContractCheck.Check(Samples.Job(Samples.Dso), null));
