@@ -1,0 +1,22 @@
+using KpiControl.Jobs.Artifacts;
+
+namespace KpiControl.Cli.Authoring;
+
+/// <summary>One artifact's file, and everything that can be said about it without a control plane.</summary>
+internal sealed record ArtifactFile(string Path, ArtifactReading Reading, IReadOnlyList<Finding> Findings)
+{
+    public bool IsValid => Reading.Job is not null && Findings.All(finding => finding.Severity != Severity.Error);
+
+    public static ArtifactFile Read(string path)
+    {
+        var reading = ArtifactReader.Read(FileSet.Read(path), ArtifactFormats.OfPath(path));
+        return new ArtifactFile(path, reading, reading.Findings);
+    }
+
+    public static IReadOnlyList<ArtifactFile> ReadAll(IReadOnlyList<string> paths, CancellationToken token)
+    {
+        var artifacts = new ArtifactFile[paths.Count];
+        Parallel.For(0, paths.Count, new ParallelOptions { CancellationToken = token }, i => artifacts[i] = Read(paths[i]));
+        return artifacts;
+    }
+}

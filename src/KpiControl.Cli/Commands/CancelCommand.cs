@@ -1,0 +1,41 @@
+using System.CommandLine;
+using KpiControl.Cli.Jobs;
+using KpiControl.Cli.Options;
+using KpiControl.Cli.Output;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Cli.Commands;
+
+internal static class CancelCommand
+{
+    private static readonly Argument<string> Job = JobAddress.Argument();
+    private static readonly Option<string?> Slot = new("--slot")
+    { Description = "The occurrence's slot_key; absent: the open one", HelpName = "SLOT_KEY" };
+
+    public static Command Create(Surroundings world) =>
+        new Command("cancel", "End a job's open occurrence: at once where it waits, when its agent has stopped it where it runs") { Job }
+            .Online().With(CommonOptions.Tenant, CommonOptions.Environment, Slot, CommonOptions.Reason, CommonOptions.DryRun, CommonOptions.Yes, CommonOptions.Output)
+            .Does(world, Cancel);
+
+    private static async Task<int> Cancel(Session session)
+    {
+        var address = JobAddress.Parse(session.Value(Job)!, session.Target);
+        var dryRun = session.Value(CommonOptions.DryRun);
+        if (!dryRun && !Talk.Agreed(session.World, session.Value(CommonOptions.Yes), $"Cancel {session.Value(Slot) ?? "the open occurrence"} of {address}?"))
+            return Talk.Refused(session.World, new Refusal("not cancelled"));
+        var answer = await session.Jobs.CancelOccurrenceAsync(new CancelOccurrenceRequest
+        {
+            BindingId = address.BindingId, Tenant = address.Tenant, Environment = address.Environment, JobId = address.JobId,
+            SlotKey = session.Value(Slot) ?? "", Reason = session.Value(CommonOptions.Reason) ?? "",
+            ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+        }, session.Call);
+        var slot = answer.Occurrence?.SlotKey ?? session.Value(Slot) ?? "the open occurrence";
+        session.Answer.Print(answer, () => session.World.Out.WriteLine((dryRun, answer.Ended) switch
+        {
+            (true, _) => $"{slot} of {address} would be cancelled (dry run)",
+            (_, true) => $"{slot} of {address} cancelled",
+            _ => $"{slot} of {address}: its agent was told to stop; see kpictl history {address}",
+        }), () => [slot]);
+        return ExitCode.Done;
+    }
+}

@@ -1,0 +1,91 @@
+using System.CommandLine;
+using KpiControl.Cli.Contracts;
+using KpiControl.Cli.Options;
+using KpiControl.Cli.Output;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Cli.Commands;
+
+internal static class ContractsCommand
+{
+    private static readonly Argument<string> Which = new("KPI@VERSION") { Description = "A contract version, such as CFO-EF-02@1.1.0" };
+    private static readonly Argument<string> NewStatus = new("STATUS") { Description = "draft, proposed, approved, active, deprecated or retired" };
+    private static readonly Option<string?> Kpi = new("--kpi") { Description = "Only of this KPI", HelpName = "KPI_ID" };
+    private static readonly Option<int> Limit = new("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => 1000 };
+
+    static ContractsCommand() => NewStatus.AcceptOnlyFromAmong("draft", "proposed", "approved", "active", "deprecated", "retired");
+
+    public static Command Create(Surroundings world) => new("contracts", "List, read, store and move metric contracts")
+    {
+        new Command("list", "List contract versions").Online().With(CommonOptions.Tenant, Kpi, Limit, CommonOptions.Output).Does(world, List),
+        new Command("get", "Print a contract as it was written (-o json or yaml: with its digest and status)") { Which }
+            .Online().With(CommonOptions.Tenant, CommonOptions.Output).Does(world, Get),
+        ContractPut.Command(world),
+        new Command("status", "Move a version along draft, proposed, approved, active, deprecated, retired") { Which, NewStatus }
+            .Online().With(CommonOptions.Tenant, CommonOptions.Reason, CommonOptions.DryRun, CommonOptions.Yes, CommonOptions.Output).Does(world, Move),
+    };
+
+    private static async Task<int> List(Session session)
+    {
+        var all = new ListContractsResponse();
+        await Pages.Read(session, session.Value(Limit), async (size, token) =>
+        {
+            var page = await session.Catalog.ListContractsAsync(new ListContractsRequest
+            {
+                Tenant = session.Target.Tenant ?? "", KpiId = session.Value(Kpi) ?? "", PageSize = size, PageToken = token,
+            }, session.Call);
+            all.Contracts.AddRange(page.Contracts);
+            all.NextPageToken = page.NextPageToken;
+            return (page.Contracts.Count, page.NextPageToken);
+        });
+        session.Answer.Print(all, () => Print(session, all.Contracts), () => all.Contracts.Select(ContractName.Of));
+        return ExitCode.Done;
+    }
+
+    private static void Print(Session session, IReadOnlyCollection<Contract> contracts)
+    {
+        if (contracts.Count == 0)
+        {
+            session.World.Error.WriteLine("no contracts; store one with: kpictl contracts put -f contract.yaml");
+            return;
+        }
+        var now = session.World.Clock.GetUtcNow();
+        var wide = session.Answer.Wide;
+        var table = new TextTable("KPI_ID", "VERSION", "STATUS", "GRAIN", "DEPENDENCIES", "DIGEST", "CREATED", "CONTRACT_ID");
+        foreach (var contract in contracts)
+            table.Row(contract.KpiId, contract.Version, Cell.Status(contract.Status), contract.Grain, string.Join(",", contract.Dependencies),
+                wide ? contract.Digest : Jobs.JobTable.ShortHash(contract.Digest),
+                wide ? Ages.Absolute(contract.CreatedAt) : Ages.Relative(contract.CreatedAt, now), contract.ContractId);
+        table.WriteTo(session.World);
+    }
+
+    private static async Task<int> Get(Session session)
+    {
+        var (kpi, version) = ContractName.Parse(session.Value(Which)!);
+        var contract = await session.Catalog.GetContractAsync(
+            new GetContractRequest { Tenant = session.Target.Tenant ?? "", KpiId = kpi, Version = version }, session.Call);
+        session.Answer.Print(contract, () =>
+        {
+            session.World.Error.WriteLine($"{ContractName.Of(contract)}: {contract.Status}, {contract.Digest}");
+            session.World.Out.Write(contract.Content.EndsWith('\n') ? contract.Content : contract.Content + "\n");
+        }, () => [ContractName.Of(contract)]);
+        return ExitCode.Done;
+    }
+
+    private static async Task<int> Move(Session session)
+    {
+        var (kpi, version) = ContractName.Parse(session.Value(Which)!);
+        var status = session.Value(NewStatus)!;
+        var dryRun = session.Value(CommonOptions.DryRun);
+        if (status == "retired" && !dryRun && !Talk.Agreed(session.World, session.Value(CommonOptions.Yes), $"Retire {kpi}@{version}? Its jobs are refused from then on."))
+            return Talk.Refused(session.World, new Refusal("not retired"));
+        var contract = await session.Catalog.SetContractStatusAsync(new SetContractStatusRequest
+        {
+            Tenant = session.Target.Tenant ?? "", KpiId = kpi, Version = version, Status = status,
+            Reason = session.Value(CommonOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+        }, session.Call);
+        session.Answer.Print(contract, () => session.World.Out.WriteLine($"{ContractName.Of(contract)} {(dryRun ? $"would be {status} (dry run)" : $"is {contract.Status}")}"),
+            () => [ContractName.Of(contract)]);
+        return ExitCode.Done;
+    }
+}

@@ -1,0 +1,57 @@
+using System.CommandLine;
+using KpiControl.Cli.Jobs;
+using KpiControl.Cli.Options;
+using KpiControl.Cli.Output;
+using KpiControl.Cli.Runs;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Cli.Commands;
+
+internal static class TriggerCommand
+{
+    private static readonly Argument<string> Job = JobAddress.Argument();
+    private static readonly Option<bool> Wait = new("--wait", "-w") { Description = "Until it has ended; exit 1 unless it delivered" };
+    private static readonly Option<TimeSpan?> WaitTimeout = new("--wait-timeout")
+    { Description = "Give up waiting (not the run) after so long [default: 15m]", HelpName = "DURATION", CustomParser = Times.DurationOption };
+
+    public static Command Create(Surroundings world) =>
+        new Command("trigger", "Run a job now; it waits for its dependencies like a scheduled run") { Job }
+            .Online().With(CommonOptions.Tenant, CommonOptions.Environment, CommonOptions.BusinessDate, Wait, WaitTimeout,
+                CommonOptions.Reason, CommonOptions.DryRun, RunsCommand.Points, CommonOptions.Output)
+            .Does(world, Trigger);
+
+    private static async Task<int> Trigger(Session session)
+    {
+        var address = JobAddress.Parse(session.Value(Job)!, session.Target);
+        var dryRun = session.Value(CommonOptions.DryRun);
+        var answer = await session.Jobs.TriggerJobAsync(new TriggerJobRequest
+        {
+            BindingId = address.BindingId, Tenant = address.Tenant, Environment = address.Environment, JobId = address.JobId,
+            BusinessDate = session.Value(CommonOptions.BusinessDate) ?? "", Reason = session.Value(CommonOptions.Reason) ?? "",
+            ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+        }, session.Call);
+        if (session.Value(Wait) && !dryRun)
+            return await AwaitEnd(session, address, answer);
+        session.Answer.Print(answer, () => Print(session, address, answer, dryRun), () => [answer.Occurrence?.SlotKey ?? ""]);
+        return ExitCode.Done;
+    }
+
+    private static async Task<int> AwaitEnd(Session session, JobAddress address, TriggerJobResponse answer)
+    {
+        session.World.Error.WriteLine($"{address}: triggered {answer.Occurrence.SlotKey} for {answer.Occurrence.BusinessDate}");
+        var run = await new RunWait(session, answer.BindingId, answer.Occurrence.SlotKey).Ended(session.Value(WaitTimeout) ?? TimeSpan.FromMinutes(15), $"kpictl runs {address}");
+        RunsCommand.Print(session, await session.Jobs.GetRunAsync(new GetRunRequest { RunId = run.RunId }, session.Call));
+        return run.Status is "success" or "partial" ? ExitCode.Done : ExitCode.Failed;
+    }
+
+    private static void Print(Session session, JobAddress address, TriggerJobResponse answer, bool dryRun)
+    {
+        if (answer.Occurrence is not { } occurrence || dryRun)
+        {
+            session.World.Out.WriteLine($"{address} would be triggered (dry run)");
+            return;
+        }
+        session.World.Out.WriteLine($"{address} triggered for {occurrence.BusinessDate}: {occurrence.SlotKey}, {JobState.Of(occurrence)}");
+        session.World.Error.WriteLine($"see what becomes of it: kpictl explain {address}, kpictl runs {address}");
+    }
+}

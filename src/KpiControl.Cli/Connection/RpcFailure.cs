@@ -1,0 +1,95 @@
+using System.Net.Sockets;
+using Google.Rpc;
+using Grpc.Core;
+using KpiControl.Cli.Output;
+
+namespace KpiControl.Cli.Connection;
+
+/// <summary>A failed call in words: what, where, what to do next.</summary>
+internal sealed class RpcFailure(Target target)
+{
+    /// <param name="world">Where to.</param>
+    /// <param name="failed">The call's end.</param>
+    /// <param name="file">The file that was sent, where there is one.</param>
+    public int Print(Surroundings world, RpcException failed, string? file = null)
+    {
+        var rich = failed.GetRpcStatus();
+        var info = rich?.GetDetail<ErrorInfo>();
+        var what = What(failed, rich, world);
+        world.Error.WriteLine($"error: {(file is null ? "" : file + ": ")}{Talk.OneLine(what)}{(string.IsNullOrEmpty(info?.Reason) ? "" : $" ({info.Reason})")}");
+        foreach (var line in Where(rich))
+            world.Error.WriteLine($"  {Talk.OneLine(line)}");
+        if (Next(failed.StatusCode, info, rich, world) is { } next)
+            world.Error.WriteLine($"  next: {Talk.OneLine(next)}");
+        return failed.StatusCode == StatusCode.Unauthenticated ? ExitCode.NotAuthenticated : ExitCode.Failed;
+    }
+
+    /// <summary>Whether the server was never reached, as against it saying that it is unavailable.</summary>
+    public static bool NotReached(RpcException failed) =>
+        failed is { StatusCode: StatusCode.Unavailable or StatusCode.Internal, Status.DebugException: HttpRequestException or SocketException or IOException };
+
+    /// <summary>The next request may fare better: not so when the server is away or does not know the caller.</summary>
+    public static bool IsAboutTheRequest(RpcException failed) => failed.StatusCode
+        is StatusCode.InvalidArgument or StatusCode.AlreadyExists or StatusCode.FailedPrecondition or StatusCode.NotFound or StatusCode.Aborted or StatusCode.PermissionDenied;
+
+    private string What(RpcException failed, Google.Rpc.Status? rich, Surroundings world) => failed switch
+    {
+        _ when NotReached(failed) => $"cannot reach the control plane at {target.Server.AbsoluteUri.TrimEnd('/')}: {Cause(failed)}",
+        { StatusCode: StatusCode.DeadlineExceeded } => $"no answer from {target.Server.Authority} in time",
+        { StatusCode: StatusCode.Unauthenticated } when TokenClaims.Of(target.Token).Expiry is { } expiry && expiry < world.Clock.GetUtcNow() =>
+            $"the token ({target.TokenSource}) expired {Ages.Past(expiry, world.Clock.GetUtcNow())}",
+        { StatusCode: StatusCode.Unauthenticated } => $"{target.Server.Authority} does not accept the token ({target.TokenSource}): {failed.Status.Detail}",
+        { StatusCode: StatusCode.Unimplemented } => $"the control plane at {target.Server.Authority} does not know this call",
+        // The detail repeats the first violations; all of them follow.
+        _ when rich?.GetDetail<BadRequest>()?.FieldViolations.Count is > 0 and var count => count == 1 ? "refused" : $"refused, for {count} reasons",
+        { Status.Detail.Length: > 0 } => failed.Status.Detail,
+        _ => $"the control plane answered {failed.StatusCode}",
+    };
+
+    private static IEnumerable<string> Where(Google.Rpc.Status? rich)
+    {
+        foreach (var violation in rich?.GetDetail<BadRequest>()?.FieldViolations ?? [])
+            yield return $"{(violation.Field.Length > 0 ? violation.Field + ": " : "")}{violation.Description}{Suffix(violation.Reason)}";
+        foreach (var violation in rich?.GetDetail<PreconditionFailure>()?.Violations ?? [])
+            yield return $"{(violation.Subject.Length > 0 ? violation.Subject + ": " : "")}{violation.Description}{Suffix(violation.Type)}";
+    }
+
+    private string? Next(StatusCode code, ErrorInfo? info, Google.Rpc.Status? rich, Surroundings world)
+    {
+        if (rich?.GetDetail<Help>()?.Links.FirstOrDefault()?.Description is { Length: > 0 } told)
+            return told;
+        var wait = rich?.GetDetail<RetryInfo>()?.RetryDelay?.ToTimeSpan();
+        return (code, info?.Reason) switch
+        {
+            (StatusCode.Unauthenticated, _) => $"renew {Renewal(world)}",
+            (_, "ETAG_MISMATCH") => "somebody changed it meanwhile: look again and repeat",
+            (_, "APPROVAL_REQUIRED") => "this environment takes changes by approval only; try --env dev",
+            (StatusCode.PermissionDenied, _) => "ask an administrator of the tenant for the verb",
+            (StatusCode.NotFound, _) => "check the name, tenant and environment: kpictl get",
+            (StatusCode.ResourceExhausted, _) => wait is null ? "try again later" : $"try again in {Ages.Span(wait.Value)}",
+            (StatusCode.Unavailable, _) when rich is not null => wait is null ? "try again" : $"try again in {Ages.Span(wait.Value)}",
+            (StatusCode.Unavailable or StatusCode.Internal, _) when rich is null =>
+                $"is it running, and is {target.ServerSource} right? (on this machine: ./dev status)",
+            (StatusCode.DeadlineExceeded, _) => "give it longer with --timeout, or look at the control plane's health",
+            (StatusCode.Unimplemented, _) => "compare the versions: kpictl version",
+            _ => null,
+        };
+    }
+
+    private string Renewal(Surroundings world) => target.TokenSource switch
+    {
+        "KPI_TOKEN" => "it: eval \"$(./dev env)\"",
+        "KPICTL_TOKEN" when world.Set("KPI_TOKEN") is not null => "KPICTL_TOKEN, or unset it to use KPI_TOKEN",
+        var source => source,
+    };
+
+    private static string Suffix(string reason) => reason.Length > 0 ? $" [{reason}]" : "";
+
+    private static string Cause(RpcException failed)
+    {
+        var cause = failed.Status.DebugException!;
+        while (cause.InnerException is not null)
+            cause = cause.InnerException;
+        return Talk.OneLine(cause.Message);
+    }
+}

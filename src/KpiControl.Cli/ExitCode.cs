@@ -1,0 +1,9 @@
+namespace KpiControl.Cli;
+
+internal static class ExitCode
+{
+    public const int Done = 0;
+    public const int Failed = 1;
+    public const int UsageOrCancelled = 2;
+    public const int NotAuthenticated = 4;
+}

@@ -1,0 +1,36 @@
+using KpiControl.Cli.Output;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Cli.Jobs;
+
+/// <summary>A job's state in a word, and in a sentence.</summary>
+internal static class JobState
+{
+    public static Cell Word(Job job) => Cell.Status(job switch
+    {
+        { ActiveFlag: false } => "inactive",
+        { Occurrence.State: "leased" } => "running",
+        { Paused: true } => "paused",
+        { Occurrence.State: { Length: > 0 } state } => state,
+        _ => "idle",
+    });
+
+    public static string Sentence(Job job, DateTimeOffset now)
+    {
+        var parts = new List<string> { Word(job).Text };
+        if (job.Paused)
+            parts.Add(job.PausedUntil is null ? "paused until resumed" : $"paused until {Ages.Both(job.PausedUntil, now)}");
+        if (job.PauseReason.Length > 0)
+            parts.Add($"because: {job.PauseReason}");
+        return string.Join(", ", parts);
+    }
+
+    /// <summary><c>waiting (dependency): GDP_Sales</c></summary>
+    public static string Of(Occurrence occurrence)
+    {
+        var state = occurrence.State == "leased" ? $"running on {occurrence.Agent}, try {occurrence.TryNumber}" : occurrence.State;
+        var reason = occurrence.Reason.Length > 0 ? $" ({occurrence.Reason})" : "";
+        var missing = occurrence.Missing.Count > 0 ? $": {string.Join("; ", occurrence.Missing)}" : "";
+        return state + reason + missing;
+    }
+}

@@ -1,0 +1,45 @@
+using KpiControl.Cli.Output;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Cli.Jobs;
+
+/// <summary>Jobs in rows: the audit surface first.</summary>
+internal static class JobTable
+{
+    public static void Print(Surroundings world, IReadOnlyCollection<Job> jobs, bool wide)
+    {
+        var table = wide ? Wide(jobs) : Narrow(jobs, world.Clock.GetUtcNow());
+        table.WriteTo(world);
+    }
+
+    private static TextTable Narrow(IReadOnlyCollection<Job> jobs, DateTimeOffset now)
+    {
+        var manyTenants = jobs.Select(job => job.Tenant).Distinct().Count() > 1;
+        var table = new TextTable("JOB", "ENV", "REGION", "KPI_ID", "CONTRACT_VERSION", "CONTENT_HASH", "SCHEDULE_CRON", "LAST_RUN", "NEXT_RUN", "STATE");
+        foreach (var job in jobs)
+            table.Row(manyTenants ? $"{job.Tenant}/{job.JobId}" : job.JobId, job.Environment, job.Region, job.KpiId, job.ContractVersion,
+                ShortHash(job.ContentHash), Schedule(job), LastRun(job, now), Ages.Relative(job.NextRunAt, now), JobState.Word(job));
+        return table;
+    }
+
+    private static TextTable Wide(IReadOnlyCollection<Job> jobs)
+    {
+        var table = new TextTable("BINDING", "TENANT", "ENV", "REGION", "JOB", "KPI_ID", "CONTRACT_VERSION", "CONTENT_HASH", "SCHEDULE_CRON", "TIMEZONE",
+            "LAST_RUN", "LAST_STATUS", "NEXT_RUN", "STATE", "PAUSED_UNTIL", "RETRIES", "DEF").Numeric(0, 15, 16);
+        foreach (var job in jobs)
+            table.Row(job.BindingId, job.Tenant, job.Environment, job.Region, job.JobId, job.KpiId, job.ContractVersion, job.ContentHash,
+                Schedule(job), job.Timezone, Ages.Absolute(job.LastRunAt), Cell.Status(Dash(job.LastStatus)), Ages.Absolute(job.NextRunAt),
+                JobState.Word(job), Ages.Absolute(job.PausedUntil), job.RetryCount, job.DefId);
+        return table;
+    }
+
+    public static string ShortHash(string hash) => hash.Length > 19 ? hash[..19] : hash;
+
+    public static string Schedule(Job job) => job.ScheduleCron.Length == 0 ? "-" : job.ScheduleOverridden ? job.ScheduleCron + " *" : job.ScheduleCron;
+
+    public static string Dash(string text) => text.Length == 0 ? "-" : text;
+
+    private static Cell LastRun(Job job, DateTimeOffset now) => job.LastRunAt is null
+        ? "-"
+        : new Cell($"{Ages.Relative(job.LastRunAt, now)} {job.LastStatus}".TrimEnd(), Cell.Status(job.LastStatus).Style);
+}

@@ -1,0 +1,75 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Parsing;
+using Grpc.Core;
+using KpiControl.Cli.Commands;
+using KpiControl.Cli.Output;
+
+namespace KpiControl.Cli;
+
+/// <summary>The table of contents, and the one place where a command's failure becomes words and an exit code.</summary>
+internal static class Kpictl
+{
+    public static RootCommand Create(Surroundings world)
+    {
+        var root = new RootCommand("kpictl: author KPI jobs, place them, and see what became of them.")
+        {
+            ValidateCommand.Create(world), HashCommand.Create(world), SchemaCommand.Create(world),
+            ApplyCommand.Create(world), GetCommand.Create(world), DescribeCommand.Create(world),
+            RunsCommand.Create(world), HistoryCommand.Create(world),
+            TriggerCommand.Create(world), CancelCommand.Create(world), PauseCommand.Create(world), ResumeCommand.Create(world),
+            PreviewCommand.Create(world), ExplainCommand.Create(world), WatchCommand.Create(world),
+            ContractsCommand.Create(world), SignalCommand.Create(world), AgentsCommand.Create(world),
+            VersionCommand.Create(world), CompletionCommand.Create(world),
+        };
+        foreach (var option in root.Options.OfType<VersionOption>().ToArray())
+            root.Options.Remove(option);
+        return root;
+    }
+
+    public static async Task<int> Run(string[] args, Surroundings world, CancellationToken token)
+    {
+        try
+        {
+            var exit = await Invoke(args, world, token);
+            await world.Out.FlushAsync(token);
+            return exit;
+        }
+        catch (Refusal refusal)
+        {
+            return Talk.Refused(world, refusal);
+        }
+        catch (Exception caught) when (token.IsCancellationRequested && caught is OperationCanceledException or RpcException)
+        {
+            world.Error.WriteLine("cancelled");
+            return ExitCode.UsageOrCancelled;
+        }
+        catch (IOException broken) when (broken.InnerException is System.Net.Sockets.SocketException || broken.HResult == BrokenPipe)
+        {
+            // The reader went away (`kpictl get | head`): nobody is left to tell.
+            return ExitCode.Failed;
+        }
+        catch (Exception unexpected)
+        {
+            world.Error.WriteLine($"error: kpictl failed unexpectedly: {unexpected.GetType().Name}: {Talk.OneLine(unexpected.Message)}");
+            world.Error.WriteLine("  next: this is a defect of kpictl; please report it with the command line");
+            return ExitCode.Failed;
+        }
+    }
+
+    private const int BrokenPipe = 32;
+
+    private static async Task<int> Invoke(string[] args, Surroundings world, CancellationToken token)
+    {
+        // No response files: an argument that begins with @ is a value like any other.
+        var parsed = Create(world).Parse(args.Length == 0 ? ["--help"] : args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        var asksForHelp = parsed.Action is HelpAction || parsed.Tokens is [{ Type: TokenType.Directive }, ..];
+        if (!asksForHelp && Talk.Mistakes(parsed) is { Length: > 0 } mistakes)
+            return Talk.Misused(world, parsed, mistakes);
+        var configuration = new InvocationConfiguration
+        {
+            Output = world.Out, Error = world.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null,
+        };
+        return await parsed.InvokeAsync(configuration, token);
+    }
+}

@@ -1,0 +1,3 @@
+namespace KpiControl.Cli.Output;
+
+internal enum OutputFormat { Table, Wide, Json, Yaml, Name }

@@ -1,0 +1,42 @@
+using System.CommandLine;
+using Grpc.Core;
+using KpiControl.Cli.Connection;
+using KpiControl.Cli.Options;
+using KpiControl.Cli.Output;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Cli;
+
+/// <summary>One invocation of one command: what was asked for, whom to ask, and where the answer goes.</summary>
+internal sealed class Session(Surroundings world, ParseResult parsed, CancellationToken token) : IDisposable
+{
+    private Target? target;
+    private ControlPlane? controlPlane;
+
+    public Surroundings World { get; } = world;
+    public CancellationToken Token { get; } = token;
+
+    public Target Target => target ??= Target.Resolve(World, parsed);
+    public ControlPlane ControlPlane => controlPlane ??= new ControlPlane(Target);
+    public JobService.JobServiceClient Jobs => new(ControlPlane.Calls);
+    public CatalogService.CatalogServiceClient Catalog => new(ControlPlane.Calls);
+    public SignalService.SignalServiceClient Signals => new(ControlPlane.Calls);
+    public FleetService.FleetServiceClient Fleet => new(ControlPlane.Calls);
+
+    public OutputFormat Format => parsed.GetValue(CommonOptions.Output);
+    public Answer Answer => new(World, Format);
+
+    public T? Value<T>(Option<T> option) => parsed.GetValue(option);
+    public T? Value<T>(Argument<T> argument) => parsed.GetValue(argument);
+
+    /// <summary>Every call has a deadline.</summary>
+    public CallOptions Call => CallWithin(parsed.GetValue(CommonOptions.Timeout) ?? TimeSpan.FromSeconds(30));
+
+    public CallOptions CallWithin(TimeSpan timeout) =>
+        new(deadline: TimeProvider.System.GetUtcNow().Add(timeout).UtcDateTime, cancellationToken: Token);
+
+    /// <summary>Makes a mutation safe to send again; a rehearsal needs none.</summary>
+    public static string RequestId(bool validateOnly) => validateOnly ? "" : Guid.CreateVersion7().ToString();
+
+    public void Dispose() => controlPlane?.Dispose();
+}

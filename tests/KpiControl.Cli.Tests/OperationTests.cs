@@ -1,0 +1,210 @@
+using System.Text.Json;
+using KpiControl.Cli.Tests.Support;
+using KpiControl.Protocol.V1;
+using Microsoft.Extensions.Time.Testing;
+
+namespace KpiControl.Cli.Tests;
+
+public sealed class OperationTests(ScriptedControlPlane server) : IClassFixture<ScriptedControlPlane>
+{
+    private static readonly DateTimeOffset Now = DateTimeOffset.Parse("2026-01-02T05:00:00Z", System.Globalization.CultureInfo.InvariantCulture);
+
+    [Fact]
+    public async Task Pause_until_a_duration_from_now_is_an_instant_with_reason_and_request_id()
+    {
+        server.Script.When<PauseJobRequest>(_ => Wire.Job());
+        using var kpictl = new CommandLine(server) { Clock = new FakeTimeProvider(Now) };
+
+        var result = await kpictl.Run("pause", "dso_daily", "--until", "2h", "--reason", "ledger closes");
+
+        var asked = server.Script.Last<PauseJobRequest>();
+        Assert.Equal(Now.AddHours(2), asked.PausedUntil.ToDateTimeOffset());
+        Assert.Equal("ledger closes", asked.Reason);
+        Assert.True(Guid.TryParse(asked.RequestId, out _));
+        Assert.Equal("acme/dev/dso_daily paused until 2026-01-02 07:00:00Z (in 2h)\n", result.Out);
+    }
+
+    [Fact]
+    public async Task A_dry_run_is_validate_only_and_says_so()
+    {
+        server.Script.When<ResumeJobRequest>(_ => Wire.Job());
+        using var kpictl = new CommandLine(server);
+
+        var result = await kpictl.Run("resume", "7", "--dry-run");
+
+        Assert.True(server.Script.Last<ResumeJobRequest>().ValidateOnly);
+        Assert.Contains("would be resumed (dry run)", result.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Cancel_does_not_ask_off_a_terminal_and_says_when_the_end_follows()
+    {
+        server.Script.When<CancelOccurrenceRequest>(_ => new CancelOccurrenceResponse { BindingId = 7, Ended = false, Occurrence = Wire.Occurrence("leased") });
+        using var kpictl = new CommandLine(server);
+
+        var result = await kpictl.Run("cancel", "dso_daily");
+
+        Assert.Equal(0, result.Exit);
+        Assert.Contains("its agent was told to stop", result.Out, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("success", 0)]
+    [InlineData("partial", 0)]
+    [InlineData("failed", 1)]
+    [InlineData("skipped", 1)]
+    public async Task Trigger_with_wait_ends_as_the_occurrence_did(string status, int exit)
+    {
+        var looks = 0;
+        server.Script.When<TriggerJobRequest>(_ => new TriggerJobResponse { BindingId = 7, Occurrence = Wire.Occurrence() });
+        server.Script.When<GetJobRequest>(_ =>
+        {
+            var job = Wire.Job();
+            job.Occurrence = Wire.Occurrence();
+            return job;
+        });
+        server.Script.When<ListRunsRequest>(_ => looks++ == 0 ? new ListRunsResponse() : new ListRunsResponse { Runs = { Wire.Run(12, "manual:1", status) } });
+        server.Script.When<GetRunRequest>(_ => Wire.Detail());
+        using var kpictl = new CommandLine(server);
+
+        var result = await kpictl.Run("trigger", "dso_daily", "--business-date", "2026-01-01", "--wait");
+
+        Assert.Equal(exit, result.Exit);
+        Assert.Equal("2026-01-01", server.Script.Last<TriggerJobRequest>().BusinessDate);
+        Assert.Equal(12, server.Script.Last<GetRunRequest>().RunId);
+        Assert.Contains("waiting (dependency): gdp GDP_Receivables through 2026-01-01", result.Error, StringComparison.Ordinal);
+        Assert.Contains("VALUES (2)", result.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Waiting_gives_up_in_time_and_says_that_the_run_goes_on()
+    {
+        server.Script.When<TriggerJobRequest>(_ => new TriggerJobResponse { BindingId = 7, Occurrence = Wire.Occurrence() });
+        server.Script.When<GetJobRequest>(_ => Wire.Job());
+        server.Script.When<ListRunsRequest>(_ => new ListRunsResponse());
+        using var kpictl = new CommandLine(server);
+
+        var result = await kpictl.Run("trigger", "dso_daily", "--wait", "--wait-timeout", "1s");
+
+        Assert.Equal(1, result.Exit);
+        Assert.Contains("it goes on", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Runs_of_a_number_shows_the_run_with_values_lineage_and_evidence()
+    {
+        server.Script.When<GetRunRequest>(_ => Wire.Detail());
+        using var kpictl = new CommandLine(server);
+
+        var result = await kpictl.Run("runs", "9007199254740993");
+
+        Assert.Equal(0, result.Exit);
+        Assert.Matches("(?m)^PERIOD +COMPANY_ID +METRIC +VALUE +MoM$", result.Out);
+        Assert.Matches(@"(?m)^2025-11 +PARENT +dso_days +41\.25 +-$", result.Out);
+        Assert.Matches(@"(?m)^2025-12 +PARENT +dso_days +40 +-0\.030303$", result.Out);
+        Assert.Matches(@"(?m)^gdp +GDP_Receivables +2025\.03$", result.Out);
+        Assert.Matches("(?m)^not_negative +post +passed", result.Out);
+        Assert.Matches("(?m)^executor +sql/postgresql$", result.Out);
+    }
+
+    [Fact]
+    public async Task Points_bounds_the_values_and_json_has_them_all()
+    {
+        server.Script.When<GetRunRequest>(_ => Wire.Detail());
+        using var kpictl = new CommandLine(server);
+
+        var bounded = await kpictl.Run("describe", "run/5", "--points", "1");
+        var json = await kpictl.Run("runs", "run/5", "-o", "json");
+
+        Assert.DoesNotContain("2025-11", bounded.Out, StringComparison.Ordinal);
+        Assert.Contains("2025-12", bounded.Out, StringComparison.Ordinal);
+        using var document = JsonDocument.Parse(json.Out);
+        var points = document.RootElement.GetProperty("evidence").GetProperty("points");
+        Assert.Equal(2, points.GetArrayLength());
+        Assert.Equal(41.25, points[0].GetProperty("value").GetDouble());
+        Assert.Equal(JsonValueKind.Null, points[0].GetProperty("extensions").GetProperty("MoM").ValueKind);
+        Assert.Equal(345, document.RootElement.GetProperty("run").GetProperty("fence").GetProperty("number").GetInt64());
+    }
+
+    [Fact]
+    public async Task History_filters_by_status_and_an_empty_one_says_what_to_do()
+    {
+        server.Script.When<ListRunsRequest>(request => request.Filter.Length > 0 ? new ListRunsResponse { Runs = { Wire.Run(12) } } : new ListRunsResponse());
+        using var kpictl = new CommandLine(server);
+
+        var found = await kpictl.Run("history", "7", "--status", "success");
+        var none = await kpictl.Run("history", "dso_daily");
+
+        Assert.Equal("status = success", server.Script.Asked.OfType<ListRunsRequest>().First(request => request.Filter.Length > 0).Filter);
+        Assert.Matches("(?m)^ *12 +2026-01-01 +success +schedule +1 ", found.Out);
+        Assert.Equal("no runs of acme/dev/dso_daily yet; start one with: kpictl trigger acme/dev/dso_daily --wait\n", none.Error);
+    }
+
+    [Fact]
+    public async Task Explain_prints_the_answer_and_the_facts_in_order()
+    {
+        server.Script.When<ExplainOccurrenceRequest>(_ => new ExplainOccurrenceResponse
+        {
+            Answer = "It waits for GDP_Receivables.", SlotKey = "schedule:2026-01-02T02:00:00Z",
+            Facts = { new Fact { At = Wire.At("2026-01-02T02:00:00Z"), Kind = "scheduled", Text = "became due", Reference = "revision/2" } },
+        });
+        using var kpictl = new CommandLine(server);
+
+        var result = await kpictl.Run("explain", "dso_daily", "2026-01-02T03:00:00Z");
+
+        Assert.StartsWith("It waits for GDP_Receivables.\n", result.Out, StringComparison.Ordinal);
+        Assert.Matches("(?m)^2026-01-02 02:00:00Z +scheduled +became due +revision/2$", result.Out);
+        Assert.Equal(Wire.At("2026-01-02T03:00:00Z"), server.Script.Last<ExplainOccurrenceRequest>().At);
+    }
+
+    [Fact]
+    public async Task Watch_prints_events_as_they_come_and_ctrl_c_is_exit_2()
+    {
+        using var cancelled = new CancellationTokenSource();
+        var seen = new SignallingWriter("run/12", cancelled.Cancel);
+        server.Script.When<WatchJobsRequest>(_ => Task.FromResult<IEnumerable<JobEvent>>(
+        [
+            new JobEvent { Cursor = "1", Kind = "heartbeat", At = Wire.At("2026-01-02T02:00:00Z") },
+            new JobEvent { Cursor = "2", Kind = "run", At = Wire.At("2026-01-02T02:00:07Z"), Run = Wire.Run(12) },
+        ]));
+        using var kpictl = new CommandLine(server);
+        var error = new StringWriter();
+
+        var exit = await Kpictl.Run(["watch"], kpictl.World(seen, error), cancelled.Token);
+
+        Assert.Equal(2, exit);
+        Assert.Contains("acme/dev/dso_daily  run/12 success for 2026-01-01", seen.ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain("heartbeat", seen.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Signals_and_refreshes_say_what_they_woke()
+    {
+        server.Script.When<PublishSignalRequest>(_ => new PublishSignalResponse { SignalId = 1, Woken = 2 });
+        server.Script.When<PublishRefreshRequest>(_ => new PublishRefreshResponse { RefreshId = 1, Woken = 0 });
+        using var kpictl = new CommandLine(server);
+
+        var signal = await kpictl.Run("signal", "erp_eod_sync", "--business-date", "2026-01-01");
+        var refresh = await kpictl.Run("signal", "refresh", "GDP_Sales", "--data-through", "2026-01-02", "--run-id", "etl-9");
+
+        Assert.Equal("erp_eod_sync published: 2 runs became ready\n", signal.Out);
+        Assert.Equal("GDP_Sales published: nothing waits for it now\n", refresh.Out);
+        Assert.Equal(("dev", "etl-9"), (server.Script.Last<PublishRefreshRequest>().Environment, server.Script.Last<PublishRefreshRequest>().RunId));
+        Assert.Equal(Wire.At("2026-01-02T00:00:00Z"), server.Script.Last<PublishRefreshRequest>().DataThrough);
+    }
+
+    [Fact]
+    public async Task Agents_are_listed_and_none_says_what_follows()
+    {
+        var agents = new ListAgentsResponse();
+        server.Script.When<ListAgentsRequest>(_ => agents);
+        using var kpictl = new CommandLine(server);
+
+        var none = await kpictl.Run("agents");
+        agents.Agents.Add(new Agent { Agent_ = "eu-1", Region = "eu", State = "live", Slots = 8, Leased = 3, Tenants = { "acme" }, Connections = { ["default"] = "sql" } });
+        var one = await kpictl.Run("agents");
+
+        Assert.Contains("no live agents", none.Error, StringComparison.Ordinal);
+        Assert.Matches("(?m)^eu-1 +eu +live +3 +8 +acme +default:sql", one.Out);
+    }
+}

@@ -1,0 +1,59 @@
+namespace KpiControl.Cli.Tests.Support;
+
+internal sealed record CommandResult(int Exit, string Out, string Error);
+
+/// <summary>Runs kpictl as its executable would, with streams, variables and a home of its own.</summary>
+internal sealed class CommandLine : IDisposable
+{
+    private readonly DirectoryInfo home = Directory.CreateTempSubdirectory("kpictl-");
+    private readonly Dictionary<string, string> variables = [];
+
+    public CommandLine(ScriptedControlPlane? server = null)
+    {
+        variables["HOME"] = home.FullName;
+        if (server is null)
+            return;
+        variables["KPICTL_SERVER"] = server.Address;
+        variables["KPICTL_TOKEN"] = "token-of-a-test";
+        variables["KPICTL_TENANT"] = "acme";
+    }
+
+    public TimeProvider Clock { get; init; } = TimeProvider.System;
+    public string Home => home.FullName;
+    public string ConfigFile => Path.Combine(Home, ".config", "kpictl", "config.yaml");
+
+    public CommandLine With(string variable, string? value)
+    {
+        if (value is null)
+            variables.Remove(variable);
+        else
+            variables[variable] = value;
+        return this;
+    }
+
+    public string File(string name, string content)
+    {
+        var path = Path.Combine(Home, name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        System.IO.File.WriteAllText(path, content);
+        if (!OperatingSystem.IsWindows())
+            System.IO.File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        return path;
+    }
+
+    public Task<CommandResult> Run(params string[] args) => Run(CancellationToken.None, args);
+
+    public async Task<CommandResult> Run(CancellationToken token, params string[] args)
+    {
+        var (standard, error) = (new StringWriter(), new StringWriter());
+        var exit = await Kpictl.Run(args, World(standard, error), token);
+        return new CommandResult(exit, standard.ToString(), error.ToString());
+    }
+
+    public Surroundings World(TextWriter standard, TextWriter error) => new()
+    {
+        Out = standard, Error = error, In = TextReader.Null, Clock = Clock, Variable = name => variables.GetValueOrDefault(name),
+    };
+
+    public void Dispose() => home.Delete(recursive: true);
+}

@@ -1,0 +1,47 @@
+using Grpc.Core;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Cli.Tests.Support;
+
+internal sealed class ScriptedJobs(Script script) : JobService.JobServiceBase
+{
+    public override Task<CreateJobResponse> CreateJob(CreateJobRequest request, ServerCallContext context) => script.Answer<CreateJobRequest, CreateJobResponse>(request, context);
+    public override Task<UpdateJobResponse> UpdateJob(UpdateJobRequest request, ServerCallContext context) => script.Answer<UpdateJobRequest, UpdateJobResponse>(request, context);
+    public override Task<Job> GetJob(GetJobRequest request, ServerCallContext context) => script.Answer<GetJobRequest, Job>(request, context);
+    public override Task<ListJobsResponse> ListJobs(ListJobsRequest request, ServerCallContext context) => script.Answer<ListJobsRequest, ListJobsResponse>(request, context);
+    public override Task<Job> PauseJob(PauseJobRequest request, ServerCallContext context) => script.Answer<PauseJobRequest, Job>(request, context);
+    public override Task<Job> ResumeJob(ResumeJobRequest request, ServerCallContext context) => script.Answer<ResumeJobRequest, Job>(request, context);
+    public override Task<TriggerJobResponse> TriggerJob(TriggerJobRequest request, ServerCallContext context) => script.Answer<TriggerJobRequest, TriggerJobResponse>(request, context);
+    public override Task<CancelOccurrenceResponse> CancelOccurrence(CancelOccurrenceRequest request, ServerCallContext context) => script.Answer<CancelOccurrenceRequest, CancelOccurrenceResponse>(request, context);
+    public override Task<ListRunsResponse> ListRuns(ListRunsRequest request, ServerCallContext context) => script.Answer<ListRunsRequest, ListRunsResponse>(request, context);
+    public override Task<RunDetail> GetRun(GetRunRequest request, ServerCallContext context) => script.Answer<GetRunRequest, RunDetail>(request, context);
+    public override Task<PreviewScheduleResponse> PreviewSchedule(PreviewScheduleRequest request, ServerCallContext context) => script.Answer<PreviewScheduleRequest, PreviewScheduleResponse>(request, context);
+    public override Task<ExplainOccurrenceResponse> ExplainOccurrence(ExplainOccurrenceRequest request, ServerCallContext context) => script.Answer<ExplainOccurrenceRequest, ExplainOccurrenceResponse>(request, context);
+
+    public override async Task WatchJobs(WatchJobsRequest request, IServerStreamWriter<JobEvent> responseStream, ServerCallContext context)
+    {
+        foreach (var happened in await script.Answer<WatchJobsRequest, IEnumerable<JobEvent>>(request, context))
+            await responseStream.WriteAsync(happened, context.CancellationToken);
+        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.CancellationToken);
+    }
+}
+
+internal sealed class ScriptedCatalog(Script script) : CatalogService.CatalogServiceBase
+{
+    public override Task<Contract> PutContract(PutContractRequest request, ServerCallContext context) => script.Answer<PutContractRequest, Contract>(request, context);
+    public override Task<Contract> GetContract(GetContractRequest request, ServerCallContext context) => script.Answer<GetContractRequest, Contract>(request, context);
+    public override Task<ListContractsResponse> ListContracts(ListContractsRequest request, ServerCallContext context) => script.Answer<ListContractsRequest, ListContractsResponse>(request, context);
+    public override Task<Contract> SetContractStatus(SetContractStatusRequest request, ServerCallContext context) => script.Answer<SetContractStatusRequest, Contract>(request, context);
+}
+
+internal sealed class ScriptedSignals(Script script) : SignalService.SignalServiceBase
+{
+    public override Task<PublishSignalResponse> PublishSignal(PublishSignalRequest request, ServerCallContext context) => script.Answer<PublishSignalRequest, PublishSignalResponse>(request, context);
+    public override Task<PublishRefreshResponse> PublishRefresh(PublishRefreshRequest request, ServerCallContext context) => script.Answer<PublishRefreshRequest, PublishRefreshResponse>(request, context);
+    public override Task<ListSignalsResponse> ListSignals(ListSignalsRequest request, ServerCallContext context) => script.Answer<ListSignalsRequest, ListSignalsResponse>(request, context);
+}
+
+internal sealed class ScriptedFleet(Script script) : FleetService.FleetServiceBase
+{
+    public override Task<ListAgentsResponse> ListAgents(ListAgentsRequest request, ServerCallContext context) => script.Answer<ListAgentsRequest, ListAgentsResponse>(request, context);
+}
