@@ -14,7 +14,7 @@ internal static class Kpictl
     {
         var root = new RootCommand("kpictl: author KPI jobs, place them, and see what became of them.")
         {
-            ValidateCommand.Create(world), HashCommand.Create(world), SchemaCommand.Create(world),
+            InitCommand.Create(world), ValidateCommand.Create(world), HashCommand.Create(world), SchemaCommand.Create(world),
             ApplyCommand.Create(world), GetCommand.Create(world), DescribeCommand.Create(world),
             RunsCommand.Create(world), HistoryCommand.Create(world),
             TriggerCommand.Create(world), CancelCommand.Create(world), PauseCommand.Create(world), ResumeCommand.Create(world),

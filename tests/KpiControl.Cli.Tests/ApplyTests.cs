@@ -82,7 +82,7 @@ public sealed class ApplyTests(ScriptedControlPlane server) : IClassFixture<Scri
 
         Assert.Equal((1, 0, ""), (result.Exit, real, result.Out));
         Assert.Contains($"error: {bad}: refused (INVALID_ARTIFACT)\n", result.Error, StringComparison.Ordinal);
-        Assert.Contains("line 4, column 3: there is no 32nd of a month", result.Error, StringComparison.Ordinal);
+        Assert.Contains($"{bad}:4:3: /schedule/expression: there is no 32nd of a month", result.Error, StringComparison.Ordinal);
         Assert.Contains("nothing was applied: 1 of 2 files", result.Error, StringComparison.Ordinal);
     }
 

@@ -1,4 +1,5 @@
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Contracts;
 
 namespace KpiControl.Cli.Authoring;
 
@@ -17,6 +18,20 @@ internal sealed record ArtifactFile(string Path, ArtifactReading Reading, IReadO
     {
         var artifacts = new ArtifactFile[paths.Count];
         Parallel.For(0, paths.Count, new ParallelOptions { CancellationToken = token }, i => artifacts[i] = Read(paths[i]));
-        return artifacts;
+        return CheckGraph(artifacts);
     }
+
+    // The server knows the jobs that are bound; here the files given stand for all of them.
+    private static ArtifactFile[] CheckGraph(ArtifactFile[] artifacts)
+    {
+        var graph = new DependencyGraph();
+        foreach (var artifact in artifacts)
+            if (artifact.Reading.Job is { } job)
+                graph.Add(job);
+        return [.. artifacts.Select(artifact => artifact.WithGraph(graph))];
+    }
+
+    private ArtifactFile WithGraph(DependencyGraph graph) => Reading.Job is { } job && graph.Check(job) is { Count: > 0 } cycle
+        ? this with { Findings = [.. Findings, .. FindingPlaces.Fill(cycle, FileSet.Read(Path), ArtifactFormats.OfPath(Path))] }
+        : this;
 }

@@ -1,8 +1,11 @@
 using System.CommandLine;
+using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
 using KpiControl.Cli.Jobs;
 using KpiControl.Cli.Options;
 using KpiControl.Cli.Output;
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Schedules;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Cli.Commands;
@@ -25,34 +28,46 @@ internal static class PreviewCommand
 
     private static async Task<int> Preview(Session session)
     {
-        var answer = await session.Jobs.PreviewScheduleAsync(Request(session), session.Call);
+        var count = session.Value(Count);
+        if (count is < 1 or > 1000)
+            throw new Refusal($"--count {count} is not between 1 and 1000");
+        var after = session.Value(After) is { } text ? Times.Instant(text, "--after", session.World.Clock) : (DateTimeOffset?)null;
+        var answer = (session.Value(Job), session.Value(Cron)) switch
+        {
+            ({ } job, null) => await Stored(session, job, count, after),
+            (null, { } cron) => NotStored(session, cron, count, after ?? session.World.Clock.GetUtcNow()),
+            _ => throw new Refusal("preview takes a JOB or --cron, one of them", "kpictl preview dso_daily, or kpictl preview --cron \"0 2 * * *\" --timezone Europe/Berlin"),
+        };
         session.Answer.Print(answer, () => Print(session.World, answer), () => answer.FireTimes.Select(fire => Ages.Absolute(fire.At)));
         return ExitCode.Done;
     }
 
-    private static PreviewScheduleRequest Request(Session session)
+    private static async Task<PreviewScheduleResponse> Stored(Session session, string job, int count, DateTimeOffset? after)
     {
-        var count = session.Value(Count);
-        if (count is < 1 or > 1000)
-            throw new Refusal($"--count {count} is not between 1 and 1000");
-        var request = new PreviewScheduleRequest
+        var address = JobAddress.Parse(job, session.Target);
+        return await session.Jobs.PreviewScheduleAsync(new PreviewScheduleRequest
         {
-            Count = count,
-            After = session.Value(After) is { } text ? Timestamp.FromDateTimeOffset(Times.Instant(text, "--after", session.World.Clock)) : null,
-        };
-        switch (session.Value(Job), session.Value(Cron))
+            BindingId = address.BindingId, Tenant = address.Tenant, Environment = address.Environment, JobId = address.JobId,
+            Count = count, After = after is { } instant ? Timestamp.FromDateTimeOffset(instant) : null,
+        }, session.Call);
+    }
+
+    // The same function as the scheduler's, so an author needs no control plane for it.
+    private static PreviewScheduleResponse NotStored(Session session, string cron, int count, DateTimeOffset after)
+    {
+        var zone = session.Value(Timezone) ?? "UTC";
+        var spec = new JobScheduleSpec { Type = "cron", Expression = cron, Timezone = zone, DayMatch = session.Value(DayMatch) };
+        if (!JobSchedule.TryCreate(spec, out var schedule, out var error))
+            throw new Refusal($"--cron \"{cron}\" --timezone {zone}: {error}", "five fields, such as \"0 2 * * *\", and an IANA zone, such as Europe/Berlin");
+        var clock = TimeZoneInfo.FindSystemTimeZoneById(zone);
+        var answer = new PreviewScheduleResponse { ZoneVersion = schedule!.ZoneVersion };
+        answer.FireTimes.AddRange(schedule.Slots(after, after.AddYears(50)).Take(count).Select(slot => new FireTime
         {
-            case ({ } job, null):
-                var address = JobAddress.Parse(job, session.Target);
-                (request.BindingId, request.Tenant, request.Environment, request.JobId) = (address.BindingId, address.Tenant, address.Environment, address.JobId);
-                break;
-            case (null, { } cron):
-                (request.Expression, request.Timezone, request.DayMatch) = (cron, session.Value(Timezone) ?? "UTC", session.Value(DayMatch) ?? "");
-                break;
-            default:
-                throw new Refusal("preview takes a JOB or --cron, one of them", "kpictl preview dso_daily, or kpictl preview --cron \"0 2 * * *\" --timezone Europe/Berlin");
-        }
-        return request;
+            At = Timestamp.FromDateTimeOffset(slot),
+            Local = TimeZoneInfo.ConvertTime(slot, clock).ToString("yyyy-MM-dd'T'HH:mm:sszzz", CultureInfo.InvariantCulture),
+            BusinessDate = schedule.BusinessDate(slot, "previous").ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
+        }));
+        return answer;
     }
 
     private static void Print(Surroundings world, PreviewScheduleResponse answer)

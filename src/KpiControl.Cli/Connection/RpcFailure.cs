@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Text.RegularExpressions;
 using Google.Rpc;
 using Grpc.Core;
 using KpiControl.Cli.Output;
@@ -6,7 +7,7 @@ using KpiControl.Cli.Output;
 namespace KpiControl.Cli.Connection;
 
 /// <summary>A failed call in words: what, where, what to do next.</summary>
-internal sealed class RpcFailure(Target target)
+internal sealed partial class RpcFailure(Target target)
 {
     /// <param name="world">Where to.</param>
     /// <param name="failed">The call's end.</param>
@@ -17,7 +18,7 @@ internal sealed class RpcFailure(Target target)
         var info = rich?.GetDetail<ErrorInfo>();
         var what = What(failed, rich, world);
         world.Error.WriteLine($"error: {(file is null ? "" : file + ": ")}{Talk.OneLine(what)}{(string.IsNullOrEmpty(info?.Reason) ? "" : $" ({info.Reason})")}");
-        foreach (var line in Where(rich))
+        foreach (var line in Where(rich, file))
             world.Error.WriteLine($"  {Talk.OneLine(line)}");
         if (Next(failed.StatusCode, info, rich, world) is { } next)
             world.Error.WriteLine($"  next: {Talk.OneLine(next)}");
@@ -46,10 +47,12 @@ internal sealed class RpcFailure(Target target)
         _ => $"the control plane answered {failed.StatusCode}",
     };
 
-    private static IEnumerable<string> Where(Google.Rpc.Status? rich)
+    private static IEnumerable<string> Where(Google.Rpc.Status? rich, string? file)
     {
         foreach (var violation in rich?.GetDetail<BadRequest>()?.FieldViolations ?? [])
-            yield return $"{(violation.Field.Length > 0 ? violation.Field + ": " : "")}{violation.Description}{Suffix(violation.Reason)}";
+            yield return file is not null && InText().Match(violation.Description) is { Success: true } place
+                ? $"{file}:{place.Groups[1]}:{place.Groups[2]}: {violation.Field}: {place.Groups[3]}{Suffix(violation.Reason)}"
+                : $"{(violation.Field.Length > 0 ? violation.Field + ": " : "")}{violation.Description}{Suffix(violation.Reason)}";
         foreach (var violation in rich?.GetDetail<PreconditionFailure>()?.Violations ?? [])
             yield return $"{(violation.Subject.Length > 0 ? violation.Subject + ": " : "")}{violation.Description}{Suffix(violation.Type)}";
     }
@@ -82,6 +85,10 @@ internal sealed class RpcFailure(Target target)
         "KPICTL_TOKEN" when world.Set("KPI_TOKEN") is not null => "KPICTL_TOKEN, or unset it to use KPI_TOKEN",
         var source => source,
     };
+
+    // As the control plane writes where in a submitted text a finding is.
+    [GeneratedRegex(@"^line (\d+), column (\d+): (.*)\z", RegexOptions.CultureInvariant | RegexOptions.Singleline)]
+    private static partial Regex InText();
 
     private static string Suffix(string reason) => reason.Length > 0 ? $" [{reason}]" : "";
 

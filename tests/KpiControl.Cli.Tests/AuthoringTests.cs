@@ -1,0 +1,101 @@
+using KpiControl.Cli.Tests.Support;
+using KpiControl.Protocol.V1;
+using KpiControl.Testing;
+using Microsoft.Extensions.Time.Testing;
+
+namespace KpiControl.Cli.Tests;
+
+public sealed class AuthoringTests(ScriptedControlPlane server) : IClassFixture<ScriptedControlPlane>
+{
+    private static readonly string ContractFile = Repository.File("samples", "contracts", "cfo-ef-02.yaml");
+
+    [Fact]
+    public async Task Init_makes_a_valid_artifact_from_a_contracts_file_without_a_control_plane()
+    {
+        using var kpictl = new CommandLine();
+        var file = Path.Combine(kpictl.Home, "job.yaml");
+
+        var made = await kpictl.Run("init", "--template", "daily-kpi", "--contract", "CFO-EF-02@1.1.0", "--contract-file", ContractFile, "--tenant", "acme", "--out", file);
+        var again = await kpictl.Run("init", "--contract-file", ContractFile, "--tenant", "acme", "--out", file);
+
+        Assert.Equal((0, ""), (made.Exit, made.Out));
+        Assert.Equal(0, (await kpictl.Run("validate", file)).Exit);
+        Assert.Contains("kpi_id: ", await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Equal(1, again.Exit);
+        Assert.Contains("it exists", again.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Init_asks_the_control_plane_for_the_contract_and_the_target_for_the_tenant()
+    {
+        server.Script.When<GetContractRequest>(_ => new Contract { KpiId = "CFO-EF-02", Version = "1.1.0", Format = "yaml", Content = File.ReadAllText(ContractFile) });
+        using var kpictl = new CommandLine(server);
+
+        var result = await kpictl.Run("init", "--template", "daily-kpi", "--contract", "CFO-EF-02@1.1.0");
+
+        Assert.Equal((0, ""), (result.Exit, result.Error));
+        Assert.Contains("tenant: acme\n", result.Out, StringComparison.Ordinal);
+        Assert.Equal("CFO-EF-02", server.Script.Last<GetContractRequest>().KpiId);
+    }
+
+    [Fact]
+    public async Task Init_says_what_is_missing_or_unknown()
+    {
+        using var kpictl = new CommandLine();
+
+        var missing = await kpictl.Run("init", "--contract-file", ContractFile);
+        var unknown = await kpictl.Run("init", "--template", "hourly", "--contract-file", ContractFile);
+
+        Assert.Equal((1, 2), (missing.Exit, unknown.Exit));
+        Assert.Contains("tenant", missing.Error, StringComparison.Ordinal);
+        Assert.Contains("it is one of: ", unknown.Error, StringComparison.Ordinal);
+        Assert.Contains("daily-kpi: ", (await kpictl.Run("init", "--list")).Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_cycle_within_the_files_given_is_found_in_each_of_its_files()
+    {
+        using var kpictl = new CommandLine();
+        kpictl.File("jobs/a.yaml", OfKpi("A-1", "B-1"));
+        kpictl.File("jobs/b.yaml", OfKpi("B-1", "A-1"));
+
+        var result = await kpictl.Run("validate", Path.Combine(kpictl.Home, "jobs"));
+
+        Assert.Equal(1, result.Exit);
+        Assert.Matches(@"(?m)^\S+a\.yaml:\d+:\d+: error graph\.cycle: ", result.Out);
+        Assert.Matches(@"(?m)^\S+b\.yaml:\d+:\d+: error graph\.cycle: ", result.Out);
+    }
+
+    [Fact]
+    public async Task Preview_of_a_cron_needs_no_control_plane_and_knows_clock_changes()
+    {
+        var clock = new FakeTimeProvider(DateTimeOffset.Parse("2026-03-27T12:00:00Z", System.Globalization.CultureInfo.InvariantCulture));
+        using var kpictl = new CommandLine { Clock = clock };
+
+        var result = await kpictl.Run("preview", "--cron", "30 2 * * *", "--timezone", "Europe/Berlin", "--count", "3");
+
+        Assert.Equal(0, result.Exit);
+        Assert.Matches(@"(?m)^2026-03-28 01:30:00Z +2026-03-28T02:30:00\+01:00 +2026-03-27 ", result.Out);
+        // 02:30 does not exist on the 29th: the first instant that does.
+        Assert.Matches(@"(?m)^2026-03-29 01:00:00Z +2026-03-29T03:00:00\+02:00 +2026-03-28 ", result.Out);
+        Assert.Equal(2, (await kpictl.Run("preview", "--cron", "61 * * * *")).Exit);
+        Assert.Equal(2, (await kpictl.Run("preview")).Exit);
+    }
+
+    [Fact]
+    public async Task Preview_of_a_job_asks_the_control_plane()
+    {
+        server.Script.When<PreviewScheduleRequest>(_ => new PreviewScheduleResponse
+        { FireTimes = { new FireTime { At = Wire.At("2026-01-03T02:00:00Z"), Local = "2026-01-03T02:00:00+00:00", BusinessDate = "2026-01-02" } } });
+        using var kpictl = new CommandLine(server);
+
+        var result = await kpictl.Run("preview", "dso_daily", "-n", "1");
+
+        Assert.Matches(@"(?m)^2026-01-03 02:00:00Z +2026-01-03T02:00:00\+00:00 +2026-01-02 ", result.Out);
+        Assert.Equal(("dso_daily", 1), (server.Script.Last<PreviewScheduleRequest>().JobId, server.Script.Last<PreviewScheduleRequest>().Count));
+    }
+
+    private static string OfKpi(string kpi, string upstream) => OfflineTests.Artifact
+        .Replace("CFO-EF-02", kpi, StringComparison.Ordinal).Replace("dso_daily", kpi.ToLowerInvariant(), StringComparison.Ordinal)
+        + $"\ndependencies:\n  kpis: [{{ kpi_id: {upstream}, contract_version: 1.1.0 }}]\n";
+}
