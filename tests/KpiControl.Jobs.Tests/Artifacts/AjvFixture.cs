@@ -38,7 +38,7 @@ public sealed class AjvFixture
         return output.Result;
     }
 
-    private static string Repository()
+    public static string Repository()
     {
         var folder = new DirectoryInfo(AppContext.BaseDirectory);
         while (!File.Exists(Path.Combine(folder!.FullName, "KpiControl.sln"))) folder = folder.Parent;
