@@ -32,7 +32,9 @@ internal static class SchemaFindings
 
     private static void AddMissing(ValidationError error, ArtifactNode node, FindingList findings)
     {
-        var misspelt = node.Members.Select(m => m.Name).FirstOrDefault(n => NearestName.Of(n, error.Schema.ActualSchema.Properties.Keys) == error.Property && !error.Schema.ActualSchema.Properties.ContainsKey(n));
+        var known = error.Schema.ActualSchema.Properties.Keys;
+        var misspelt = node.Members.Select(m => m.Name).FirstOrDefault(n =>
+            NearestName.Of(n, [error.Property!]) is not null && !known.Contains(n) && NearestName.Of(n, known) == error.Property);
         findings.Error("schema.required", node.Place, node.Pointer + JsonPointer.Segment(error.Property!), $"{error.Property} is missing.",
             misspelt is null ? $"Add {error.Property}." : $"Rename {misspelt} to {error.Property}.");
     }
@@ -43,7 +45,7 @@ internal static class SchemaFindings
         var known = error.Schema.ActualSchema.Properties.Keys;
         var nearest = NearestName.Of(member.Name, known);
         var hint = nearest is not null ? $"Did you mean {nearest}?"
-            : member.Name.StartsWith("x-", StringComparison.Ordinal) ? "x-… fields stand at the top level and begin with x- and a lower-case letter or digit."
+            : member.Name.StartsWith("x-", StringComparison.Ordinal) ? "x-… fields stand at the top level and begin with x- and a letter or digit."
             : $"Known here: {string.Join(", ", known)}.";
         findings.Error("schema.unknown_field", member.Place, member.Value.Pointer, $"There is no field \"{Short(member.Name)}\" here.", hint);
     }

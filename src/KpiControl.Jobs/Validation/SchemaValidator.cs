@@ -23,7 +23,12 @@ internal static class SchemaValidator
         {
             // A value of the wrong type breaks every other keyword too: one finding says enough.
             var wrongType = about.FirstOrDefault(m => m.IsType);
-            foreach (var mistake in wrongType.Error is null ? about.AsEnumerable() : [wrongType]) SchemaFindings.Add(mistake, findings);
+            foreach (var mistake in wrongType.Error is null ? about.AsEnumerable() : [wrongType])
+            {
+                // Wording one looks through its neighbours: ten thousand worded mistakes would cost the square of that.
+                if (findings.IsFull) findings.LeaveOutError();
+                else SchemaFindings.Add(mistake, findings);
+            }
         }
     }
 

@@ -84,7 +84,7 @@ public sealed class SchemaTests(AjvFixture ajv) : IClassFixture<AjvFixture>
     [InlineData("retry: { maxRetries: 3 }", "/retry/maxRetries", "Did you mean max_retries?")]
     [InlineData("criticality: hihg", "/criticality", "Did you mean high?")]
     [InlineData("owners: { finance: ann }", "/owners/finance", "Known here: business, technical.")]
-    [InlineData("run: { x-note: 1 }", "/run/x-note", "x-… fields stand at the top level and begin with x- and a lower-case letter or digit.")]
+    [InlineData("run: { x-note: 1 }", "/run/x-note", "x-… fields stand at the top level and begin with x- and a letter or digit.")]
     public void A_slip_names_what_was_meant(string line, string path, string hint)
     {
         var finding = Job.With(line).Findings[0];
