@@ -91,9 +91,10 @@ up_issuer() {
 }
 
 up_service() {
-  running kpi-service || start kpi-service env KPI_SERVICE_TOKEN="$SERVICE_PASSWORD" KPI_SERVICE_DATA="$PWD/samples/data" \
-    ASPNETCORE_URLS="http://127.0.0.1:$SERVICE_PORT" "$STATE/app/kpi-service/kpi-service"
-  wait_for "the KPI service" kpi-service curl -s "http://127.0.0.1:$SERVICE_PORT/"
+  (umask 077; printf %s "$SERVICE_PASSWORD" >"$STATE/service-token")
+  running kpi-service || start kpi-service "$STATE/app/kpi-service/kpi-service" \
+    --data "$PWD/samples/data" --token-file "$STATE/service-token" --urls "http://127.0.0.1:$SERVICE_PORT"
+  wait_for "the KPI service" kpi-service curl -fs "http://127.0.0.1:$SERVICE_PORT/health"
 }
 
 # No password on a command line, where every user of the machine could read it.
@@ -107,7 +108,7 @@ up_control() {
     export KPI_Listen__Grpc="http://127.0.0.1:$GRPC_PORT" KPI_Listen__Rest="http://127.0.0.1:$REST_PORT"
     export KPI_Tenants__0__Id=acme KPI_Tenants__0__HomeRegion=eu KPI_Tenants__0__Regions__0=eu KPI_Tenants__0__Regions__1=us
     export KPI_Tenants__1__Id=globex KPI_Tenants__1__HomeRegion=eu KPI_Tenants__1__Regions__0=eu
-    export KPI_Node__Name=dev
+    export KPI_Leases__Node=dev
     cd "$STATE/app/control" && start control ./kpi-control
   )
   # Any answer will do: without a token it is a refusal, and only a migrated process gives one.
