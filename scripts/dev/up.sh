@@ -19,7 +19,7 @@ step() { # TITLE COMMAND…
 # name, project, executable
 APPS=(
   "issuer samples/Issuer kpi-issuer"
-  "kpi-service samples/KpiService kpi-service"
+  "kpi-service samples/KpiService kpi-sample-service"
   "control src/KpiControl.Control kpi-control"
   "agent src/KpiControl.Agent kpi-agent"
   "cli src/KpiControl.Cli kpictl"
@@ -92,7 +92,7 @@ up_issuer() {
 
 up_service() {
   (umask 077; printf %s "$SERVICE_PASSWORD" >"$STATE/service-token")
-  running kpi-service || start kpi-service "$STATE/app/kpi-service/kpi-service" \
+  running kpi-service || start kpi-service "$STATE/app/kpi-service/kpi-sample-service" \
     --data "$PWD/samples/data" --token-file "$STATE/service-token" --urls "http://127.0.0.1:$SERVICE_PORT"
   wait_for "the KPI service" kpi-service curl -fs "http://127.0.0.1:$SERVICE_PORT/health"
 }
