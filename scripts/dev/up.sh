@@ -91,7 +91,7 @@ up_issuer() {
 }
 
 up_service() {
-  (umask 077; printf %s "$SERVICE_PASSWORD" >"$STATE/service-token")
+  rm -f "$STATE/service-token"; (umask 077; printf %s "$SERVICE_PASSWORD" >"$STATE/service-token")
   running kpi-service || start kpi-service "$STATE/app/kpi-service/kpi-sample-service" \
     --data "$PWD/samples/data" --token-file "$STATE/service-token" --urls "http://127.0.0.1:$SERVICE_PORT"
   wait_for "the KPI service" kpi-service curl -fs "http://127.0.0.1:$SERVICE_PORT/health"
@@ -124,6 +124,8 @@ up_agent() { # REGION
     export KPI_EU_WAREHOUSE_PORT=$PG_PORT KPI_EU_WAREHOUSE_USER=kpi_dev_warehouse KPI_EU_WAREHOUSE_PASSWORD=$WAREHOUSE_PASSWORD
     export KPI_US_WAREHOUSE_FILE="$STATE/$agent/warehouse.duckdb"
     export KPI_SERVICE_PORT=$SERVICE_PORT KPI_SERVICE_TOKEN_FILE="$STATE/service-token"
+    # DuckDB has one writer: more at once only meet each other's transactions.
+    [ "$1" != us ] || export Agent__Slots=1
     cd "$STATE/$agent" && start "$agent" "$STATE/app/agent/kpi-agent"
   )
 }
@@ -147,9 +149,9 @@ dev_up() {
   step "KPI service (the HTTP executor's)" up_service
   step "control plane: gRPC 127.0.0.1:$GRPC_PORT, REST 127.0.0.1:$REST_PORT" up_control
   step "agents: eu on PostgreSQL, us on DuckDB" up_agents
-  run_samples
+  local delivered=0; run_samples || delivered=1
   next_commands
-  if [ -n "$detach" ]; then say "It goes on running: ./dev status, ./dev down"; return; fi
+  if [ -n "$detach" ]; then say "It goes on running: ./dev status, ./dev down"; return "$delivered"; fi
   say "Ctrl-C stops everything (--detach would leave it running)."
   exec 8>&-
   while running control; do sleep 1; done
