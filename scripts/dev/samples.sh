@@ -19,7 +19,7 @@ rest() { # PATH [curl options]
 
 SAMPLES_LIMIT=300 # seconds; a run that meets a conflict is tried again after half a minute
 
-run_samples() {
+prepare_samples() {
   eval "$(dev_env)"
   export KPICTL_TENANT=acme
   step "contracts" kpictl contracts put -f samples/contracts/*.yaml
@@ -28,9 +28,14 @@ run_samples() {
   rest "/api/kpi-jobs?page_size=1000" | jq -c '.jobs | sort_by(.job_id, .environment)' >"$STATE/jobs.json"
   step "what they wait for: refreshes and signals" publish_facts
   trigger_all
-  local delivered=0; await_all || delivered=$?
+}
+
+# Shows what was delivered also where something was not.
+deliver_samples() {
+  local code=0
+  await_all || code=1
   print_all
-  return "$delivered"
+  return "$code"
 }
 
 # A job's last business date: the earliest of its inputs' last days, through other KPIs too. Prints "binding_id date"
@@ -86,6 +91,7 @@ trigger_all() {
     if [ -n "$before" ]; then slot=$(jq -r .slot_key <<<"$before")
     else
       slot=$(rest "/api/kpi-jobs/$id/trigger" --json "{\"business_date\":\"$date\",\"reason\":\"./dev up\"}" | jq -r .occurrence.slot_key)
+      case $slot in "" | null) die "$(job_name "$id") could not be triggered" ;; esac
       wanted=$((wanted + 1))
     fi
     echo "$id $date $slot" >>"$STATE/plan"

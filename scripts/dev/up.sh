@@ -149,7 +149,8 @@ dev_up() {
   step "KPI service (the HTTP executor's)" up_service
   step "control plane: gRPC 127.0.0.1:$GRPC_PORT, REST 127.0.0.1:$REST_PORT" up_control
   step "agents: eu on PostgreSQL, us on DuckDB" up_agents
-  local delivered=0; run_samples || delivered=1
+  prepare_samples
+  local delivered=0; deliver_samples || delivered=1
   next_commands
   if [ -n "$detach" ]; then say "It goes on running: ./dev status, ./dev down"; return "$delivered"; fi
   say "Ctrl-C stops everything (--detach would leave it running)."
