@@ -25,7 +25,9 @@ prepare_samples() {
   step "contracts" kpictl contracts put -f samples/contracts/*.yaml
   step "jobs in dev (eu)" kpictl apply -f samples/jobs/*.yaml --env dev --region eu
   step "the same jobs in stg (us)" kpictl apply -f samples/jobs/*.yaml --env stg --region us
-  rest "/api/kpi-jobs?page_size=1000" | jq -c '.jobs | sort_by(.job_id, .environment)' >"$STATE/jobs.json"
+  # Ours alone: whoever tries the product out binds jobs of their own.
+  rest "/api/kpi-jobs?page_size=1000" | jq -c --arg ours "$(sed -n 's/^job_id: *//p' samples/jobs/*.yaml)" '
+    ($ours | split("\n")) as $ours | [.jobs[] | select(.job_id | IN($ours[]))] | sort_by(.job_id, .environment)' >"$STATE/jobs.json"
   step "what they wait for: refreshes and signals" publish_facts
   trigger_all
 }
