@@ -1,9 +1,12 @@
+using KpiControl.Control.Authoring;
+using KpiControl.Control.Catalog;
 using KpiControl.Control.Database;
 using KpiControl.Control.Fleet;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Runs;
+using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
 using KpiControl.Control.Signals;
 using KpiControl.Control.Tenants;
@@ -21,6 +24,7 @@ internal static class ControlPlane
             .AddCallerSecurity()
             .AddTenants()
             .AddRequests()
+            .AddSchedules()
             .AddSignals()
             .AddRunReads()
             .AddLeases()
@@ -35,6 +39,8 @@ internal static class ControlPlane
         app.MapFleet();
         app.MapLeases();
         app.MapGrpcInfrastructure();
+        app.MapCatalog();
+        app.MapAuthoring();
         return app;
     }
 }

@@ -1,0 +1,81 @@
+using System.Globalization;
+using Google.Protobuf.WellKnownTypes;
+using KpiControl.Control.Audit;
+using KpiControl.Control.Hosting;
+using KpiControl.Control.Requests;
+using KpiControl.Control.Security;
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Authoring;
+
+/// <summary>POST: the definition, its binding and everything that hangs off it, in one transaction.</summary>
+internal static class JobCreation
+{
+    public static async Task<CreateJobResponse> CreateAsync(RequestTransaction tx, CreateJobRequest request)
+    {
+        var job = await JobCheck.CheckAsync(tx, Submission.Of(request.Content, request.Format, request.Environment, request.Region), Verb.Create);
+        FindingMapping.DemandNoErrors(job.Findings);
+        DemandNoApproval(job);
+
+        var defId = await DefinitionStore.PutAsync(tx, job);
+        var bindingId = await PlacementStore.InsertAsync(tx, defId, job);
+        var response = bindingId is { } id ? await BindAsync(tx, id, defId, job) : await ExistingAsync(tx, job);
+        response.Findings.AddRange(job.Findings.Select(finding => finding.ToProto()));
+        // Ids of rows that are rolled back would be somebody else's later.
+        if (request.ValidateOnly && response.Created)
+            (response.BindingId, response.DefId) = (0, 0);
+        return response;
+    }
+
+    public static void DemandNoApproval(CheckedJob job)
+    {
+        if (job.Placement!.RequiresApproval)
+            throw ApprovalRequired(job.Job.Tenant, job.Submission.Environment, job.Job.JobId);
+    }
+
+    public static Exception ApprovalRequired(string tenant, string environment, string jobId) => Reject.Precondition(
+        "APPROVAL_REQUIRED", $"{tenant}/{environment}/{jobId}",
+        $"The policy of {tenant} asks for approval of changes in {environment}, and approvals are not served yet; nothing was stored.");
+
+    private static async Task<CreateJobResponse> BindAsync(RequestTransaction tx, long bindingId, long defId, CheckedJob job)
+    {
+        var artifact = job.Job;
+        var schedule = BoundJob.Schedule(artifact.Schedule, bindingId);
+        var next = schedule.Next(await CursorStore.NowAsync(tx));
+        await PlacementStore.ReviseAsync(tx, bindingId, CallTemplate.Of(artifact, job.Contract!), schedule.ZoneVersion, "");
+        await PlacementStore.ReplaceDependenciesAsync(tx, bindingId, artifact);
+        await PlacementStore.ReplacePromisesAsync(tx, bindingId, artifact);
+        await AuditStore.AppendAsync(tx, new AuditEntry
+        {
+            TenantId = artifact.Tenant, Environment = job.Submission.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Create),
+            ObjectKind = "binding", ObjectId = bindingId.ToString(CultureInfo.InvariantCulture),
+            After = AuditEntry.Json(new { job.Reading.ContentHash, job.Region, artifact.JobId, artifact.KpiId, artifact.ContractVersion, Revision = 1 }),
+        });
+        // Last: what everybody contends for is held for the shortest time.
+        var lane = await CursorStore.LaneAsync(tx, job.Region!, artifact.Run.Priority);
+        await CursorStore.InsertAsync(tx, bindingId, artifact.Tenant, lane, next);
+        await CursorStore.TellAsync(tx, $"lane {lane}");
+        return Answer(bindingId, defId, job, revision: 1, next, created: true);
+    }
+
+    private static async Task<CreateJobResponse> ExistingAsync(RequestTransaction tx, CheckedJob job)
+    {
+        var key = new BindingKey(0, job.Job.Tenant, job.Submission.Environment, job.Job.JobId);
+        var binding = await BindingStore.FindAsync(tx, key) ?? throw new InvalidOperationException("A binding that exists cannot be read.");
+        var name = $"{key.Tenant}/{key.Environment}/{key.JobId}";
+        if (binding.ContentHash != job.Reading.ContentHash || binding.Region != job.Region)
+            throw Reject.Exists("JOB_EXISTS",
+                binding.Region != job.Region
+                    ? $"{name} is bound in region {binding.Region} as binding {binding.BindingId}."
+                    : $"{name} is bound with another definition as binding {binding.BindingId}; change it with PUT /api/kpi-jobs/{binding.BindingId}.",
+                ("binding_id", binding.BindingId.ToString(CultureInfo.InvariantCulture)), ("content_hash", binding.ContentHash), ("region", binding.Region));
+        return Answer(binding.BindingId, binding.DefId, job, binding.Revision, await JobStore.NextRunAsync(tx, binding.BindingId), created: false);
+    }
+
+    private static CreateJobResponse Answer(long bindingId, long defId, CheckedJob job, int revision, DateTimeOffset? next, bool created) => new()
+    {
+        BindingId = bindingId, DefId = defId, ContentHash = job.Reading.ContentHash, Etag = Etags.Of(revision), Created = created,
+        Tenant = job.Job.Tenant, Environment = job.Submission.Environment, Region = job.Region, JobId = job.Job.JobId, NextRunAt = next?.ToTimestamp(),
+    };
+}

@@ -1,0 +1,51 @@
+using System.Globalization;
+using KpiControl.Control.Hosting;
+using KpiControl.Control.Requests;
+using KpiControl.Control.Security;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Authoring;
+
+/// <summary>Jobs as people read them: a binding with everything that its audit surface shows.</summary>
+internal static class JobReads
+{
+    /// <param name="withContent">The artifact as first written.</param>
+    public static async Task<Job> GetAsync(RequestTransaction tx, long bindingId, bool withContent = false)
+    {
+        var row = await JobStore.FindAsync(tx, bindingId);
+        var job = (await CompleteAsync(tx, [row]))[0];
+        if (withContent)
+            (job.Format, job.Content) = (row.Format, row.Content);
+        return job;
+    }
+
+    public static async Task<ListJobsResponse> ListAsync(RequestTransaction tx, ListJobsRequest request)
+    {
+        var paging = Paging.Of(request);
+        var tenants = request.Tenant.Length > 0 ? [RequestFields.Tenant(tx.Caller, request.Tenant, Verb.List)] : tx.Tenants;
+        var environment = request.Environment.Length > 0 ? RequestFields.Environment(request.Environment) : "";
+        var after = paging.After is null ? 0
+            : long.TryParse(paging.After, CultureInfo.InvariantCulture, out var id) ? id : throw Reject.Invalid("page_token", "is not one of this query");
+        var rows = await JobStore.PageAsync(tx, tenants, environment, request.Region, request.Filter, after, paging.Size + 1);
+        var response = new ListJobsResponse { Jobs = { await CompleteAsync(tx, [.. rows.Take(paging.Size)]) } };
+        if (rows.Count > paging.Size)
+            response.NextPageToken = Paging.Token(request, rows[paging.Size - 1].BindingId.ToString(CultureInfo.InvariantCulture));
+        return response;
+    }
+
+    private static async Task<IReadOnlyList<Job>> CompleteAsync(RequestTransaction tx, IReadOnlyList<JobRow> rows)
+    {
+        var ids = rows.Select(row => row.BindingId).ToArray();
+        var dependencies = (await JobStore.DependenciesAsync(tx, ids)).ToLookup(row => row.BindingId);
+        var alerts = (await JobStore.AlertsAsync(tx, ids)).ToLookup(row => row.BindingId);
+        var open = (await JobStore.OpenAsync(tx, ids)).ToDictionary(row => row.BindingId);
+        return [.. rows.Select(row =>
+        {
+            var job = row.ToProto();
+            job.Dependencies.AddRange(dependencies[row.BindingId].Select(d => new Dependency { DepType = d.Type, DepValue = d.Value }));
+            job.Alerts.AddRange(alerts[row.BindingId].Select(a => new Alert { ChannelType = a.Type, ChannelValue = a.Value, Severity = a.Severity }));
+            job.Occurrence = open.GetValueOrDefault(row.BindingId)?.ToProto();
+            return job;
+        })];
+    }
+}

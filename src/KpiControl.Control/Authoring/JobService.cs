@@ -1,0 +1,57 @@
+using Grpc.Core;
+using KpiControl.Control.Database;
+using KpiControl.Control.Requests;
+using KpiControl.Control.Schedules;
+using KpiControl.Control.Security;
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Authoring;
+
+/// <summary>Jobs on the wire: each method reads its request, makes one call, and answers.</summary>
+internal sealed class JobService(Databases databases, Mutations mutations) : Protocol.V1.JobService.JobServiceBase
+{
+    public override async Task<ValidateJobResponse> ValidateJob(ValidateJobRequest request, ServerCallContext context)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
+        var job = await JobCheck.CheckAsync(tx, Submission.Of(request.Content, request.Format, request.Environment, request.Region), Verb.Read);
+        var response = new ValidateJobResponse
+        {
+            Valid = job.Findings.All(finding => finding.Severity != Severity.Error),
+            ContentHash = job.Reading.ContentHash ?? "", CanonicalJson = job.Reading.CanonicalJson ?? "",
+        };
+        response.Findings.AddRange(job.Findings.Select(finding => finding.ToProto()));
+        return response;
+    }
+
+    public override Task<CreateJobResponse> CreateJob(CreateJobRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => JobCreation.CreateAsync(tx, request), context.CancellationToken);
+
+    public override Task<UpdateJobResponse> UpdateJob(UpdateJobRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => JobUpdate.UpdateAsync(tx, request), context.CancellationToken);
+
+    public override async Task<Job> GetJob(GetJobRequest request, ServerCallContext context)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
+        var binding = await BindingLookup.ResolveAsync(tx, new(request.BindingId, request.Tenant, request.Environment, request.JobId), Verb.Read);
+        return await JobReads.GetAsync(tx, binding.BindingId, withContent: true);
+    }
+
+    public override async Task<ListJobsResponse> ListJobs(ListJobsRequest request, ServerCallContext context)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
+        return await JobReads.ListAsync(tx, request);
+    }
+
+    public override Task<Job> PauseJob(PauseJobRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => Pauses.PauseAsync(tx, request), context.CancellationToken);
+
+    public override Task<Job> ResumeJob(ResumeJobRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => Pauses.ResumeAsync(tx, request), context.CancellationToken);
+
+    public override Task<TriggerJobResponse> TriggerJob(TriggerJobRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => Triggers.TriggerAsync(tx, request), context.CancellationToken);
+
+    public override Task<CancelOccurrenceResponse> CancelOccurrence(CancelOccurrenceRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => Cancellations.CancelAsync(tx, request), context.CancellationToken);
+}

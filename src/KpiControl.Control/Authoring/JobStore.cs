@@ -1,0 +1,138 @@
+using Dapper;
+using KpiControl.Control.Requests;
+
+namespace KpiControl.Control.Authoring;
+
+/// <summary>A binding with its definition and runtime, as people see it.</summary>
+internal sealed record JobRow
+{
+    public long BindingId { get; init; }
+    public long DefId { get; init; }
+    public required string TenantId { get; init; }
+    public required string Environment { get; init; }
+    public required string Region { get; init; }
+    public required string JobId { get; init; }
+    public required string KpiId { get; init; }
+    public required string ContractVersion { get; init; }
+    public required string ContentHash { get; init; }
+    public required string ScheduleCron { get; init; }
+    public required string Timezone { get; init; }
+    public bool ActiveFlag { get; init; }
+    public required string ScdView { get; init; }
+    public int Revision { get; init; }
+    public DateTimeOffset CreatedAt { get; init; }
+    public bool ScheduleOverridden { get; init; }
+    public required string ContractDigest { get; init; }
+    public required string Format { get; init; }
+    public required string Content { get; init; }
+    public required string CanonicalJson { get; init; }
+    public DateTimeOffset? LastRunAt { get; init; }
+    public DateTimeOffset? NextRunAt { get; init; }
+    public string? LastStatus { get; init; }
+    public string? LastError { get; init; }
+    public int RetryCount { get; init; }
+    public bool Paused { get; init; }
+    /// <summary>Null where the pause has no end.</summary>
+    public DateTimeOffset? PausedUntil { get; init; }
+    public string? PauseReason { get; init; }
+    public int Queued { get; init; }
+}
+
+internal sealed record OpenRow
+{
+    public long BindingId { get; init; }
+    public DateTimeOffset ScheduledFor { get; init; }
+    public DateTimeOffset? WindowStart { get; init; }
+    public DateOnly BusinessDate { get; init; }
+    public required string State { get; init; }
+    public short? Reason { get; init; }
+    public required string TriggerKind { get; init; }
+    public int RetryCount { get; init; }
+    public Guid? AttemptId { get; init; }
+    public string? Agent { get; init; }
+    public DateTimeOffset? OccRetryAt { get; init; }
+    public required string[] Missing { get; init; }
+}
+
+internal sealed record AttachedRow
+{
+    public long BindingId { get; init; }
+    public required string Type { get; init; }
+    public required string Value { get; init; }
+    public string Severity { get; init; } = "";
+}
+
+/// <summary>Reads bindings for people.</summary>
+internal static class JobStore
+{
+    // A pause that has run out is over, though nobody has written that down yet.
+    private const string Select = """
+        SELECT b.binding_id, b.def_id, b.tenant_id, b.environment, b.region, b.job_id, b.kpi_id, b.contract_version, d.content_hash,
+               b.schedule_cron, b.timezone, b.active_flag, b.scd_view, b.revision, b.created_at, b.schedule_overridden, r.contract_digest,
+               d.format, d.content, d.canonical_json, rt.last_run_at, rt.next_run_at, rt.last_status, rt.last_error, rt.retry_count,
+               COALESCE(rt.paused_until > now(), false) AS paused,
+               CASE WHEN rt.paused_until > now() THEN NULLIF(rt.paused_until, 'infinity') END AS paused_until,
+               CASE WHEN rt.paused_until > now() THEN
+                 (SELECT p.reason FROM kpi_pause p WHERE p.binding_id = b.binding_id ORDER BY p.pause_id DESC LIMIT 1) END AS pause_reason,
+               rt.queued
+          FROM kpi_job_binding b
+          JOIN kpi_job_def d USING (def_id)
+          JOIN kpi_job_runtime rt USING (binding_id)
+          JOIN kpi_binding_revision r ON r.binding_id = b.binding_id AND r.revision = b.revision
+        """;
+
+    private const string Find = Select + " WHERE b.binding_id = @bindingId AND (@tenants::text[] IS NULL OR b.tenant_id = ANY (@tenants))";
+
+    public static async Task<JobRow> FindAsync(RequestTransaction tx, long bindingId) =>
+        await tx.FindAsync<JobRow>(Find, new { bindingId, tenants = tx.Tenants }) ?? throw new InvalidOperationException("A job that was found is gone.");
+
+    private const string Page = Select + """
+         WHERE (@tenants::text[] IS NULL OR b.tenant_id = ANY (@tenants)) AND b.binding_id > @after
+           AND (@environment::text = '' OR b.environment = @environment) AND (@region::text = '' OR b.region = @region)
+        """;
+
+    public static readonly IReadOnlyDictionary<string, FilterColumn> FilterColumns = new Dictionary<string, FilterColumn>
+    {
+        ["job_id"] = new("b.job_id"), ["kpi_id"] = new("b.kpi_id"), ["contract_version"] = new("b.contract_version"), ["region"] = new("b.region"),
+        ["last_status"] = new("rt.last_status"), ["paused"] = new("COALESCE(rt.paused_until > now(), false)", IsBoolean: true),
+        ["active"] = new("b.active_flag", IsBoolean: true),
+    };
+
+    public static Task<IReadOnlyList<JobRow>> PageAsync(
+        RequestTransaction tx, string[]? tenants, string environment, string region, string filter, long after, int limit)
+    {
+        var parameters = new DynamicParameters(new { tenants, environment, region, after, limit });
+        return tx.QueryAsync<JobRow>(Page + Filter.ToSql(filter, FilterColumns, parameters) + " ORDER BY b.binding_id LIMIT @limit", parameters);
+    }
+
+    private const string Dependencies = """
+        SELECT binding_id, dep_type AS type, dep_value AS value FROM kpi_job_dependency WHERE binding_id = ANY (@ids) ORDER BY binding_id, dep_type, dep_value
+        """;
+
+    public static Task<IReadOnlyList<AttachedRow>> DependenciesAsync(RequestTransaction tx, long[] ids) => tx.QueryAsync<AttachedRow>(Dependencies, new { ids });
+
+    private const string Alerts = """
+        SELECT binding_id, channel_type AS type, channel_value AS value, severity FROM kpi_job_alert WHERE binding_id = ANY (@ids) ORDER BY binding_id, channel_value, severity
+        """;
+
+    public static Task<IReadOnlyList<AttachedRow>> AlertsAsync(RequestTransaction tx, long[] ids) => tx.QueryAsync<AttachedRow>(Alerts, new { ids });
+
+    private const string Open = """
+        SELECT DISTINCT ON (o.binding_id) o.binding_id, o.scheduled_for, o.window_start, o.business_date, o.state, o.reason, o.retry_count, o.attempt_id,
+               o.occ_retry_at, kpi_kind_name(o.kind) AS trigger_kind, s.agent,
+               ARRAY(SELECT w.dep_type || ' ' || w.dep_value FROM kpi_occurrence_wait w
+                      WHERE w.binding_id = o.binding_id AND w.scheduled_for = o.scheduled_for AND o.state = 'waiting' ORDER BY 1) AS missing
+          FROM kpi_open_occurrence o LEFT JOIN kpi_session s USING (session_id)
+         WHERE o.binding_id = ANY (@ids)
+         ORDER BY o.binding_id, o.state = 'queued', o.scheduled_for
+        """;
+
+    /// <summary>Of each binding the open occurrence, or the first that queues.</summary>
+    public static Task<IReadOnlyList<OpenRow>> OpenAsync(RequestTransaction tx, long[] ids) => tx.QueryAsync<OpenRow>(Open, new { ids });
+
+    private const string NextRun = """
+        SELECT next_run_at FROM kpi_job_runtime WHERE binding_id = @bindingId
+        """;
+
+    public static async Task<DateTimeOffset?> NextRunAsync(RequestTransaction tx, long bindingId) => await tx.FindAsync<DateTime?>(NextRun, new { bindingId });
+}

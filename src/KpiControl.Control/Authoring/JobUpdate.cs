@@ -1,0 +1,139 @@
+using System.Globalization;
+using KpiControl.Control.Audit;
+using KpiControl.Control.Catalog;
+using KpiControl.Control.Hosting;
+using KpiControl.Control.Requests;
+using KpiControl.Control.Schedules;
+using KpiControl.Control.Security;
+using KpiControl.Control.Tenants;
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Protocol.V1;
+using Finding = KpiControl.Jobs.Artifacts.Finding;
+
+namespace KpiControl.Control.Authoring;
+
+/// <summary>PUT: fields in place, or an artifact, which is a new definition where its hash differs, and a rebind.</summary>
+internal static class JobUpdate
+{
+    public static async Task<UpdateJobResponse> UpdateAsync(RequestTransaction tx, UpdateJobRequest request)
+    {
+        var binding = await BindingLookup.ResolveForEditAsync(tx, new(request.BindingId, request.Tenant, request.Environment, request.JobId), Verb.Update);
+        var hasFields = request.HasActiveFlag || request.HasPausedUntil || request.HasScheduleCron || request.HasTimezone;
+        if (hasFields && request.Content.Length > 0)
+            throw Reject.Invalid("content", "comes with fields: send either an artifact or fields, not both");
+        if (!hasFields && request.Content.Length == 0)
+            throw Reject.Invalid("", "Nothing to change: send an artifact as content, or any of active_flag, paused_until, schedule_cron, timezone.");
+        DemandVerbs(tx.Caller, request, binding);
+        Etags.Demand(request.Etag, binding.Revision);
+        return hasFields ? await EditFieldsAsync(tx, binding, request) : await RebindAsync(tx, binding, request);
+    }
+
+    private static void DemandVerbs(Caller caller, UpdateJobRequest request, Binding binding)
+    {
+        void Demand(Verb verb) => caller.Demand(verb, binding.TenantId, binding.Environment, $"The job {binding.BindingId}");
+        if (request.HasScheduleCron || request.HasTimezone)
+            Demand(Verb.ScheduleEdit);
+        if (request.HasPausedUntil)
+            Demand(request.PausedUntil.Length == 0 ? Verb.Resume : Verb.Pause);
+    }
+
+    private static async Task<UpdateJobResponse> EditFieldsAsync(RequestTransaction tx, Binding binding, UpdateJobRequest request)
+    {
+        // A pause is an operation, never a change that needs approval; everything else here is one.
+        if (request.HasActiveFlag || request.HasScheduleCron || request.HasTimezone)
+            await EditScheduleAsync(tx, binding, request);
+        if (request.HasPausedUntil)
+            await EditPauseAsync(tx, binding, request);
+        return await AnswerAsync(tx, binding.BindingId, rebound: false, []);
+    }
+
+    private static async Task EditScheduleAsync(RequestTransaction tx, Binding binding, UpdateJobRequest request)
+    {
+        var row = await JobStore.FindAsync(tx, binding.BindingId);
+        var job = ArtifactReader.Read(row.CanonicalJson, ArtifactFormat.Json).Job!;
+        var edited = JobEdit.Apply(binding, job, row.CanonicalJson, request.HasScheduleCron ? request.ScheduleCron : null,
+            request.HasTimezone ? request.Timezone : null, request.HasActiveFlag ? request.ActiveFlag : null);
+        var placement = await TenantStore.PlacementAsync(tx, binding.TenantId, binding.Environment);
+        if (placement is null or { RequiresApproval: true })
+            throw JobCreation.ApprovalRequired(binding.TenantId, binding.Environment, binding.JobId);
+        if (edited == binding)
+            return;
+        var contract = JobCheck.Understand(await Contracts.FindAsync(tx, binding.TenantId, binding.KpiId, binding.ContractVersion));
+        if (!await PlacementStore.TweakAsync(tx, edited))
+            throw new InvalidOperationException("A binding changed while it was held.");
+        await PutInForceAsync(tx, binding, edited, job, job, contract, request.Reason);
+    }
+
+    private static async Task EditPauseAsync(RequestTransaction tx, Binding binding, UpdateJobRequest request)
+    {
+        if (request.PausedUntil.Length == 0)
+        {
+            if (!await Pauses.ResumeAsync(tx, binding, request.Reason))
+                throw Reject.Precondition("NOT_PAUSED", $"{binding.BindingId}", "The job is not paused.");
+            return;
+        }
+        var until = request.PausedUntil == "infinity" ? (DateTimeOffset?)null
+            : DateTimeOffset.TryParse(request.PausedUntil, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) && request.PausedUntil.Contains('T', StringComparison.Ordinal)
+                ? at.ToUniversalTime()
+                : throw Reject.Invalid("paused_until", "is neither an instant like 2025-08-23T10:00:00Z, nor infinity, nor empty to resume");
+        await Pauses.PauseAsync(tx, binding, until, request.Reason);
+    }
+
+    private static async Task<UpdateJobResponse> RebindAsync(RequestTransaction tx, Binding binding, UpdateJobRequest request)
+    {
+        var job = await JobCheck.CheckAsync(tx, Submission.Of(request.Content, request.Format, binding.Environment, binding.Region), Verb.Update);
+        FindingMapping.DemandNoErrors(job.Findings);
+        if (job.Job.Tenant != binding.TenantId || job.Job.JobId != binding.JobId)
+            throw Reject.Invalid(job.Job.Tenant != binding.TenantId ? "/tenant" : "/job_id",
+                $"the binding is of {binding.TenantId}/{binding.JobId}; another tenant's or job's artifact is created with POST /api/kpi-jobs");
+        JobCreation.DemandNoApproval(job);
+        var isSame = job.Reading.ContentHash == binding.ContentHash;
+        if (isSame && !binding.ScheduleOverridden)
+            return await AnswerAsync(tx, binding.BindingId, rebound: false, job.Findings);
+
+        var before = await JobStore.FindAsync(tx, binding.BindingId);
+        var defId = await DefinitionStore.PutAsync(tx, job);
+        if (!await PlacementStore.RebindAsync(tx, binding, defId, job))
+            throw new InvalidOperationException("A binding changed while it was held.");
+        await PlacementStore.ReplaceDependenciesAsync(tx, binding.BindingId, job.Job);
+        await PlacementStore.ReplacePromisesAsync(tx, binding.BindingId, job.Job);
+        var edited = binding with
+        {
+            DefId = defId, ContentHash = job.Reading.ContentHash!, ScheduleCron = BoundJob.Cron(job.Job), Timezone = job.Job.Schedule.Timezone,
+            KpiId = job.Job.KpiId, ContractVersion = job.Job.ContractVersion, ScheduleExtra = BoundJob.ScheduleExtra(job.Job), ScheduleOverridden = false,
+        };
+        var wasJob = ArtifactReader.Read(before.CanonicalJson, ArtifactFormat.Json).Job!;
+        await PutInForceAsync(tx, binding, edited, wasJob, job.Job, job.Contract!, request.Reason);
+        return await AnswerAsync(tx, binding.BindingId, rebound: !isSame, job.Findings);
+    }
+
+    private static async Task PutInForceAsync(
+        RequestTransaction tx, Binding was, Binding edited, JobArtifact wasJob, JobArtifact job, Jobs.Contracts.MetricContract contract, string reason)
+    {
+        var schedule = BoundJob.Schedule(JobEdit.InForce(job, edited), was.BindingId);
+        await PlacementStore.ReviseAsync(tx, was.BindingId, CallTemplate.Of(job, contract), schedule.ZoneVersion, reason);
+        await AuditStore.AppendAsync(tx, new AuditEntry
+        {
+            TenantId = was.TenantId, Environment = was.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Update), ObjectKind = "binding",
+            ObjectId = was.BindingId.ToString(CultureInfo.InvariantCulture), Reason = reason, Before = Facts(was), After = Facts(edited with { Revision = was.Revision + 1 }),
+        });
+        var lane = await CursorStore.LaneAsync(tx, was.Region, job.Run.Priority);
+        await CursorMove.ApplyAsync(tx, was, edited, wasJob, job, lane);
+    }
+
+    private static string Facts(Binding b) => AuditEntry.Json(new
+    {
+        b.Revision, b.ContentHash, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden,
+    });
+
+    private static async Task<UpdateJobResponse> AnswerAsync(RequestTransaction tx, long bindingId, bool rebound, IReadOnlyList<Finding> findings)
+    {
+        var job = await JobReads.GetAsync(tx, bindingId);
+        var response = new UpdateJobResponse
+        {
+            BindingId = bindingId, DefId = job.DefId, ContentHash = job.ContentHash, Etag = job.Etag, Rebound = rebound, Job = job,
+        };
+        response.Findings.AddRange(findings.Select(finding => finding.ToProto()));
+        return response;
+    }
+}

@@ -1,0 +1,65 @@
+using KpiControl.Control.Audit;
+using KpiControl.Control.Hosting;
+using KpiControl.Control.Requests;
+using KpiControl.Control.Security;
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Contracts;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Catalog;
+
+/// <summary>Metric contracts: a version never changes, its status moves.</summary>
+internal static class Contracts
+{
+    public static async Task<Contract> PutAsync(RequestTransaction tx, PutContractRequest request)
+    {
+        var tenant = RequestFields.Tenant(tx.Caller, request.Tenant, Verb.Publish);
+        var format = RequestFields.Format(request.Format);
+        var reading = ContractReader.Read(RequestFields.Required("content", request.Content), format);
+        FindingMapping.DemandNoErrors(reading.Findings);
+        var contract = reading.Contract!;
+        if (await Tenants.TenantStore.PlacementAsync(tx, tenant, "dev") is null)
+            throw Reject.NotFound($"The tenant {tenant}");
+        var inserted = await ContractStore.InsertAsync(tx, new ContractRow
+        {
+            TenantId = tenant, KpiId = contract.KpiId, Version = contract.Version, ContractId = contract.ContractId, Digest = reading.Digest!,
+            Format = format.Word(), Content = request.Content, CanonicalJson = reading.CanonicalJson!, Status = contract.Status,
+            CreatedBy = tx.Caller.Principal,
+        });
+        var row = await FindAsync(tx, tenant, contract.KpiId, contract.Version);
+        if (row.Digest != reading.Digest)
+            throw Reject.Exists("CONTRACT_IMMUTABLE",
+                $"{row.KpiId}@{row.Version} exists with other content, and a version never changes: raise the version.", ("digest", row.Digest));
+        if (inserted)
+            await AuditStore.AppendAsync(tx, Entry(tx, row, Verb.Publish, "") with { After = AuditEntry.Json(new { row.Digest, row.Status }) });
+        var answer = row.ToProto(withContent: true);
+        answer.Findings.AddRange(reading.Findings.Select(finding => finding.ToProto()));
+        return answer;
+    }
+
+    public static async Task<Contract> MoveAsync(RequestTransaction tx, SetContractStatusRequest request)
+    {
+        var tenant = RequestFields.Tenant(tx.Caller, request.Tenant, Verb.Publish);
+        var row = await FindAsync(tx, tenant, request.KpiId, request.Version);
+        if (!ContractStatus.All.Contains(request.Status))
+            throw Reject.Invalid("status", $"is none of {string.Join(", ", ContractStatus.All)}");
+        if (row.Status == request.Status)
+            return row.ToProto(withContent: false);
+        if (!ContractStatus.MayBecome(row.Status, request.Status) || !await ContractStore.MoveAsync(tx, row, row.Status, request.Status))
+            throw Reject.Precondition("WRONG_STATUS", $"{row.KpiId}@{row.Version}", $"A contract that is {row.Status} cannot become {request.Status}.");
+        await AuditStore.AppendAsync(tx, Entry(tx, row, Verb.Publish, request.Reason) with
+        {
+            Before = AuditEntry.Json(new { row.Status }), After = AuditEntry.Json(new { request.Status }),
+        });
+        return (row with { Status = request.Status }).ToProto(withContent: false);
+    }
+
+    public static async Task<ContractRow> FindAsync(RequestTransaction tx, string tenant, string kpiId, string version) =>
+        await ContractStore.FindAsync(tx, tenant, kpiId, version) ?? throw Reject.NotFound($"The contract {kpiId}@{version}");
+
+    private static AuditEntry Entry(RequestTransaction tx, ContractRow row, Verb verb, string reason) => new()
+    {
+        TenantId = row.TenantId, Actor = tx.Caller.Principal, Verb = verb.ToString(), ObjectKind = "contract",
+        ObjectId = $"{row.KpiId}@{row.Version}", Reason = reason,
+    };
+}

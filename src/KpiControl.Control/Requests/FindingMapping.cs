@@ -1,0 +1,32 @@
+using System.Globalization;
+using Google.Rpc;
+using KpiControl.Control.Hosting;
+using KpiControl.Jobs.Artifacts;
+using Finding = KpiControl.Jobs.Artifacts.Finding;
+
+namespace KpiControl.Control.Requests;
+
+/// <summary>Findings as the wire has them: in answers, and as what is wrong with a field.</summary>
+internal static class FindingMapping
+{
+    public static Protocol.V1.Finding ToProto(this Finding finding) => new()
+    {
+        Path = finding.Path, Line = finding.Line, Column = finding.Column, Rule = finding.Rule,
+        Severity = finding.Severity == Severity.Error ? "error" : "warning", Message = finding.Message, Hint = finding.Hint,
+    };
+
+    /// <summary>Refuses where any finding is an error, with all of them; warnings go with the answer.</summary>
+    public static void DemandNoErrors(IReadOnlyList<Finding> findings)
+    {
+        if (findings.Any(finding => finding.Severity == Severity.Error))
+            throw Reject.Invalid(findings.Where(finding => finding.Severity == Severity.Error).Select(ToViolation));
+    }
+
+    private static BadRequest.Types.FieldViolation ToViolation(Finding finding) => new()
+    {
+        Field = finding.Path,
+        Reason = finding.Rule.ToUpperInvariant().Replace('.', '_').Replace('-', '_'),
+        Description = (finding.Line > 0 ? string.Create(CultureInfo.InvariantCulture, $"line {finding.Line}, column {finding.Column}: ") : "")
+            + finding.Message + (finding.Hint.Length > 0 ? " " + finding.Hint : ""),
+    };
+}

@@ -1,0 +1,36 @@
+using KpiControl.Control.Hosting;
+using KpiControl.Control.Security;
+using KpiControl.Jobs.Artifacts;
+
+namespace KpiControl.Control.Requests;
+
+/// <summary>Fields that several requests have, read the same way everywhere.</summary>
+internal static class RequestFields
+{
+    /// <summary><c>dev</c> where absent.</summary>
+    public static string Environment(string environment) => environment switch
+    {
+        "" => "dev",
+        "dev" or "stg" or "prod" => environment,
+        _ => throw Reject.Invalid("environment", "is none of dev, stg and prod"),
+    };
+
+    /// <summary><c>yaml</c> where absent.</summary>
+    public static ArtifactFormat Format(string format) =>
+        format.Length == 0 ? ArtifactFormat.Yaml
+        : ArtifactFormats.TryParse(format, out var parsed) ? parsed
+        : throw Reject.Invalid("format", "is neither yaml nor json");
+
+    public static string Required(string field, string value) =>
+        value.Length > 0 ? value : throw Reject.Invalid(field, "is missing");
+
+    /// <summary>The tenant asked for, or the caller's only one; where the caller may not act for it, it is not there.</summary>
+    public static string Tenant(Caller caller, string tenant, Verb verb)
+    {
+        if (tenant.Length == 0)
+            tenant = caller.TenantsFor(Verb.List) is [var only] ? only : throw Reject.Invalid("tenant", "is missing");
+        if (!caller.MayIn(Verb.List, tenant))
+            throw Reject.NotFound($"The tenant {tenant}");
+        return caller.MayIn(verb, tenant) ? tenant : throw Reject.Denied(verb.ToString());
+    }
+}

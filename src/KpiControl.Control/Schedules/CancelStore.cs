@@ -1,0 +1,93 @@
+using KpiControl.Control.Requests;
+
+namespace KpiControl.Control.Schedules;
+
+/// <summary>An open occurrence, wherever it is kept.</summary>
+internal sealed record OpenOccurrence
+{
+    public DateTimeOffset ScheduledFor { get; init; }
+    public DateTimeOffset LastSlot { get; init; }
+    public short Kind { get; init; }
+    public required string TriggerKind { get; init; }
+    public DateTimeOffset? WindowStart { get; init; }
+    public DateOnly BusinessDate { get; init; }
+    /// <summary><c>waiting, ready, leased</c> or <c>queued</c>.</summary>
+    public required string State { get; init; }
+    public int RetryCount { get; init; }
+    public Guid? AttemptId { get; init; }
+    public long? SessionId { get; init; }
+}
+
+/// <summary>Ends occurrences by hand: whoever else moves one first leaves no row to change here.</summary>
+internal static class CancelStore
+{
+    private const string Open = """
+        SELECT scheduled_for, last_slot, kind, kpi_kind_name(kind) AS trigger_kind, window_start, business_date, state, retry_count, attempt_id, session_id
+          FROM kpi_open_occurrence WHERE binding_id = @bindingId ORDER BY state = 'queued', scheduled_for
+        """;
+
+    public static Task<IReadOnlyList<OpenOccurrence>> OpenAsync(RequestTransaction tx, long bindingId) => tx.QueryAsync<OpenOccurrence>(Open, new { bindingId });
+
+    private const string EndParked = """
+        WITH u AS (
+          UPDATE kpi_job_runtime SET occ_state = NULL, occ_cancel = false
+           WHERE binding_id = @bindingId AND occ_state IN ('W', 'R') AND occ_scheduled_for = @ScheduledFor AND occ_kind = @Kind
+          RETURNING binding_id, tenant_id, revision, occ_scheduled_for, occ_window_start, occ_business_date, occ_kind, retry_count, lane
+        ), unparked AS (
+          DELETE FROM kpi_parked p USING u WHERE p.binding_id = u.binding_id
+        ), unwaited AS (
+          DELETE FROM kpi_occurrence_wait w USING u WHERE w.binding_id = u.binding_id
+        ), h AS (
+          INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, scheduled_for, window_start, business_date, lane, retry_seq, final, status, reason, trigger_kind)
+          SELECT nextval('kpi_fence'), tenant_id, binding_id, revision, occ_scheduled_for, occ_window_start, occ_business_date, abs(lane), retry_count,
+                 true, 'cancelled', @reason, kpi_kind_name(occ_kind) FROM u RETURNING run_id
+        ), chained AS (
+          INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM h HAVING count(*) > 0
+        ), told AS MATERIALIZED (
+          SELECT pg_notify('kpi', 'queue ' || abs(lane)) FROM u
+        )
+        SELECT (SELECT count(*) FROM u)::int + 0 * (SELECT count(*) FROM told)::int
+        """;
+
+    /// <summary>One that waits or is ready. False where it is that no longer.</summary>
+    public static async Task<bool> EndParkedAsync(RequestTransaction tx, long bindingId, OpenOccurrence open, string? reason) =>
+        await tx.FindAsync<int>(EndParked, new { bindingId, open.ScheduledFor, open.Kind, reason }) == 1;
+
+    // The runtime row first: a promotion goes the same way.
+    private const string EndQueued = """
+        WITH rt AS MATERIALIZED (
+          SELECT binding_id FROM kpi_job_runtime WHERE binding_id = @bindingId FOR NO KEY UPDATE
+        ), gone AS (
+          DELETE FROM kpi_occurrence o USING rt
+           WHERE o.binding_id = rt.binding_id AND o.scheduled_for = @ScheduledFor AND o.kind = @Kind AND o.last_slot = @LastSlot
+          RETURNING o.*
+        ), counted AS (
+          UPDATE kpi_job_runtime r SET queued = GREATEST(r.queued - 1, 0) FROM gone WHERE r.binding_id = gone.binding_id
+        ), h AS (
+          INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, scheduled_for, slot_last, slot_count, window_start, business_date, lane, final, status, reason, trigger_kind)
+          SELECT nextval('kpi_fence'), tenant_id, binding_id, revision, scheduled_for, CASE WHEN @count > 1 THEN last_slot END, @count, window_start, business_date, lane,
+                 true, 'cancelled', @reason, kpi_kind_name(kind) FROM gone RETURNING run_id
+        ), chained AS (
+          INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM h HAVING count(*) > 0
+        )
+        SELECT count(*)::int FROM gone
+        """;
+
+    /// <summary>One that queues, or a stretch of <paramref name="count"/> slots. False where it no longer does.</summary>
+    public static async Task<bool> EndQueuedAsync(RequestTransaction tx, long bindingId, OpenOccurrence open, int count, string? reason) =>
+        await tx.FindAsync<int>(EndQueued, new { bindingId, open.ScheduledFor, open.Kind, open.LastSlot, count, reason }) == 1;
+
+    private const string AskAgent = """
+        WITH u AS (
+          UPDATE kpi_job_runtime SET occ_cancel = true WHERE binding_id = @bindingId AND occ_state = 'L' AND attempt_id = @AttemptId
+          RETURNING session_id, attempt_id
+        ), told AS MATERIALIZED (
+          SELECT pg_notify('kpi', format('cancel %s %s', session_id, attempt_id)) FROM u
+        )
+        SELECT count(*)::int FROM told
+        """;
+
+    /// <summary>One that an agent runs: it is told, and its report ends it. False where it runs no longer.</summary>
+    public static async Task<bool> AskAgentAsync(RequestTransaction tx, long bindingId, OpenOccurrence open) =>
+        await tx.FindAsync<int>(AskAgent, new { bindingId, open.AttemptId }) == 1;
+}

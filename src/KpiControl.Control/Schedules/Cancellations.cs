@@ -1,0 +1,70 @@
+using System.Globalization;
+using Google.Protobuf.WellKnownTypes;
+using KpiControl.Control.Audit;
+using KpiControl.Control.Authoring;
+using KpiControl.Control.Hosting;
+using KpiControl.Control.Requests;
+using KpiControl.Control.Security;
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Schedules;
+
+/// <summary>Ends an open occurrence: one that does not run yet at once, one that runs when its agent has stopped it.</summary>
+internal static class Cancellations
+{
+    public static async Task<CancelOccurrenceResponse> CancelAsync(RequestTransaction tx, CancelOccurrenceRequest request)
+    {
+        var binding = await BindingLookup.ResolveForEditAsync(tx, new(request.BindingId, request.Tenant, request.Environment, request.JobId), Verb.Run);
+        var open = await CancelStore.OpenAsync(tx, binding.BindingId);
+        var chosen = open.FirstOrDefault(o => request.SlotKey.Length == 0 || KeyOf(o) == request.SlotKey);
+        if (chosen is null)
+            throw request.SlotKey.Length > 0
+                ? Reject.NotFound($"An open occurrence {request.SlotKey}")
+                : Reject.Precondition("NOTHING_OPEN", $"{binding.BindingId}", "The job has no open occurrence.");
+
+        var isLeased = chosen.State == "leased";
+        if (!await EndAsync(tx, binding, chosen, request.Reason))
+            throw Reject.Aborted("OCCURRENCE_MOVED", "The occurrence went on while it was being cancelled; look again.");
+        await AuditStore.AppendAsync(tx, Entry(tx, binding, chosen, request.Reason) with
+        {
+            Before = AuditEntry.Json(new { chosen.State }), After = AuditEntry.Json(new { State = isLeased ? "cancelling" : "cancelled" }),
+        });
+        return new CancelOccurrenceResponse { BindingId = binding.BindingId, Ended = !isLeased, Occurrence = ToProto(chosen) };
+    }
+
+    private static async Task<bool> EndAsync(RequestTransaction tx, Binding binding, OpenOccurrence open, string reason)
+    {
+        var why = reason.Length > 0 ? reason : null;
+        return open.State switch
+        {
+            "leased" => await CancelStore.AskAgentAsync(tx, binding.BindingId, open),
+            "queued" => await CancelStore.EndQueuedAsync(tx, binding.BindingId, open, await SlotsAsync(tx, binding, open), why),
+            _ => await CancelStore.EndParkedAsync(tx, binding.BindingId, open, why),
+        };
+    }
+
+    private static async Task<int> SlotsAsync(RequestTransaction tx, Binding binding, OpenOccurrence open)
+    {
+        if (open.LastSlot == open.ScheduledFor)
+            return 1;
+        var facts = await TriggerStore.FactsAsync(tx, binding.BindingId);
+        var job = ArtifactReader.Read(facts.CanonicalJson, ArtifactFormat.Json).Job!;
+        return 1 + BoundJob.Schedule(JobEdit.InForce(job, binding), binding.BindingId).Slots(open.ScheduledFor, open.LastSlot).Count();
+    }
+
+    private static string KeyOf(OpenOccurrence open) => SlotKey.Of(open.TriggerKind, open.ScheduledFor);
+
+    private static Occurrence ToProto(OpenOccurrence open) => new()
+    {
+        SlotKey = KeyOf(open), ScheduledFor = open.ScheduledFor.ToTimestamp(), WindowStart = open.WindowStart?.ToTimestamp(),
+        BusinessDate = open.BusinessDate.ToString("O", CultureInfo.InvariantCulture), State = open.State, TriggerKind = open.TriggerKind,
+        TryNumber = open.RetryCount + 1, AttemptId = open.State == "leased" ? open.AttemptId?.ToString() ?? "" : "",
+    };
+
+    private static AuditEntry Entry(RequestTransaction tx, Binding binding, OpenOccurrence open, string reason) => new()
+    {
+        TenantId = binding.TenantId, Environment = binding.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Run),
+        ObjectKind = "occurrence", ObjectId = $"{binding.BindingId}/{KeyOf(open)}", Reason = reason,
+    };
+}

@@ -1,0 +1,60 @@
+using KpiControl.Control.Requests;
+
+namespace KpiControl.Control.Schedules;
+
+internal sealed record PausedRow
+{
+    public short Lane { get; init; }
+    public bool WasPaused { get; init; }
+}
+
+/// <summary>Pauses: a column of the runtime row that every grant tests, and intervals that are only added to.</summary>
+internal static class PauseStore
+{
+    // A pause that is moved ends and another begins; one that had run out ended then, whoever notices first.
+    private const string End = """
+        INSERT INTO kpi_pause_end (pause_id, tenant_id, ended_at, reason, ended_by)
+        SELECT p.pause_id, p.tenant_id, LEAST(now(), p.paused_until), @reason, CASE WHEN p.paused_until <= now() THEN 'system' ELSE @by END
+          FROM kpi_pause p
+         WHERE p.binding_id = @bindingId AND NOT EXISTS (SELECT FROM kpi_pause_end e WHERE e.pause_id = p.pause_id)
+        ON CONFLICT (pause_id) DO NOTHING
+        """;
+
+    private const string Pause = """
+        UPDATE kpi_job_runtime rt SET paused_until = COALESCE(@until::timestamptz, 'infinity'), lane = -abs(rt.lane)
+          FROM (SELECT paused_until FROM kpi_job_runtime WHERE binding_id = @bindingId FOR NO KEY UPDATE) was
+         WHERE rt.binding_id = @bindingId
+        RETURNING abs(rt.lane)::smallint AS lane, COALESCE(was.paused_until > now(), false) AS was_paused
+        """;
+
+    private const string Begin = """
+        INSERT INTO kpi_pause (binding_id, tenant_id, paused_until, reason, paused_by)
+        SELECT binding_id, tenant_id, paused_until, @reason, @by FROM kpi_job_runtime WHERE binding_id = @bindingId
+        """;
+
+    /// <param name="until">Null: until resumed.</param>
+    public static async Task<PausedRow> PauseAsync(RequestTransaction tx, long bindingId, DateTimeOffset? until, string reason)
+    {
+        // The runtime row first: whoever ends pauses goes the same way.
+        var was = await tx.FindAsync<PausedRow>(Pause, new { bindingId, until });
+        var by = tx.Caller.Principal;
+        await tx.ExecuteAsync(End, new { bindingId, reason = "moved", by });
+        await tx.ExecuteAsync(Begin, new { bindingId, reason, by });
+        return was!;
+    }
+
+    private const string Resume = """
+        UPDATE kpi_job_runtime SET paused_until = NULL, lane = CASE WHEN active THEN abs(lane) ELSE -abs(lane) END
+         WHERE binding_id = @bindingId AND paused_until > now()
+        RETURNING abs(lane)::smallint AS lane, true AS was_paused
+        """;
+
+    /// <returns>Null where it is not paused.</returns>
+    public static async Task<PausedRow?> ResumeAsync(RequestTransaction tx, long bindingId, string reason)
+    {
+        var was = await tx.FindAsync<PausedRow>(Resume, new { bindingId });
+        if (was is not null)
+            await tx.ExecuteAsync(End, new { bindingId, reason, by = tx.Caller.Principal });
+        return was;
+    }
+}
