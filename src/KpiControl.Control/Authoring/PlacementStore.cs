@@ -58,7 +58,7 @@ internal static class PlacementStore
 
     private const string AddDependencies = """
         INSERT INTO kpi_job_dependency (binding_id, dep_type, dep_value, tenant_id, max_age)
-        SELECT @bindingId, x.dep_type, x.dep_value, @tenant, x.max_age FROM unnest(@types, @names, @ages::interval[]) AS x(dep_type, dep_value, max_age)
+        SELECT @bindingId, x.dep_type, x.dep_value, @tenant, x.max_age FROM unnest(@types::text[], @names::text[], @ages::interval[]) AS x(dep_type, dep_value, max_age)
         """;
 
     // What an occurrence that waits no longer depends on must not hold it.
@@ -93,7 +93,7 @@ internal static class PlacementStore
         """;
 
     private const string AddClocks = """
-        INSERT INTO kpi_sla_clock (binding_id, clock, tenant_id) SELECT @bindingId, unnest(@clocks), @tenant
+        INSERT INTO kpi_sla_clock (binding_id, clock, tenant_id) SELECT @bindingId, unnest(@clocks::text[]), @tenant
         """;
 
     /// <summary>Alert routes and SLA clocks: stored and shown, not watched yet.</summary>

@@ -27,7 +27,7 @@ internal sealed class TenantStore(Databases databases)
         """;
 
     private const string AddRegions = """
-        INSERT INTO kpi_tenant_region (tenant_id, region) SELECT @tenant, unnest(@regions) ON CONFLICT DO NOTHING
+        INSERT INTO kpi_tenant_region (tenant_id, region) SELECT @tenant, unnest(@regions::text[]) ON CONFLICT DO NOTHING
         """;
 
     // A region that still has jobs stays allowed: their rows refer to it.
