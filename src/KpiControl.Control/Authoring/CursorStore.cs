@@ -61,7 +61,7 @@ internal static class CursorStore
     // The slot that was last queued is one of the schedule that was in force; a lane below zero is not scanned.
     private const string Put = """
         UPDATE kpi_job_runtime SET revision = @revision, active = @active, next_run_at = @nextRunAt,
-               lane = CASE WHEN @active AND (paused_until IS NULL OR paused_until <= now()) THEN @lane ELSE -@lane END
+               lane = CASE WHEN @active AND (paused_until IS NULL OR paused_until <= now()) THEN @lane::smallint ELSE -@lane::smallint END
          WHERE binding_id = @bindingId AND revision = @revision - 1
         """;
 
