@@ -22,11 +22,13 @@ internal static class JobReads
     public static async Task<ListJobsResponse> ListAsync(RequestTransaction tx, ListJobsRequest request)
     {
         var paging = Paging.Of(request);
-        var tenants = request.Tenant.Length > 0 ? [RequestFields.Tenant(tx.Caller, request.Tenant, Verb.List)] : tx.Tenants;
-        var environment = request.Environment.Length > 0 ? RequestFields.Environment(request.Environment) : "";
+        if (request.Tenant.Length > 0)
+            RequestFields.Tenant(tx.Caller, request.Tenant, Verb.List);
+        if (request.Environment.Length > 0)
+            RequestFields.Environment(request.Environment);
         var after = paging.After is null ? 0
             : long.TryParse(paging.After, CultureInfo.InvariantCulture, out var id) ? id : throw Reject.Invalid("page_token", "is not one of this query");
-        var rows = await JobStore.PageAsync(tx, tenants, environment, request.Region, request.Filter, after, paging.Size + 1);
+        var rows = await JobStore.PageAsync(tx, ReadScope.Of(tx.Caller, Verb.List), request, after, paging.Size + 1);
         var response = new ListJobsResponse { Jobs = { await CompleteAsync(tx, [.. rows.Take(paging.Size)]) } };
         if (rows.Count > paging.Size)
             response.NextPageToken = Paging.Token(request, rows[paging.Size - 1].BindingId.ToString(CultureInfo.InvariantCulture));

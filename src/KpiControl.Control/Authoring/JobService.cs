@@ -1,6 +1,7 @@
 using Grpc.Core;
 using KpiControl.Control.Database;
 using KpiControl.Control.Requests;
+using KpiControl.Control.Runs;
 using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
 using KpiControl.Jobs.Artifacts;
@@ -9,7 +10,7 @@ using KpiControl.Protocol.V1;
 namespace KpiControl.Control.Authoring;
 
 /// <summary>Jobs on the wire: each method reads its request, makes one call, and answers.</summary>
-internal sealed class JobService(Databases databases, Mutations mutations) : Protocol.V1.JobService.JobServiceBase
+internal sealed class JobService(Databases databases, Mutations mutations, RunReads runs) : Protocol.V1.JobService.JobServiceBase
 {
     public override async Task<ValidateJobResponse> ValidateJob(ValidateJobRequest request, ServerCallContext context)
     {
@@ -54,4 +55,19 @@ internal sealed class JobService(Databases databases, Mutations mutations) : Pro
 
     public override Task<CancelOccurrenceResponse> CancelOccurrence(CancelOccurrenceRequest request, ServerCallContext context) =>
         mutations.RunAsync(request, context.Caller(), tx => Cancellations.CancelAsync(tx, request), context.CancellationToken);
+
+    public override Task<ListRunsResponse> ListRuns(ListRunsRequest request, ServerCallContext context) =>
+        runs.ListAsync(context.Caller(), request, context.CancellationToken);
+
+    public override Task<RunDetail> GetRun(GetRunRequest request, ServerCallContext context) =>
+        runs.GetAsync(context.Caller(), request, context.CancellationToken);
+
+    public override Task<PreviewScheduleResponse> PreviewSchedule(PreviewScheduleRequest request, ServerCallContext context) =>
+        runs.PreviewAsync(context.Caller(), request, context.CancellationToken);
+
+    public override Task<ExplainOccurrenceResponse> ExplainOccurrence(ExplainOccurrenceRequest request, ServerCallContext context) =>
+        runs.ExplainAsync(context.Caller(), request, context.CancellationToken);
+
+    public override Task WatchJobs(WatchJobsRequest request, IServerStreamWriter<JobEvent> responseStream, ServerCallContext context) =>
+        runs.WatchAsync(context.Caller(), request, responseStream, context.CancellationToken);
 }

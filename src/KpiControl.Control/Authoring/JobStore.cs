@@ -1,5 +1,7 @@
 using Dapper;
 using KpiControl.Control.Requests;
+using KpiControl.Control.Security;
+using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Authoring;
 
@@ -87,7 +89,9 @@ internal static class JobStore
         await tx.FindAsync<JobRow>(Find, new { bindingId, tenants = tx.Tenants }) ?? throw new InvalidOperationException("A job that was found is gone.");
 
     private const string Page = Select + """
-         WHERE (@tenants::text[] IS NULL OR b.tenant_id = ANY (@tenants)) AND b.binding_id > @after
+         WHERE EXISTS (SELECT FROM unnest(@tenants::text[], @environments::text[]) AS g(tenant, environment)
+                        WHERE g.tenant IN ('*', b.tenant_id) AND g.environment IN ('*', b.environment))
+           AND (@tenant::text = '' OR b.tenant_id = @tenant) AND b.binding_id > @after
            AND (@environment::text = '' OR b.environment = @environment) AND (@region::text = '' OR b.region = @region)
         """;
 
@@ -99,10 +103,13 @@ internal static class JobStore
     };
 
     public static Task<IReadOnlyList<JobRow>> PageAsync(
-        RequestTransaction tx, string[]? tenants, string environment, string region, string filter, long after, int limit)
+        RequestTransaction tx, ReadScope scope, ListJobsRequest asked, long after, int limit)
     {
-        var parameters = new DynamicParameters(new { tenants, environment, region, after, limit });
-        return tx.QueryAsync<JobRow>(Page + Filter.ToSql(filter, FilterColumns, parameters) + " ORDER BY b.binding_id LIMIT @limit", parameters);
+        var parameters = new DynamicParameters(new
+        {
+            tenants = scope.Tenants, environments = scope.Environments, tenant = asked.Tenant, environment = asked.Environment, region = asked.Region, after, limit,
+        });
+        return tx.QueryAsync<JobRow>(Page + Filter.ToSql(asked.Filter, FilterColumns, parameters) + " ORDER BY b.binding_id LIMIT @limit", parameters);
     }
 
     private const string Dependencies = """

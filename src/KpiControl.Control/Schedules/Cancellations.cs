@@ -4,6 +4,7 @@ using KpiControl.Control.Audit;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
+using KpiControl.Control.Runs;
 using KpiControl.Control.Security;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Protocol.V1;
@@ -53,7 +54,7 @@ internal static class Cancellations
         return 1 + BoundJob.Schedule(JobEdit.InForce(job, binding), binding.BindingId).Slots(open.ScheduledFor, open.LastSlot).Count();
     }
 
-    private static string KeyOf(OpenOccurrence open) => SlotKey.Of(open.TriggerKind, open.ScheduledFor);
+    private static string KeyOf(OpenOccurrence open) => new SlotKey(open.TriggerKind, open.ScheduledFor).ToString();
 
     private static Occurrence ToProto(OpenOccurrence open) => new()
     {

@@ -4,6 +4,7 @@ using KpiControl.Control.Audit;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
+using KpiControl.Control.Runs;
 using KpiControl.Control.Security;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Contracts;
@@ -25,7 +26,7 @@ internal static class Triggers
         var schedule = BoundJob.Schedule(JobEdit.InForce(job, binding), binding.BindingId);
         var occurrence = new Triggered
         {
-            BindingId = binding.BindingId, SlotKey = SlotKey.Of("manual", facts.Now), At = facts.Now, WindowStart = schedule.Previous(facts.Now),
+            BindingId = binding.BindingId, SlotKey = new SlotKey("manual", facts.Now).ToString(), At = facts.Now, WindowStart = schedule.Previous(facts.Now),
             BusinessDate = asked ?? schedule.BusinessDate(facts.Now, job.Dependencies.BusinessDate), By = tx.Caller.Principal, Reason = request.Reason,
         };
         var lane = await TriggerStore.QueueAsync(tx, occurrence) ?? throw Paused(binding);
