@@ -14,25 +14,33 @@ namespace KpiControl.Control.Schedules;
 /// <summary>Ends an open occurrence: one that does not run yet at once, one that runs when its agent has stopped it.</summary>
 internal static class Cancellations
 {
+    /// <summary>An occurrence goes on at most twice before it runs.</summary>
+    private const int MostLooks = 4;
+
     public static async Task<CancelOccurrenceResponse> CancelAsync(RequestTransaction tx, CancelOccurrenceRequest request)
     {
         var binding = await BindingLookup.ResolveForEditAsync(tx, new(request.BindingId, request.Tenant, request.Environment, request.JobId), Verb.Run);
-        var open = await CancelStore.OpenAsync(tx, binding.BindingId);
-        var chosen = open.FirstOrDefault(o => request.SlotKey.Length == 0 || KeyOf(o) == request.SlotKey);
-        if (chosen is null)
-            throw request.SlotKey.Length > 0
-                ? Reject.NotFound($"An open occurrence {request.SlotKey}")
-                : Reject.Precondition("NOTHING_OPEN", $"{binding.BindingId}", "The job has no open occurrence.");
-
+        var chosen = await ChooseAsync(tx, binding, request.SlotKey);
+        for (var tried = 1; !await EndAsync(tx, binding, chosen, request.Reason); tried++)
+        {
+            // It went on between the look and the change: queued became ready, ready was granted. Each look sees what was committed.
+            if (tried == MostLooks)
+                throw Reject.Aborted("OCCURRENCE_MOVED", "The occurrence went on while it was being cancelled; look again.");
+            chosen = await ChooseAsync(tx, binding, KeyOf(chosen));
+        }
         var isLeased = chosen.State == "leased";
-        if (!await EndAsync(tx, binding, chosen, request.Reason))
-            throw Reject.Aborted("OCCURRENCE_MOVED", "The occurrence went on while it was being cancelled; look again.");
         await AuditStore.AppendAsync(tx, Entry(tx, binding, chosen, request.Reason) with
         {
             Before = AuditEntry.Json(new { chosen.State }), After = AuditEntry.Json(new { State = isLeased ? "cancelling" : "cancelled" }),
         });
         return new CancelOccurrenceResponse { BindingId = binding.BindingId, Ended = !isLeased, Occurrence = ToProto(chosen) };
     }
+
+    private static async Task<OpenOccurrence> ChooseAsync(RequestTransaction tx, Binding binding, string slotKey) =>
+        (await CancelStore.OpenAsync(tx, binding.BindingId)).FirstOrDefault(o => slotKey.Length == 0 || KeyOf(o) == slotKey)
+        ?? throw (slotKey.Length > 0
+            ? Reject.NotFound($"An open occurrence {slotKey}")
+            : Reject.Precondition("NOTHING_OPEN", $"{binding.BindingId}", "The job has no open occurrence."));
 
     private static async Task<bool> EndAsync(RequestTransaction tx, Binding binding, OpenOccurrence open, string reason)
     {
