@@ -1,0 +1,105 @@
+using System.Globalization;
+using Dapper;
+using KpiControl.Testing;
+using Npgsql;
+
+namespace KpiControl.Bench;
+
+/// <summary>Runs a second end to end with full rows, beside pgbench writing the same rows on the same PostgreSQL in the same call.</summary>
+internal static class LeaseBench
+{
+    private const int Rounds = 3;
+    private const int PgBenchSeconds = 10;
+
+    public static async Task<int> RunAsync(int bindings)
+    {
+        Console.WriteLine($"lease: {bindings:N0} hourly bindings due at once, one control process, one agent stream; {Rounds} rounds, each beside pgbench");
+        var ratios = new List<double>();
+        for (var round = 1; round <= Rounds; round++)
+            ratios.Add(await RoundAsync(round, bindings));
+        await LatencyAsync(10, "at rest: 10 a second");
+        await LatencyAsync(1000, "1,000 due at each second");
+        Console.WriteLine(Invariant($"ratio to pgbench, median of {Rounds}: {Meter.Percentile(ratios, 0.5):0.00} (aim: 1)"));
+        return 0;
+    }
+
+    private static async Task<double> RoundAsync(int round, int bindings)
+    {
+        await using var database = await PostgresFixture.CreateDatabaseAsync();
+        await using var peer = await PostgresFixture.CreateDatabaseAsync();
+        await using var issuer = await TestIssuer.StartAsync();
+        var job = BindingSeed.Job("bench", "0 * * * *");
+        const string Hour = "date_trunc('hour', now())";
+        await using var control = await ControlProcess.StartAsync(database, issuer);
+        await new BindingSeed(database).BindAsync(job, Hour, bindings);
+        await using var agent = await BenchAgent.ConnectAsync(control.GrpcUrl, issuer, slots: 4000);
+        await SettleAsync(database);
+
+        var ours = await Meter.MeasureAsync(database.Superuser, async () =>
+        {
+            var done = agent.AcknowledgedAsync(bindings);
+            await agent.CreditAsync(4000);
+            await done;
+        });
+
+        var first = await new BindingSeed(peer).BindAsync(job, Hour, bindings);
+        await using (var connection = await peer.OpenAsync())
+            await connection.ExecuteAsync(PeerSessionSql);
+        await SettleAsync(peer);
+        var written = 0L;
+        var theirs = await Meter.MeasureAsync(peer.Superuser, async () => written = await PgBench.RunAsync(peer, first, bindings, PgBenchSeconds));
+        await SameRowsAsync(database, peer);
+
+        var (rate, peerRate) = (bindings / ours.Seconds, written / theirs.Seconds);
+        Console.WriteLine(Invariant($"round {round}: {rate,8:N0} runs/s  {ours.WalBytes / bindings,6:N0} B WAL/run  {ours.CpuSeconds / bindings * 1e6,5:N0} us CPU/run   pgbench {peerRate,8:N0} runs/s  {theirs.WalBytes / written,6:N0} B WAL/run  {theirs.CpuSeconds / written * 1e6,5:N0} us   ratio {rate / peerRate:0.00}"));
+        return rate / peerRate;
+    }
+
+    private const string PeerSessionSql =
+        """
+        INSERT INTO kpi_node (name, generation, expires_at) VALUES ('pgbench', 1, 'infinity');
+        INSERT INTO kpi_session (agent, instance, region, node_id, node_generation, generation, build, slots) SELECT 'pgbench', gen_random_uuid(), 'eu', node_id, 1, 1, 'pgbench', 1 FROM kpi_node;
+        """;
+
+    private static async Task LatencyAsync(int bindings, string what)
+    {
+        const int Seconds = 15;
+        await using var database = await PostgresFixture.CreateDatabaseAsync();
+        await using var issuer = await TestIssuer.StartAsync();
+        await using var control = await ControlProcess.StartAsync(database, issuer);
+        await using var agent = await BenchAgent.ConnectAsync(control.GrpcUrl, issuer, slots: 4000);
+        await agent.CreditAsync(4000);
+        await new BindingSeed(database).BindAsync(BindingSeed.Job("secondly", "* * * * * *"), "date_trunc('second', now()) + interval '3 seconds'", bindings);
+        // The first third warms the plans and the code.
+        await agent.AcknowledgedAsync(bindings * Seconds / 3);
+        agent.Delays.Clear();
+        await agent.AcknowledgedAsync(bindings * Seconds * 2 / 3);
+        var delays = agent.Delays.ToList();
+        Console.WriteLine(Invariant($"due -> agent, {what}: p50 {Meter.Percentile(delays, 0.5):0.0} ms, p99 {Meter.Percentile(delays, 0.99):0.0} ms, n = {delays.Count}"));
+    }
+
+    // Bytes at rest, not counts alone: the peer must not win by writing less.
+    private static async Task SameRowsAsync(TestDatabase ours, TestDatabase peer)
+    {
+        const string Sizes = "SELECT (SELECT avg(pg_column_size(h.*)) FROM kpi_job_history h)::float8, (SELECT avg(pg_column_size(r.*)) FROM kpi_job_runtime r WHERE last_run_at IS NOT NULL)::float8";
+        var sizes = new List<(double History, double Runtime)>();
+        foreach (var database in new[] { ours, peer })
+        {
+            await using var connection = await database.OpenAsync();
+            sizes.Add(await connection.QuerySingleAsync<(double, double)>(Sizes));
+        }
+        foreach (var (name, a, b) in new[] { ("kpi_job_history", sizes[0].History, sizes[1].History), ("kpi_job_runtime", sizes[0].Runtime, sizes[1].Runtime) })
+            if (Math.Abs(a - b) > 0.02 * a)
+                throw new InvalidOperationException(Invariant($"{name}: a row takes {a:0.0} bytes here and {b:0.0} in the peer: not the same rows"));
+    }
+
+    private static async Task SettleAsync(TestDatabase database)
+    {
+        await using var connection = new NpgsqlConnection(database.Superuser);
+        await connection.OpenAsync();
+        await connection.ExecuteAsync(new CommandDefinition("VACUUM ANALYZE kpi_job_runtime, kpi_job_binding, kpi_binding_revision", commandTimeout: 600));
+        await connection.ExecuteAsync(new CommandDefinition("CHECKPOINT", commandTimeout: 600));
+    }
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
