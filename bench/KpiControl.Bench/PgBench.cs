@@ -17,7 +17,7 @@ internal static class PgBench
         await using var data = NpgsqlDataSource.Create(database.Superuser);
         var before = await CountAsync(data);
         var start = new ProcessStartInfo("/usr/bin/env", ["pgbench", "-n", "-M", "prepared", "-c", $"{Clients}", "-j", $"{Clients}", "-T", $"{seconds}",
-            "-D", $"base={firstBinding}", "-D", $"blocks={bindings / 100 / Clients}", "-D", $"clients={Clients}", "-D", "session=1", "-D", "zone=seed",
+            "-D", $"base={firstBinding}", "-D", $"blocks={bindings / 100 / Clients}", "-D", $"clients={Clients}", "-D", "session=1",
             "-f", Path.Combine(AppContext.BaseDirectory, "pgbench-lease.sql"), "-h", target.Host!, "-p", target.Port.ToString(CultureInfo.InvariantCulture), "-U", target.Username!, target.Database!])
         { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["PGPASSWORD"] = target.Password;

@@ -18,7 +18,8 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
     private readonly ConcurrentDictionary<PlanKey, BindingPlan> _plans = new();
     // A fleet has few definitions and many bindings: what was parsed once is shared.
     private readonly ConcurrentDictionary<string, JobArtifact> _artifacts = new();
-    private readonly ConcurrentDictionary<string, MetricContract> _contracts = new();
+    private readonly ConcurrentDictionary<string, KnownContract> _contracts = new();
+    private readonly ConcurrentDictionary<(string Cron, string Zone, string Identity), JobSchedule> _schedules = new();
 
     public BindingPlan? Find(long bindingId, int revision) => _plans.GetValueOrDefault(new PlanKey(bindingId, revision));
 
@@ -35,56 +36,63 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         if (missing.Count == 0)
             return found;
         Bound();
-        foreach (var row in await store.LoadAsync(missing, token))
+        var rows = await store.LoadAsync(missing, token);
+        await LearnTextsAsync(rows, token);
+        foreach (var row in rows)
             if (Understand(row) is { } plan)
                 found[new PlanKey(row.BindingId, row.Revision)] = _plans[new PlanKey(row.BindingId, row.Revision)] = plan;
         return found;
     }
 
+    private async Task LearnTextsAsync(IReadOnlyList<PlanRow> rows, CancellationToken token)
+    {
+        var hashes = rows.Select(row => row.ContentHash).Distinct().Where(hash => !_artifacts.ContainsKey(hash)).ToArray();
+        var digests = rows.Select(row => row.ContractDigest).Distinct().Where(digest => !_contracts.ContainsKey(digest)).ToArray();
+        if (hashes.Length + digests.Length == 0)
+            return;
+        var texts = await store.TextsAsync(hashes, digests, [.. rows.Select(row => row.TenantId).Distinct()], token);
+        foreach (var hash in hashes.Where(texts.ContainsKey))
+            if (ArtifactReader.Read(Encoding.UTF8.GetBytes(texts[hash]), ArtifactFormat.Json) is { } reading)
+                if (reading.Job is { } job)
+                    _artifacts[hash] = job;
+                else
+                    Log.BadText(logger, hash, reading.Findings is [var first, ..] ? first.Message : "");
+        foreach (var digest in digests.Where(texts.ContainsKey))
+            if (ContractReader.Read(Encoding.UTF8.GetBytes(texts[digest]), ArtifactFormat.Json) is { } reading)
+                if (reading.Contract is { } contract)
+                    _contracts[digest] = new KnownContract(contract, texts[digest]);
+                else
+                    Log.BadText(logger, digest, reading.Findings is [var first, ..] ? first.Message : "");
+    }
+
     private BindingPlan? Understand(PlanRow row)
     {
-        if (Artifact(row) is not { } job || Contract(row) is not { } contract)
+        if (!_artifacts.TryGetValue(row.ContentHash, out var job) || !_contracts.TryGetValue(row.ContractDigest, out var contract))
             return null;
         var spec = row.ScheduleCron.Length > 0
             ? job.Schedule with { Type = "cron", Expression = row.ScheduleCron, Timezone = row.Timezone }
             : job.Schedule with { Timezone = row.Timezone };
-        if (!JobSchedule.TryCreate(spec, out var schedule, out var error, Identity(row)))
-        {
-            Log.BadSchedule(logger, row.BindingId, row.Revision, error ?? "");
+        if (Schedule(spec, row) is not { } schedule)
             return null;
-        }
         return new BindingPlan
         {
             BindingId = row.BindingId, Revision = row.Revision, Tenant = row.TenantId, Environment = row.Environment, Region = row.Region,
             ContentHash = row.ContentHash, SchemaVersion = row.SchemaVersion, ContractDigest = row.ContractDigest, ZoneVersion = row.ZoneVersion,
-            ContractJson = row.ContractJson, Call = KpiCall.Of(job, contract), Job = job with { Schedule = spec }, Schedule = schedule!, CatchupLane = row.CatchupLane,
+            ContractJson = contract.Text, Call = KpiCall.Of(job, contract.Contract), Job = job with { Schedule = spec }, Schedule = schedule, CatchupLane = row.CatchupLane,
         };
     }
 
-    private JobArtifact? Artifact(PlanRow row)
+    private JobSchedule? Schedule(JobScheduleSpec spec, PlanRow row)
     {
-        if (_artifacts.TryGetValue(row.ContentHash, out var known))
+        // Only H makes two bindings of one expression differ.
+        var identity = spec.Expression.Contains('H', StringComparison.OrdinalIgnoreCase) ? Identity(row) : "";
+        var key = (spec.Type + spec.Expression, spec.Timezone, identity);
+        if (_schedules.TryGetValue(key, out var known))
             return known;
-        var reading = ArtifactReader.Read(Encoding.UTF8.GetBytes(row.CanonicalJson), ArtifactFormat.Json);
-        if (reading.Job is null)
-        {
-            Log.BadDefinition(logger, row.BindingId, row.ContentHash, reading.Findings is [var first, ..] ? first.Message : "");
-            return null;
-        }
-        return _artifacts[row.ContentHash] = reading.Job;
-    }
-
-    private MetricContract? Contract(PlanRow row)
-    {
-        if (_contracts.TryGetValue(row.ContractDigest, out var known))
-            return known;
-        var reading = ContractReader.Read(Encoding.UTF8.GetBytes(row.ContractJson), ArtifactFormat.Json);
-        if (reading.Contract is null)
-        {
-            Log.BadDefinition(logger, row.BindingId, row.ContractDigest, reading.Findings is [var first, ..] ? first.Message : "");
-            return null;
-        }
-        return _contracts[row.ContractDigest] = reading.Contract;
+        if (JobSchedule.TryCreate(spec, out var schedule, out var error, identity))
+            return _schedules[key] = schedule!;
+        Log.BadSchedule(logger, row.BindingId, row.Revision, error ?? "");
+        return null;
     }
 
     // What H in an expression is a hash of; JobService previews with the same.
@@ -97,6 +105,7 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         _plans.Clear();
         _artifacts.Clear();
         _contracts.Clear();
+        _schedules.Clear();
     }
 
     private static partial class Log
@@ -104,7 +113,10 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         [LoggerMessage(EventId = 300, Level = LogLevel.Error, Message = "Binding {BindingId} revision {Revision} cannot be scheduled: {Error}")]
         public static partial void BadSchedule(ILogger logger, long bindingId, int revision, string error);
 
-        [LoggerMessage(EventId = 301, Level = LogLevel.Error, Message = "Binding {BindingId}: definition or contract {ContentHash} cannot be read: {Error}")]
-        public static partial void BadDefinition(ILogger logger, long bindingId, string contentHash, string error);
+        [LoggerMessage(EventId = 301, Level = LogLevel.Error, Message = "The stored definition or contract {Digest} cannot be read: {Error}")]
+        public static partial void BadText(ILogger logger, string digest, string error);
     }
 }
+
+/// <summary>A contract, understood and as it is sent.</summary>
+internal sealed record KnownContract(MetricContract Contract, string Text);

@@ -8,15 +8,14 @@ internal sealed class PlanStore(Databases databases)
 {
     private const string LoadSql =
         """
-        SELECT r.binding_id, r.revision, b.tenant_id, b.environment, b.region, d.content_hash, d.schema_version, d.canonical_json,
-               r.contract_digest, c.canonical_json AS contract_json, r.schedule_cron, r.timezone, r.zone_version,
+        SELECT r.binding_id, r.revision, b.tenant_id, b.environment, b.region, d.content_hash, d.schema_version,
+               r.contract_digest, r.schedule_cron, r.timezone, r.zone_version,
                coalesce((SELECT lane FROM kpi_lane l WHERE l.region = b.region AND l.priority = 6), abs(rt.lane)) AS catchup_lane
           FROM unnest(@ids, @revisions) AS x(binding_id, revision)
           JOIN kpi_binding_revision r USING (binding_id, revision)
           JOIN kpi_job_binding b USING (binding_id)
           JOIN kpi_job_runtime rt USING (binding_id)
           JOIN kpi_job_def d ON d.def_id = r.def_id
-          JOIN kpi_contract c ON c.tenant_id = b.tenant_id AND c.kpi_id = b.kpi_id AND c.digest = r.contract_digest
         """;
 
     public async Task<IReadOnlyList<PlanRow>> LoadAsync(IReadOnlyCollection<PlanKey> keys, CancellationToken token)
@@ -25,6 +24,22 @@ internal sealed class PlanStore(Databases databases)
         var rows = await connection.QueryAsync<PlanRow>(new CommandDefinition(
             LoadSql, new { ids = keys.Select(k => k.BindingId).ToArray(), revisions = keys.Select(k => k.Revision).ToArray() }, cancellationToken: token));
         return rows.AsList();
+    }
+
+    // Many bindings share few texts: these are read once a node and not once a plan.
+    private const string TextsSql =
+        """
+        SELECT content_hash AS id, canonical_json AS text FROM kpi_job_def WHERE content_hash = ANY (@hashes)
+        UNION ALL
+        SELECT DISTINCT ON (digest) digest, canonical_json FROM kpi_contract WHERE digest = ANY (@digests) AND tenant_id = ANY (@tenants)
+        """;
+
+    /// <summary>Canonical texts of definitions and contracts, by hash and digest.</summary>
+    public async Task<IReadOnlyDictionary<string, string>> TextsAsync(string[] hashes, string[] digests, string[] tenants, CancellationToken token)
+    {
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        var rows = await connection.QueryAsync<(string Id, string Text)>(new CommandDefinition(TextsSql, new { hashes, digests, tenants }, cancellationToken: token));
+        return rows.ToDictionary(row => row.Id, row => row.Text);
     }
 }
 
@@ -39,11 +54,9 @@ internal sealed record PlanRow
     public string Region { get; init; } = "";
     public string ContentHash { get; init; } = "";
     public string SchemaVersion { get; init; } = "";
-    public string CanonicalJson { get; init; } = "";
     public string ContractDigest { get; init; } = "";
     public string ScheduleCron { get; init; } = "";
     public string Timezone { get; init; } = "";
     public string ZoneVersion { get; init; } = "";
-    public string ContractJson { get; init; } = "";
     public short CatchupLane { get; init; }
 }
