@@ -5,6 +5,7 @@ using KpiControl.Control.Fleet;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
+using KpiControl.Control.Rest;
 using KpiControl.Control.Runs;
 using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
@@ -35,9 +36,11 @@ internal static class ControlPlane
     public static WebApplication MapKpiControl(this WebApplication app)
     {
         app.UseAuthentication();
+        app.UseEdges();
         app.MapSignals();
         app.MapFleet();
         app.MapLeases();
+        app.MapRest();
         app.MapGrpcInfrastructure();
         app.MapCatalog();
         app.MapAuthoring();

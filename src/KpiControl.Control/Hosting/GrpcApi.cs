@@ -18,9 +18,20 @@ internal static class GrpcApi
             grpc.Interceptors.Add<OutageInterceptor>();
         }).AddJsonTranscoding(json => json.TypeRegistry = ErrorDetails());
         services.AddGrpcReflection();
-        services.AddGrpcHealthChecks().AddCheck("serving", () => HealthCheckResult.Healthy());
+        services.AddGrpcHealthChecks(health =>
+        {
+            foreach (var service in Services)
+                health.Services.Map(service, _ => true);
+        }).AddCheck("serving", () => HealthCheckResult.Healthy());
         return services;
     }
+
+    private static IEnumerable<string> Services =>
+        new[]
+        {
+            JobServiceReflection.Descriptor, CatalogServiceReflection.Descriptor, SignalServiceReflection.Descriptor,
+            FleetServiceReflection.Descriptor, AgentServiceReflection.Descriptor,
+        }.SelectMany(file => file.Services).Select(service => service.FullName);
 
     public static void MapGrpcInfrastructure(this IEndpointRouteBuilder routes)
     {

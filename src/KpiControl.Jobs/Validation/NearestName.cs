@@ -1,11 +1,12 @@
 namespace KpiControl.Jobs.Validation;
 
 /// <summary>The known name that a mistyped one most likely meant.</summary>
-internal static class NearestName
+public static class NearestName
 {
     /// <summary>Names beyond this length are no typing mistakes, and comparing them would cost the square of it.</summary>
     private const int LongestCompared = 64;
 
+    /// <returns>Null where none is near.</returns>
     public static string? Of(string name, IEnumerable<string> known)
     {
         if (name.Length is 0 or > LongestCompared) return null;
