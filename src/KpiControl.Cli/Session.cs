@@ -23,14 +23,14 @@ internal sealed class Session(Surroundings world, ParseResult parsed, Cancellati
     public SignalService.SignalServiceClient Signals => new(ControlPlane.Calls);
     public FleetService.FleetServiceClient Fleet => new(ControlPlane.Calls);
 
-    public OutputFormat Format => parsed.GetValue(CommonOptions.Output);
+    public OutputFormat Format => parsed.GetValue(SharedOptions.Output);
     public Answer Answer => new(World, Format);
 
     public T? Value<T>(Option<T> option) => parsed.GetValue(option);
     public T? Value<T>(Argument<T> argument) => parsed.GetValue(argument);
 
     /// <summary>Every call has a deadline.</summary>
-    public CallOptions Call => CallWithin(parsed.GetValue(CommonOptions.Timeout) ?? TimeSpan.FromSeconds(30));
+    public CallOptions Call => CallWithin(parsed.GetValue(SharedOptions.Timeout) ?? TimeSpan.FromSeconds(30));
 
     public CallOptions CallWithin(TimeSpan timeout) =>
         new(deadline: TimeProvider.System.GetUtcNow().Add(timeout).UtcDateTime, cancellationToken: Token);

@@ -35,6 +35,7 @@ internal static class ControlPlane
 
     public static WebApplication MapKpiControl(this WebApplication app)
     {
+        app.UseVersionHeader();
         app.UseAuthentication();
         app.UseEdges();
         app.MapSignals();

@@ -67,6 +67,17 @@ public sealed class AuthoringTests(ScriptedControlPlane server) : IClassFixture<
     }
 
     [Fact]
+    public async Task A_directory_is_taken_without_what_is_below_it_unless_asked_for()
+    {
+        using var kpictl = new CommandLine();
+        kpictl.File("jobs/a.yaml", OfflineTests.Artifact);
+        kpictl.File("jobs/failing/b.yaml", "job_id: 1\n");
+
+        Assert.Equal(0, (await kpictl.Run("validate", Path.Combine(kpictl.Home, "jobs"))).Exit);
+        Assert.Equal(1, (await kpictl.Run("validate", "-R", Path.Combine(kpictl.Home, "jobs"))).Exit);
+    }
+
+    [Fact]
     public async Task Preview_of_a_cron_needs_no_control_plane_and_knows_clock_changes()
     {
         var clock = new FakeTimeProvider(DateTimeOffset.Parse("2026-03-27T12:00:00Z", System.Globalization.CultureInfo.InvariantCulture));

@@ -1,16 +1,16 @@
 namespace KpiControl.Cli.Authoring;
 
-/// <summary>The files that a command line names: themselves, and what directories hold below them, in a stable order.</summary>
+/// <summary>The files that a command line names: themselves, and what directories hold, in a stable order.</summary>
 internal static class FileSet
 {
     private static readonly string[] Extensions = [".yaml", ".yml", ".json"];
 
-    public static IReadOnlyList<string> Of(IEnumerable<string> paths)
+    public static IReadOnlyList<string> Of(IEnumerable<string> paths, bool recursive)
     {
         var files = new List<string>();
         foreach (var path in paths)
             if (Directory.Exists(path))
-                files.AddRange(Below(path));
+                files.AddRange(In(path, recursive));
             else if (File.Exists(path))
                 files.Add(path);
             else
@@ -30,12 +30,12 @@ internal static class FileSet
         }
     }
 
-    private static string[] Below(string directory)
+    private static string[] In(string directory, bool recursive)
     {
-        var options = new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = false };
+        var options = new EnumerationOptions { RecurseSubdirectories = recursive, IgnoreInaccessible = false };
         var found = Directory.EnumerateFiles(directory, "*", options)
             .Where(file => Extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))
             .Order(StringComparer.Ordinal).ToArray();
-        return found.Length > 0 ? found : throw new Refusal($"{directory} holds no .yaml, .yml or .json file", "name the files, or another directory");
+        return found.Length > 0 ? found : throw new Refusal($"{directory} holds no .yaml, .yml or .json file", "name the files or another directory, or look further down with --recursive");
     }
 }

@@ -12,7 +12,7 @@ internal static class AgentsCommand
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => 200 };
 
     public static Command Create(Surroundings world) =>
-        new Command("agents", "List agents and their sessions").Online().With(Region, All, Limit, CommonOptions.Output).Does(world, List);
+        new Command("agents", "List agents and their sessions").Online().With(Region, All, Limit, SharedOptions.Output).Does(world, List);
 
     private static async Task<int> List(Session session)
     {

@@ -19,13 +19,13 @@ internal static class ApplyCommand
 
     public static Command Create(Surroundings world) =>
         new Command("apply", "Create jobs from their artifacts, or rebind the ones whose meaning changed; twice is the same as once")
-            .Online().With(Files, CommonOptions.Environment, Region, CommonOptions.DryRun, CommonOptions.Output)
+            .Online().With(Files, SharedOptions.Recursive, SharedOptions.Environment, Region, SharedOptions.DryRun, SharedOptions.Output)
             .Does(world, Apply);
 
     private static async Task<int> Apply(Session session)
     {
-        var files = FileSet.Of(session.Value(Files)!);
-        var dryRun = session.Value(CommonOptions.DryRun);
+        var files = FileSet.Of(session.Value(Files)!, session.Value(SharedOptions.Recursive));
+        var dryRun = session.Value(SharedOptions.DryRun);
         // Several files are rehearsed first, so that a mistake in the last does not leave half of them applied.
         if (files.Count > 1 && !dryRun && await Outcomes(session, files, validateOnly: true) is { Failed: true } rehearsal)
         {

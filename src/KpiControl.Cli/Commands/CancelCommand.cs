@@ -14,19 +14,19 @@ internal static class CancelCommand
 
     public static Command Create(Surroundings world) =>
         new Command("cancel", "End a job's open occurrence: at once where it waits, when its agent has stopped it where it runs") { Job }
-            .Online().With(CommonOptions.Tenant, CommonOptions.Environment, Slot, CommonOptions.Reason, CommonOptions.DryRun, CommonOptions.Yes, CommonOptions.Output)
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Slot, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Yes, SharedOptions.Output)
             .Does(world, Cancel);
 
     private static async Task<int> Cancel(Session session)
     {
         var address = JobAddress.Parse(session.Value(Job)!, session.Target);
-        var dryRun = session.Value(CommonOptions.DryRun);
-        if (!dryRun && !Talk.Agreed(session.World, session.Value(CommonOptions.Yes), $"Cancel {session.Value(Slot) ?? "the open occurrence"} of {address}?"))
+        var dryRun = session.Value(SharedOptions.DryRun);
+        if (!dryRun && !Talk.Agreed(session.World, session.Value(SharedOptions.Yes), $"Cancel {session.Value(Slot) ?? "the open occurrence"} of {address}?"))
             return Talk.Refused(session.World, new Refusal("not cancelled"));
         var answer = await session.Jobs.CancelOccurrenceAsync(new CancelOccurrenceRequest
         {
             BindingId = address.BindingId, Tenant = address.Tenant, Environment = address.Environment, JobId = address.JobId,
-            SlotKey = session.Value(Slot) ?? "", Reason = session.Value(CommonOptions.Reason) ?? "",
+            SlotKey = session.Value(Slot) ?? "", Reason = session.Value(SharedOptions.Reason) ?? "",
             ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
         }, session.Call);
         var slot = answer.Occurrence?.SlotKey ?? session.Value(Slot) ?? "the open occurrence";

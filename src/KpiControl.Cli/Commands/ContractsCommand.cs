@@ -17,12 +17,12 @@ internal static class ContractsCommand
 
     public static Command Create(Surroundings world) => new("contracts", "List, read, store and move metric contracts")
     {
-        new Command("list", "List contract versions").Online().With(CommonOptions.Tenant, Kpi, Limit, CommonOptions.Output).Does(world, List),
+        new Command("list", "List contract versions").Online().With(SharedOptions.Tenant, Kpi, Limit, SharedOptions.Output).Does(world, List),
         new Command("get", "Print a contract as it was written (-o json or yaml: with its digest and status)") { Which }
-            .Online().With(CommonOptions.Tenant, CommonOptions.Output).Does(world, Get),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Output).Does(world, Get),
         ContractPut.Command(world),
         new Command("status", "Move a version along draft, proposed, approved, active, deprecated, retired") { Which, NewStatus }
-            .Online().With(CommonOptions.Tenant, CommonOptions.Reason, CommonOptions.DryRun, CommonOptions.Yes, CommonOptions.Output).Does(world, Move),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Yes, SharedOptions.Output).Does(world, Move),
     };
 
     private static async Task<int> List(Session session)
@@ -76,13 +76,13 @@ internal static class ContractsCommand
     {
         var (kpi, version) = ContractName.Parse(session.Value(Which)!);
         var status = session.Value(NewStatus)!;
-        var dryRun = session.Value(CommonOptions.DryRun);
-        if (status == "retired" && !dryRun && !Talk.Agreed(session.World, session.Value(CommonOptions.Yes), $"Retire {kpi}@{version}? Its jobs are refused from then on."))
+        var dryRun = session.Value(SharedOptions.DryRun);
+        if (status == "retired" && !dryRun && !Talk.Agreed(session.World, session.Value(SharedOptions.Yes), $"Retire {kpi}@{version}? Its jobs are refused from then on."))
             return Talk.Refused(session.World, new Refusal("not retired"));
         var contract = await session.Catalog.SetContractStatusAsync(new SetContractStatusRequest
         {
             Tenant = session.Target.Tenant ?? "", KpiId = kpi, Version = version, Status = status,
-            Reason = session.Value(CommonOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+            Reason = session.Value(SharedOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
         }, session.Call);
         session.Answer.Print(contract, () => session.World.Out.WriteLine($"{ContractName.Of(contract)} {(dryRun ? $"would be {status} (dry run)" : $"is {contract.Status}")}"),
             () => [ContractName.Of(contract)]);

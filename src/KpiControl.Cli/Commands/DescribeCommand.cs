@@ -13,7 +13,7 @@ internal static class DescribeCommand
 
     public static Command Create(Surroundings world) =>
         new Command("describe", "Everything about a job with its latest runs, or about a run with its values") { Subject }
-            .Online().With(CommonOptions.Tenant, CommonOptions.Environment, RunsCommand.Points, CommonOptions.Output)
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, RunsCommand.Points, SharedOptions.Output)
             .Does(world, session => RunAddress.Of(session.Value(Subject)!) is { } run ? RunsCommand.Detail(session, run) : Describe(session));
 
     private static async Task<int> Describe(Session session)

@@ -16,7 +16,7 @@ internal static class ExplainCommand
 
     public static Command Create(Surroundings world) =>
         new Command("explain", "Why an occurrence ran, ran late, waits, was skipped or did not run: facts in order") { Job, Time }
-            .Online().With(CommonOptions.Tenant, CommonOptions.Environment, Slot, CommonOptions.Output)
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Slot, SharedOptions.Output)
             .Does(world, Explain);
 
     private static async Task<int> Explain(Session session)

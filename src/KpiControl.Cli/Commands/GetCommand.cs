@@ -18,7 +18,7 @@ internal static class GetCommand
 
     public static Command Create(Surroundings world) =>
         new Command("get", "List jobs, or show one, with their audit surface") { Job }
-            .Online().With(CommonOptions.Tenant, CommonOptions.Environment, Region, Filter, Limit, Artifact, CommonOptions.Output)
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Region, Filter, Limit, Artifact, SharedOptions.Output)
             .Does(world, session => session.Value(Job) is { } job ? One(session, job) : List(session));
 
     private static async Task<int> One(Session session, string name)

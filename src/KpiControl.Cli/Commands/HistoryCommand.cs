@@ -17,11 +17,11 @@ internal static class HistoryCommand
 
     static HistoryCommand() => Status.AcceptOnlyFromAmong("success", "partial", "failed", "suppressed", "cancelled", "skipped", "lost");
 
-    public static Option[] ListOptions => [Status, Filter, CommonOptions.BusinessDate, Limit];
+    public static Option[] ListOptions => [Status, Filter, SharedOptions.BusinessDate, Limit];
 
     public static Command Create(Surroundings world) =>
         new Command("history", "List a job's runs, and the slots that did not run, newest first") { Job }
-            .Online().With(CommonOptions.Tenant, CommonOptions.Environment).With(ListOptions).With(CommonOptions.Output)
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment).With(ListOptions).With(SharedOptions.Output)
             .Does(world, session => List(session, session.Value(Job)));
 
     /// <summary>Null: the runs of every job that the caller may see.</summary>
@@ -54,7 +54,7 @@ internal static class HistoryCommand
     {
         if (session.Value(Status) is { } status)
             yield return $"status = {status}";
-        if (session.Value(CommonOptions.BusinessDate) is { } date)
+        if (session.Value(SharedOptions.BusinessDate) is { } date)
             yield return $"business_date = \"{date}\"";
         if (session.Value(Filter) is { } filter)
             yield return filter;

@@ -27,7 +27,7 @@ internal static class InitCommand
 
     public static Command Create(Surroundings world) =>
         new Command("init", "Make an artifact from a template and a metric contract, and check what was made")
-            .With(Template, Known, Contract, ContractFile, Set, File, Force).Online().With(CommonOptions.Tenant).Does(world, Init);
+            .With(Template, Known, Contract, ContractFile, Set, File, Force).Online().With(SharedOptions.Tenant).Does(world, Init);
 
     private static async Task<int> Init(Session session)
     {
@@ -99,7 +99,7 @@ internal static class InitCommand
     // Without a control plane there is no target to resolve; the tenant may be said all the same.
     private static string? Tenant(Session session) => session.Value(ContractFile) is null
         ? session.Target.Tenant
-        : session.Value(CommonOptions.Tenant) ?? session.World.Set("KPICTL_TENANT");
+        : session.Value(SharedOptions.Tenant) ?? session.World.Set("KPICTL_TENANT");
 
     private static void Write(Session session, string text)
     {

@@ -15,19 +15,19 @@ internal static class PauseCommand
 
     public static Command Create(Surroundings world) =>
         new Command("pause", "Start nothing more of a job; running attempts finish") { Job }
-            .Online().With(CommonOptions.Tenant, CommonOptions.Environment, Until, CommonOptions.Reason, CommonOptions.DryRun, CommonOptions.Output)
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Until, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output)
             .Does(world, Pause);
 
     private static async Task<int> Pause(Session session)
     {
         var address = JobAddress.Parse(session.Value(Job)!, session.Target);
-        var dryRun = session.Value(CommonOptions.DryRun);
+        var dryRun = session.Value(SharedOptions.DryRun);
         var until = session.Value(Until) is { } text ? Times.Instant(text, "--until", session.World.Clock) : (DateTimeOffset?)null;
         var job = await session.Jobs.PauseJobAsync(new PauseJobRequest
         {
             BindingId = address.BindingId, Tenant = address.Tenant, Environment = address.Environment, JobId = address.JobId,
             PausedUntil = until is null ? null : Timestamp.FromDateTimeOffset(until.Value),
-            Reason = session.Value(CommonOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+            Reason = session.Value(SharedOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
         }, session.Call);
         session.Answer.Print(job, () => Print(session, job, until, dryRun), () => [JobAddress.NameOf(job)]);
         return ExitCode.Done;

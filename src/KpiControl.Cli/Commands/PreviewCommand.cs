@@ -23,7 +23,7 @@ internal static class PreviewCommand
 
     public static Command Create(Surroundings world) =>
         new Command("preview", "The next fire times of a job, or of a schedule that is not stored") { Job }
-            .Online().With(CommonOptions.Tenant, CommonOptions.Environment, Cron, Timezone, DayMatch, After, Count, CommonOptions.Output)
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Cron, Timezone, DayMatch, After, Count, SharedOptions.Output)
             .Does(world, Preview);
 
     private static async Task<int> Preview(Session session)

@@ -12,17 +12,17 @@ internal static class ResumeCommand
 
     public static Command Create(Surroundings world) =>
         new Command("resume", "End a pause") { Job }
-            .Online().With(CommonOptions.Tenant, CommonOptions.Environment, CommonOptions.Reason, CommonOptions.DryRun, CommonOptions.Output)
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output)
             .Does(world, Resume);
 
     private static async Task<int> Resume(Session session)
     {
         var address = JobAddress.Parse(session.Value(Job)!, session.Target);
-        var dryRun = session.Value(CommonOptions.DryRun);
+        var dryRun = session.Value(SharedOptions.DryRun);
         var job = await session.Jobs.ResumeJobAsync(new ResumeJobRequest
         {
             BindingId = address.BindingId, Tenant = address.Tenant, Environment = address.Environment, JobId = address.JobId,
-            Reason = session.Value(CommonOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+            Reason = session.Value(SharedOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
         }, session.Call);
         session.Answer.Print(job, () => session.World.Out.WriteLine(
             $"{JobAddress.NameOf(job)} {(dryRun ? "would be resumed (dry run)" : "resumed")}, next run {Ages.Both(job.NextRunAt, session.World.Clock.GetUtcNow())}"),

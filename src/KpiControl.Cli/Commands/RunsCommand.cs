@@ -33,8 +33,8 @@ internal static class RunsCommand
 
     public static Command Create(Surroundings world) =>
         new Command("runs", "List a job's runs, or show one run with its values, lineage and evidence") { Subject }
-            .Online().With(CommonOptions.Tenant, CommonOptions.Environment)
-            .With(HistoryCommand.ListOptions).With(Points, CommonOptions.Output)
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment)
+            .With(HistoryCommand.ListOptions).With(Points, SharedOptions.Output)
             .Does(world, session => session.Value(Subject) is not { } subject ? HistoryCommand.List(session, null)
                 : (RunAddress.Of(subject) ?? RunAddress.Number(subject)) is { } run ? Detail(session, run)
                 : HistoryCommand.List(session, subject));

@@ -23,22 +23,22 @@ internal static class SignalCommand
         new Command("signal", "Publish a signal or a refresh of a GDP table; it wakes the runs that wait for it")
         {
             Name,
-            Placed(new Command("refresh", "Publish that a GDP table was refreshed") { Dataset, DataThrough, RunId, TableVersion, Region, CommonOptions.DryRun })
+            Placed(new Command("refresh", "Publish that a GDP table was refreshed") { Dataset, DataThrough, RunId, TableVersion, Region, SharedOptions.DryRun })
                 .Does(world, Refresh),
             Placed(new Command("list", "List what was published, newest first") { Only, Limit }).Does(world, List),
-        }.With(CommonOptions.BusinessDate, Region, CommonOptions.DryRun)).Does(world, Publish);
+        }.With(SharedOptions.BusinessDate, Region, SharedOptions.DryRun)).Does(world, Publish);
 
     private static Command Placed(Command command) =>
-        command.Online().With(CommonOptions.Tenant, CommonOptions.Environment, CommonOptions.Output);
+        command.Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Output);
 
     private static async Task<int> Publish(Session session)
     {
         var name = session.Value(Name)!;
-        var dryRun = session.Value(CommonOptions.DryRun);
+        var dryRun = session.Value(SharedOptions.DryRun);
         var answer = await session.Signals.PublishSignalAsync(new PublishSignalRequest
         {
             Tenant = session.Target.Tenant ?? "", Environment = session.Target.Environment ?? "dev", Region = session.Value(Region) ?? "",
-            Name = name, BusinessDate = session.Value(CommonOptions.BusinessDate) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+            Name = name, BusinessDate = session.Value(SharedOptions.BusinessDate) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
         }, session.Call);
         session.Answer.Print(answer, () => Say(session, name, answer.Woken, dryRun), () => [name]);
         return ExitCode.Done;
@@ -47,7 +47,7 @@ internal static class SignalCommand
     private static async Task<int> Refresh(Session session)
     {
         var dataset = session.Value(Dataset)!;
-        var dryRun = session.Value(CommonOptions.DryRun);
+        var dryRun = session.Value(SharedOptions.DryRun);
         var answer = await session.Signals.PublishRefreshAsync(new PublishRefreshRequest
         {
             Tenant = session.Target.Tenant ?? "", Environment = session.Target.Environment ?? "dev", Region = session.Value(Region) ?? "",

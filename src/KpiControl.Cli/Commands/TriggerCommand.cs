@@ -16,18 +16,18 @@ internal static class TriggerCommand
 
     public static Command Create(Surroundings world) =>
         new Command("trigger", "Run a job now; it waits for its dependencies like a scheduled run") { Job }
-            .Online().With(CommonOptions.Tenant, CommonOptions.Environment, CommonOptions.BusinessDate, Wait, WaitTimeout,
-                CommonOptions.Reason, CommonOptions.DryRun, RunsCommand.Points, CommonOptions.Output)
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.BusinessDate, Wait, WaitTimeout,
+                SharedOptions.Reason, SharedOptions.DryRun, RunsCommand.Points, SharedOptions.Output)
             .Does(world, Trigger);
 
     private static async Task<int> Trigger(Session session)
     {
         var address = JobAddress.Parse(session.Value(Job)!, session.Target);
-        var dryRun = session.Value(CommonOptions.DryRun);
+        var dryRun = session.Value(SharedOptions.DryRun);
         var answer = await session.Jobs.TriggerJobAsync(new TriggerJobRequest
         {
             BindingId = address.BindingId, Tenant = address.Tenant, Environment = address.Environment, JobId = address.JobId,
-            BusinessDate = session.Value(CommonOptions.BusinessDate) ?? "", Reason = session.Value(CommonOptions.Reason) ?? "",
+            BusinessDate = session.Value(SharedOptions.BusinessDate) ?? "", Reason = session.Value(SharedOptions.Reason) ?? "",
             ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
         }, session.Call);
         if (session.Value(Wait) && !dryRun)

@@ -15,11 +15,11 @@ internal static class ValidateCommand
 
     public static Command Create(Surroundings world) =>
         new Command("validate", "Check artifacts without a control plane: syntax, schema, meaning, secrets, and the graph among them") { Files }
-            .With(Quiet, CommonOptions.Output).Does(world, session => Task.FromResult(Validate(session)));
+            .With(SharedOptions.Recursive, Quiet, SharedOptions.Output).Does(world, session => Task.FromResult(Validate(session)));
 
     private static int Validate(Session session)
     {
-        var artifacts = ArtifactFile.ReadAll(FileSet.Of(session.Value(Files)!), session.Token);
+        var artifacts = ArtifactFile.ReadAll(FileSet.Of(session.Value(Files)!, session.Value(SharedOptions.Recursive)), session.Token);
         var errors = artifacts.Sum(artifact => artifact.Findings.Count(finding => finding.Severity == Severity.Error));
         if (session.Answer.ForPeople)
             Print(session, artifacts, errors);

@@ -15,7 +15,7 @@ internal static class VersionCommand
 
     public static Command Create(Surroundings world) =>
         new Command("version", "Print kpictl's version, and the control plane's where it can be reached") { ClientOnly }
-            .Online().With(CommonOptions.Output).Does(world, Print);
+            .Online().With(SharedOptions.Output).Does(world, Print);
 
     private static async Task<int> Print(Session session)
     {

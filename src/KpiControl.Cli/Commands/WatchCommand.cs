@@ -22,7 +22,7 @@ internal static class WatchCommand
 
     public static Command Create(Surroundings world) =>
         new Command("watch", "What happens to a job, or to all, as it happens; ends with Ctrl-C") { Job }
-            .Online().With(CommonOptions.Tenant, CommonOptions.Environment, Cursor, CommonOptions.Output)
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Cursor, SharedOptions.Output)
             .Does(world, Watch);
 
     private static async Task<int> Watch(Session session)

@@ -8,17 +8,17 @@ internal sealed record Target(Uri Server, string ServerSource, string? Token, st
 {
     public static Target Resolve(Surroundings world, ParseResult parsed)
     {
-        var context = ContextFile.Find(world, parsed.GetValue(CommonOptions.Context) ?? world.Set("KPICTL_CONTEXT"));
+        var context = ContextFile.Find(world, parsed.GetValue(SharedOptions.Context) ?? world.Set("KPICTL_CONTEXT"));
         var (server, source) = First(
-            (parsed.GetValue(CommonOptions.Server), "--server"), (world.Set("KPICTL_SERVER"), "KPICTL_SERVER"),
+            (parsed.GetValue(SharedOptions.Server), "--server"), (world.Set("KPICTL_SERVER"), "KPICTL_SERVER"),
             (context?.Server, $"context {context?.Name}"), (world.Set("KPI_GRPC"), "KPI_GRPC"));
         if (server is null)
             throw new Refusal("no control plane to talk to", "set KPICTL_SERVER=https://host:port, or eval \"$(./dev env)\" beside a running ./dev up");
         var address = ServerAddress.Parse(server, source);
         var (token, tokenSource) = TokenFor(address, source, context, world);
         return new Target(address, source, token, tokenSource,
-            First((parsed.GetValue(CommonOptions.Tenant), ""), (world.Set("KPICTL_TENANT"), ""), (context?.Tenant, ""), (TokenClaims.Of(token).OnlyTenant, "")).Value,
-            First((parsed.GetValue(CommonOptions.Environment), ""), (world.Set("KPICTL_ENV"), ""), (context?.Environment, "")).Value);
+            First((parsed.GetValue(SharedOptions.Tenant), ""), (world.Set("KPICTL_TENANT"), ""), (context?.Tenant, ""), (TokenClaims.Of(token).OnlyTenant, "")).Value,
+            First((parsed.GetValue(SharedOptions.Environment), ""), (world.Set("KPICTL_ENV"), ""), (context?.Environment, "")).Value);
     }
 
     // A context's token goes to that context's server alone, and KPI_TOKEN never to a context's server:

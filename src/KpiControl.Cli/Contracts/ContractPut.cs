@@ -17,13 +17,13 @@ internal static class ContractPut
 
     public static Command Command(Surroundings world) =>
         new Command("put", "Store contract versions; the same content again changes nothing")
-            .Online().With(CommonOptions.Tenant, Files, CommonOptions.DryRun, CommonOptions.Output).Does(world, Put);
+            .Online().With(SharedOptions.Tenant, Files, SharedOptions.Recursive, SharedOptions.DryRun, SharedOptions.Output).Does(world, Put);
 
     private static async Task<int> Put(Session session)
     {
         var stored = new ListContractsResponse();
         var exit = ExitCode.Done;
-        foreach (var file in FileSet.Of(session.Value(Files)!))
+        foreach (var file in FileSet.Of(session.Value(Files)!, session.Value(SharedOptions.Recursive)))
         {
             try
             {
@@ -42,7 +42,7 @@ internal static class ContractPut
 
     private static async Task<Contract> PutOne(Session session, string file)
     {
-        var dryRun = session.Value(CommonOptions.DryRun);
+        var dryRun = session.Value(SharedOptions.DryRun);
         return await session.Catalog.PutContractAsync(new PutContractRequest
         {
             Tenant = session.Target.Tenant ?? "", Format = FormatOf(file), Content = Encoding.UTF8.GetString(FileSet.Read(file)),
@@ -52,7 +52,7 @@ internal static class ContractPut
 
     private static void Print(Session session, IEnumerable<Contract> contracts)
     {
-        var how = session.Value(CommonOptions.DryRun) ? "can be stored (dry run)" : "stored";
+        var how = session.Value(SharedOptions.DryRun) ? "can be stored (dry run)" : "stored";
         foreach (var contract in contracts)
             session.World.Out.WriteLine($"{ContractName.Of(contract)} {how}: {contract.Status}, {contract.Digest}");
     }

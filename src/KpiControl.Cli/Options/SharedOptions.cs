@@ -6,7 +6,7 @@ using KpiControl.Cli.Output;
 namespace KpiControl.Cli.Options;
 
 /// <summary>Options that several commands share: the same name means the same thing everywhere.</summary>
-internal static class CommonOptions
+internal static class SharedOptions
 {
     public static readonly Option<string?> Server = new("--server")
     { Description = "The control plane's address; plain http on loopback only [KPICTL_SERVER]", HelpName = "URL" };
@@ -32,12 +32,14 @@ internal static class CommonOptions
     public static readonly Option<bool> DryRun = new("--dry-run")
     { Description = "Check and authorise as the real call would, and change nothing" };
 
+    public static readonly Option<bool> Recursive = new("--recursive", "-R") { Description = "The directories within the directories, too" };
+
     public static readonly Option<bool> Yes = new("--yes", "-y") { Description = "Do not ask" };
 
     public static readonly Option<string?> BusinessDate = new("--business-date", "-d")
     { Description = "ISO 8601 date", HelpName = "DATE", CustomParser = Times.DateOption };
 
-    static CommonOptions()
+    static SharedOptions()
     {
         Environment.AcceptOnlyFromAmong("dev", "stg", "prod");
         Output.AcceptOnlyFromAmong("table", "wide", "json", "yaml", "name");
