@@ -1,10 +1,77 @@
+using System.Net.Http.Headers;
+using System.Text;
 using KpiControl.Agent.Connections;
+using KpiControl.Agent.Executors.Calls;
 using KpiControl.Agent.Secrets;
+using KpiControl.Jobs.Runs;
 
 namespace KpiControl.Agent.Executors.Http;
 
-internal sealed class HttpExecutor(Connection connection, IReadOnlyList<ISecretResolver> resolvers, TimeProvider time) : IExecutor
+/// <summary>Makes the KPI Call of a KPI service, which computes and publishes by itself.</summary>
+internal sealed class HttpExecutor(Connection connection, IReadOnlyList<ISecretResolver> resolvers, TimeProvider time) : IExecutor, IAsyncDisposable
 {
-    public Task<Outcome> ExecuteAsync(LeasedCall lease, CancellationToken gentle, CancellationToken force) =>
-        throw new NotImplementedException(connection.ConnId + resolvers.Count + time);
+    private readonly HttpClient client = KpiServiceClient.Make(connection, time);
+    private readonly Uri address = new(connection.Endpoint.TrimEnd('/') + "/calls/execute");
+
+    public Task<Outcome> ExecuteAsync(LeasedCall lease, CancellationToken gentle, CancellationToken force)
+    {
+        var record = new AttemptRecord("http", new AttemptSecrets(resolvers), time) { ReportPoints = connection.ReportPoints };
+        return AttemptDeadline.RunAsync(lease, record, time, token => AttemptAsync(lease, record, token), gentle, force).WaitAsync(force);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        client.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private async Task<Outcome> AttemptAsync(LeasedCall lease, AttemptRecord record, CancellationToken token)
+    {
+        if (KpiCall.Parse(lease.Lease.CallJson) is not { } call)
+            return record.Failed(Failure.Mismatch("the KPI Call does not have the shape that this agent knows"));
+        var bearer = connection.Credential is { } reference ? await record.Secrets.ResolveAsync(reference, token) : SecretLookup.Missing("");
+        if (bearer is { Value: null, Problem.Length: > 0 })
+            return record.Failed(new Failure(RunErrors.Unauthenticated, $"connection {connection.ConnId}: {bearer.Problem}"));
+        try
+        {
+            using var request = Request(lease, bearer.Value);
+            using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token);
+            if (await ReadBoundedAsync(response, token) is not { } body)
+                return record.Failed(Failure.Mismatch($"the KPI service's answer is larger than {connection.MaxResponseBytes} bytes"));
+            var failure = response.IsSuccessStatusCode ? KpiAnswer.Read(body, call, lease, record) : KpiServiceErrors.Of(response, body, time);
+            return failure is null ? record.Ended(record.Warnings.Count == 0 ? RunStatus.Success : RunStatus.Partial) : record.Failed(failure);
+        }
+        catch (HttpRequestException error) when (!token.IsCancellationRequested)
+        {
+            return record.Failed(KpiServiceErrors.OfTransport(error));
+        }
+    }
+
+    private HttpRequestMessage Request(LeasedCall lease, string? bearer)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, address) { Content = new StringContent(lease.Lease.CallJson, Encoding.UTF8, "application/json") };
+        if (bearer is not null)
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", bearer);
+        request.Headers.Add("X-Tenant-Id", lease.Lease.Tenant);
+        request.Headers.Add("X-Idempotency-Key", $"{lease.Lease.BindingId}/{lease.Lease.SlotKey}");
+        request.Headers.Add("X-Fence", FormattableString.Invariant($"{lease.Lease.Fence.Epoch}.{lease.Lease.Fence.Number}"));
+        if (lease.Lease.Traceparent.Length > 0)
+            request.Headers.Add("traceparent", lease.Lease.Traceparent);
+        return request;
+    }
+
+    // Null: it never stops, or is larger than anybody asked for.
+    private async Task<byte[]?> ReadBoundedAsync(HttpResponseMessage response, CancellationToken token)
+    {
+        await using var stream = await response.Content.ReadAsStreamAsync(token);
+        using var body = new MemoryStream();
+        var buffer = new byte[64 * 1024];
+        for (int read; (read = await stream.ReadAsync(buffer, token)) > 0;)
+        {
+            if (body.Length + read > connection.MaxResponseBytes)
+                return null;
+            body.Write(buffer, 0, read);
+        }
+        return body.ToArray();
+    }
 }

@@ -1,0 +1,90 @@
+using System.Globalization;
+using System.Text.Json;
+using Google.Protobuf.WellKnownTypes;
+using KpiControl.Agent.Executors.Calls;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Agent.Executors.Http;
+
+/// <summary>Reads a KPI service's answer into the attempt's record, and holds it to what was asked.</summary>
+internal static class KpiAnswer
+{
+    private const int MostWarnings = 20;
+
+    /// <returns>Null where the answer is what was asked for.</returns>
+    public static Failure? Read(byte[] body, KpiCall call, LeasedCall lease, AttemptRecord record)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = 32 });
+            var root = json.RootElement;
+            if (Mismatch(root, call) is { } problem)
+                return Failure.Mismatch(problem);
+            var metric = MetricOf(lease.ContractJson);
+            record.Points = [.. root.GetProperty("data").EnumerateArray().Select(row => Point(row, call, metric))];
+            record.OutputRows = record.Points.Count;
+            ReadLineage(root, record.Lineage);
+            if (root.TryGetProperty("meta", out var meta) && meta.TryGetProperty("warnings", out var warnings))
+                record.Warnings.AddRange(warnings.EnumerateArray().Take(MostWarnings).Select(one => one.GetString() ?? ""));
+            return null;
+        }
+        // An answer of another shape: a member that is missing, or of another kind.
+        catch (Exception error) when (error is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            return Failure.Mismatch("the KPI service's answer does not have the shape of a KPI Call's response");
+        }
+    }
+
+    private static string? Mismatch(JsonElement root, KpiCall call)
+    {
+        var version = root.GetProperty("contract_version").GetString();
+        if (version != call.ContractVersion)
+            return $"the KPI service answered with contract version {version}, and {call.ContractVersion} was called";
+        if (root.GetProperty("kpi_id").GetString() != call.KpiId)
+            return "the KPI service answered with another KPI";
+        if (root.TryGetProperty("scd_view", out var view) && view.GetString() != call.ScdView)
+            return "the KPI service answered with another scd_view";
+        var applied = root.TryGetProperty("applied_extensions", out var names) ? names.EnumerateArray().Select(name => name.GetString()).ToHashSet() : [];
+        return call.Extensions.Values.SelectMany(one => one).FirstOrDefault(name => !applied.Contains(name)) is { } left
+            ? $"the KPI service did not apply the extension {left}" : null;
+    }
+
+    private static DataPoint Point(JsonElement row, KpiCall call, string metric)
+    {
+        var point = new DataPoint { Period = row.GetProperty("period").GetString(), Metric = metric };
+        foreach (var name in call.Dimensions)
+            point.Dimensions[name] = row.GetProperty(name).ToString();
+        if (row.GetProperty("value") is { ValueKind: not JsonValueKind.Null } value)
+            point.Value = value.GetDouble();
+        foreach (var other in row.EnumerateObject().Where(one => one.Name is not ("period" or "value") && !call.Dimensions.Contains(one.Name)))
+            point.Extensions[other.Name] = other.Value.ValueKind switch
+            {
+                JsonValueKind.Null => Value.ForNull(),
+                JsonValueKind.Number => Value.ForNumber(other.Value.GetDouble()),
+                _ => Value.ForString(other.Value.ToString()),
+            };
+        return point;
+    }
+
+    private static void ReadLineage(JsonElement root, Lineage lineage)
+    {
+        lineage.UpstreamRunId = root.TryGetProperty("run_id", out var run) ? run.ToString() : "";
+        if (!root.TryGetProperty("lineage", out var read))
+            return;
+        lineage.SqlHash = Text(read, "sql_hash");
+        foreach (var source in read.GetProperty("sources").EnumerateArray())
+            lineage.Sources.Add(Text(source, "type") == "kpi"
+                ? new LineageSource { Type = "kpi", Name = Text(source, "kpi_id"), Version = Text(source, "contract_version") }
+                : new LineageSource { Type = "gdp", Name = Text(source, "table"), Version = Text(source, "version") });
+    }
+
+    // The response's `value` has no name: it is the contract's first metric.
+    private static string MetricOf(string contractJson)
+    {
+        using var contract = JsonDocument.Parse(contractJson);
+        return contract.RootElement.GetProperty("payload").GetProperty("metrics")[0].GetProperty("name").GetString() ?? "value";
+    }
+
+    private static string Text(JsonElement owner, string name) =>
+        owner.TryGetProperty(name, out var value) ? value.ValueKind == JsonValueKind.String ? value.GetString()! : value.ToString().ToString(CultureInfo.InvariantCulture) : "";
+}
