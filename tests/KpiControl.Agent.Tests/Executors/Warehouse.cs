@@ -18,6 +18,12 @@ internal sealed class Warehouse : IAsyncDisposable
         (Query, this.drop) = (query, drop);
     }
 
+    /// <summary>PostgreSQL's; null for DuckDB.</summary>
+    public string? Password { get; private init; }
+
+    /// <summary>Takes changed files in; DuckDB's views read them anyway.</summary>
+    public Func<string, Task> ReloadAsync { get; private init; } = _ => Task.CompletedTask;
+
     public IExecutor Executor => registry.For("default")!;
 
     /// <summary>Runs a statement beside the executor and returns its rows.</summary>
@@ -59,7 +65,15 @@ internal sealed class Warehouse : IAsyncDisposable
                     rows.Add([.. Enumerable.Range(0, reader.FieldCount).Select(index => reader.IsDBNull(index) ? null : reader.GetValue(index))]);
                 return rows;
             },
-            database.DisposeAsync);
+            database.DisposeAsync)
+        {
+            Password = parts.Password,
+            ReloadAsync = async changed =>
+            {
+                await using var connection = await database.OpenAsync();
+                await LoadAsync(connection, changed);
+            },
+        };
     }
 
     private static async Task LoadAsync(NpgsqlConnection connection, string data)
