@@ -58,7 +58,7 @@ internal static class CursorStore
     public static async Task<CursorRow> LockAsync(RequestTransaction tx, long bindingId) =>
         await tx.FindAsync<CursorRow>(Lock, new { bindingId }) ?? throw new InvalidOperationException($"Binding {bindingId} has no runtime row.");
 
-    // The slot that was last queued is one of the schedule that was in force; a lane below zero is not scanned.
+    // A lane below zero is not scanned: a paused or inactive binding keeps its cursor and starts nothing.
     private const string Put = """
         UPDATE kpi_job_runtime SET revision = @revision, active = @active, next_run_at = @nextRunAt,
                lane = CASE WHEN @active AND (paused_until IS NULL OR paused_until <= now()) THEN @lane::smallint ELSE -@lane::smallint END
