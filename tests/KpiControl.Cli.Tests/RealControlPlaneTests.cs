@@ -1,0 +1,88 @@
+using System.Text.Json;
+using KpiControl.Cli.Tests.Support;
+using KpiControl.Testing;
+
+namespace KpiControl.Cli.Tests;
+
+/// <summary>The commands against the real control plane on a real database: what a scripted one only claims.</summary>
+public sealed class RealControlPlaneTests : IAsyncLifetime
+{
+    private readonly CommandLine kpictl = new();
+    private TestDatabase database = null!;
+    private TestIssuer issuer = null!;
+    private ControlHost host = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        var token = TestContext.Current.CancellationToken;
+        database = await PostgresFixture.CreateDatabaseAsync(token);
+        issuer = await TestIssuer.StartAsync(token);
+        host = await ControlHost.StartAsync(database, issuer);
+        kpictl.With("KPI_GRPC", new Uri(host.GrpcUrl).Authority).With("KPI_TOKEN", issuer.Token());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await host.DisposeAsync();
+        await issuer.DisposeAsync();
+        await database.DisposeAsync();
+        kpictl.Dispose();
+    }
+
+    [Fact]
+    public async Task From_contract_to_a_waiting_run_and_back()
+    {
+        var job = Repository.File("samples", "jobs", "dso_daily.yaml");
+        await Done("contracts", "put", "-f", Repository.File("samples", "contracts", "cfo-ef-02.yaml"));
+        Assert.Matches("(?m)^acme/dev/dso_daily +created \\(dry run\\)", await Done("apply", "-f", job, "--dry-run"));
+        Assert.Contains("no jobs in acme", (await kpictl.Run("get")).Error, StringComparison.Ordinal);
+
+        Assert.Matches("(?m)^acme/dev/dso_daily +created +eu ", await Done("apply", "-f", job));
+        Assert.Matches("(?m)^acme/dev/dso_daily +unchanged ", await Done("apply", "-f", job));
+        var changed = kpictl.File("changed.yaml", (await File.ReadAllTextAsync(job, TestContext.Current.CancellationToken)).Replace("0 2 * * *", "0 3 * * *", StringComparison.Ordinal));
+        Assert.Matches("(?m)^acme/dev/dso_daily +rebound ", await Done("apply", "-f", changed));
+
+        using var json = JsonDocument.Parse(await Done("get", "dso_daily", "-o", "json"));
+        Assert.Equal("0 3 * * *", json.RootElement.GetProperty("schedule_cron").GetString());
+        Assert.Equal((await Done("hash", changed)).Trim(), json.RootElement.GetProperty("content_hash").GetString());
+        Assert.Equal(await File.ReadAllTextAsync(changed, TestContext.Current.CancellationToken), await Done("get", "dso_daily", "--artifact"));
+
+        Assert.Contains(" paused until 20", await Done("pause", "dso_daily", "--until", "2h", "--reason", "a test"), StringComparison.Ordinal);
+        Assert.Matches("(?m)^state +paused, paused until .*, because: a test$", await Done("describe", "dso_daily"));
+        Assert.Contains(" resumed, next run ", await Done("resume", "dso_daily"), StringComparison.Ordinal);
+
+        Assert.Contains(" triggered for 2026-01-01: ", await Done("trigger", "dso_daily", "--business-date", "2026-01-01"), StringComparison.Ordinal);
+        Assert.NotEmpty(await Done("explain", "dso_daily"));
+        Assert.Matches("(?m)^20.* 03:00:00Z ", await Done("preview", "dso_daily", "-n", "1"));
+        Assert.Contains(" published: ", await Done("signal", "erp_eod_sync", "--business-date", "2026-01-01"), StringComparison.Ordinal);
+        Assert.Matches("(?m)^signal +erp_eod_sync +dev ", await Done("signal", "list"));
+        Assert.Contains("cancelled", await Done("cancel", "dso_daily", "--yes"), StringComparison.Ordinal);
+        Assert.Matches("(?m) 2026-01-01 +cancelled +manual ", await Done("history", "dso_daily"));
+    }
+
+    [Fact]
+    public async Task Mistakes_are_said_where_they_are()
+    {
+        var bad = kpictl.File("bad.yaml", OfflineTests.Artifact.Replace("timezone: UTC", "timezone: Mars/Olympus", StringComparison.Ordinal));
+
+        var refused = await kpictl.Run("apply", "-f", bad);
+        var absent = await kpictl.Run("get", "nothing_here");
+        var forged = await kpictl.With("KPI_TOKEN", issuer.Token(new Dictionary<string, object> { ["sub"] = "a" }, TimeSpan.FromHours(-1))).Run("get");
+
+        Assert.Equal((1, 1, 4), (refused.Exit, absent.Exit, forged.Exit));
+        Assert.Contains($"{bad}:8:", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("acme/dev/nothing_here was not found", absent.Error, StringComparison.Ordinal);
+        Assert.Contains("the token (KPI_TOKEN) expired", forged.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Version_names_the_control_planes_build() =>
+        Assert.Matches(@"(?m)^server 0\.\d+\.\d+", await Done("version"));
+
+    private async Task<string> Done(params string[] args)
+    {
+        var result = await kpictl.Run(args);
+        Assert.True(result.Exit == 0, $"kpictl {string.Join(' ', args)}: {result.Error}");
+        return result.Out;
+    }
+}
