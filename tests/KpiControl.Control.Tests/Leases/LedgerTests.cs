@@ -1,0 +1,128 @@
+using KpiControl.Protocol.V1;
+using KpiControl.Testing;
+
+namespace KpiControl.Control.Tests.Leases;
+
+/// <summary>Every slot that was in force has exactly one disposition, whatever happened meanwhile.</summary>
+public sealed class LedgerTests
+{
+    private const string AnHourAgo = "date_trunc('minute', now()) - interval '60 minutes'";
+
+    [Fact]
+    public async Task After_an_outage_the_latest_slot_runs_and_the_others_are_superseded()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("minutely"), AnHourAgo);
+        await using var agent = await world.AgentAsync();
+        using var alive = new PeriodicHeartbeat(agent);
+
+        await agent.FinishAsync(TestAgent.Success(await agent.LeaseAsync()));
+
+        var rows = await world.HistoryAsync(binding);
+        Assert.Equal(["skipped(superseded)", "success"], rows);
+        Assert.True(await world.OneAsync<int>("SELECT slot_count FROM kpi_job_history WHERE status = 'skipped'") >= 59);
+        await AssertLedgerAsync(world, binding);
+    }
+
+    [Fact]
+    public async Task Without_catchup_missed_slots_are_recorded_and_do_not_run()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("two_hourly", "0 */2 * * *", "  catchup: none"), "date_trunc('hour', now()) - interval '48 hours' - make_interval(hours => (extract(hour FROM now() AT TIME ZONE 'UTC')::int % 2))");
+        await using var agent = await world.AgentAsync();
+        using var alive = new PeriodicHeartbeat(agent);
+
+        await world.UntilAsync("SELECT count(*) > 0 FROM kpi_job_history WHERE status = 'skipped'");
+
+        Assert.Equal("missed_window", await world.OneAsync<string>("SELECT reason FROM kpi_job_history WHERE status = 'skipped'"));
+        await AssertLedgerAsync(world, binding);
+    }
+
+    [Fact]
+    public async Task With_catchup_all_each_slot_runs_once_oldest_first()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("minutely", schedule: "  catchup: all"), "date_trunc('minute', now()) - interval '5 minutes'");
+        await using var agent = await world.AgentAsync(credit: 1);
+        using var alive = new PeriodicHeartbeat(agent);
+
+        for (var i = 1; i <= 5; i++)
+        {
+            await agent.FinishAsync(TestAgent.Success(await agent.LeaseAsync(i)));
+            await agent.CreditAsync(1);
+        }
+
+        var slots = agent.Leases.Take(5).Select(l => l.ScheduledFor.ToDateTimeOffset()).ToList();
+        Assert.Equal(slots.Order(), slots);
+        Assert.Equal(Enumerable.Repeat(TimeSpan.FromMinutes(1), 4), slots.Zip(slots.Skip(1), (a, b) => b - a));
+        await AssertLedgerAsync(world, binding);
+    }
+
+    [Fact]
+    public async Task One_overlapping_slot_queues_where_the_job_says_so()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("secondly", "* * * * * *", "  overlap: queue_one"), "date_trunc('second', now())");
+        await using var agent = await world.AgentAsync();
+        using var alive = new PeriodicHeartbeat(agent);
+        var running = await agent.LeaseAsync();
+
+        // The slots that follow while it runs: the first queues, every further one is one too many.
+        await world.UntilAsync("SELECT count(*) > 1 FROM kpi_job_history WHERE reason = 'overlap'");
+        var queued = await world.OneAsync<DateTimeOffset>("SELECT scheduled_for FROM kpi_occurrence WHERE binding_id = @binding", new { binding });
+        await world.ExecuteAsync("UPDATE kpi_job_runtime SET next_run_at = 'infinity'");
+        await agent.CreditAsync(1);
+        await agent.FinishAsync(TestAgent.Success(running));
+
+        Assert.Equal(queued, (await agent.LeaseAsync(2)).ScheduledFor.ToDateTimeOffset());
+    }
+
+    [Fact]
+    public async Task A_paused_binding_starts_nothing_and_keeps_its_cursor()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var (paused, other) = (await world.Seed.BindAsync(BindingSeed.Job("paused"), "now() + interval '1 day'"), await world.Seed.BindAsync(BindingSeed.Job("other"), "now() + interval '1 day'"));
+        // Paused, and still in the lane: as a scan sees it that read the row just before the pause.
+        await world.ExecuteAsync("UPDATE kpi_job_runtime SET next_run_at = date_trunc('minute', now()), paused_until = CASE WHEN binding_id = @paused THEN 'infinity'::timestamptz END", new { paused });
+        await world.ExecuteAsync("SELECT pg_notify('kpi', 'lane ' || lane) FROM kpi_lane");
+        await using var agent = await world.AgentAsync(credit: 5);
+
+        Assert.Equal(other, (await agent.LeaseAsync()).BindingId);
+
+        Assert.Single(agent.Leases);
+        Assert.True(await world.OneAsync<bool>("SELECT occ_state IS NULL AND next_run_at <= now() FROM kpi_job_runtime WHERE binding_id = @paused", new { paused }));
+    }
+
+    [Fact]
+    public async Task What_waits_too_long_for_its_data_is_skipped_as_not_ready()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *", more: "dependencies: { gdp: [GDP_Receivables, GDP_Sales], wait_timeout: 1s }"), "date_trunc('hour', now())");
+        await using var agent = await world.AgentAsync();
+        using var alive = new PeriodicHeartbeat(agent);
+
+        await world.UntilAsync("SELECT count(*) = 1 FROM kpi_job_history");
+
+        Assert.Equal(["skipped(not_ready)"], await world.HistoryAsync(binding));
+        Assert.Empty(agent.Leases);
+        await AssertLedgerAsync(world, binding);
+    }
+
+    // What was in force: every slot of the revision's schedule from its first to the cursor. Minutes and hours here divide
+    // evenly, so the pure evaluation is a division.
+    private static async Task AssertLedgerAsync(LeaseWorld world, long binding)
+    {
+        var gap = await world.OneAsync<long>(
+            """
+            WITH r AS (SELECT r.binding_id, r.first_slot_after, rt.next_run_at,
+                              CASE r.schedule_cron WHEN '* * * * *' THEN interval '1 minute' WHEN '0 * * * *' THEN interval '1 hour' ELSE interval '2 hours' END AS step
+                         FROM kpi_binding_revision r JOIN kpi_job_runtime rt USING (binding_id) WHERE binding_id = @binding)
+            SELECT round(extract(epoch FROM next_run_at - (first_slot_after + interval '1 microsecond')) / extract(epoch FROM step))::bigint
+                   - coalesce((SELECT sum(h.slot_count) FROM kpi_job_history h WHERE h.binding_id = r.binding_id AND h.final AND h.trigger_kind = 'schedule'), 0)
+                   - coalesce((SELECT sum(round(extract(epoch FROM o.last_slot - o.scheduled_for) / extract(epoch FROM step)) + 1) FROM kpi_open_occurrence o WHERE o.binding_id = r.binding_id AND o.kind = 0), 0)
+              FROM r
+            """, new { binding });
+        Assert.Equal(0, gap);
+        Assert.Equal(0, await world.OneAsync<int>("SELECT count(*) FROM (SELECT 1 FROM kpi_job_history WHERE final GROUP BY binding_id, scheduled_for, trigger_kind HAVING count(*) > 1) twice"));
+    }
+}
