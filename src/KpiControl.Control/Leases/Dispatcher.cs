@@ -17,6 +17,13 @@ internal sealed partial class Dispatcher(SessionStore sessions, RegionWork work,
             dispatcher.CreditArrived();
     }
 
+    /// <summary>A session opened that may be able to run what was left: of a tenant or with a connection that nobody had.</summary>
+    public void SessionOpened(string region)
+    {
+        if (_regions.TryGetValue(region, out var dispatcher))
+            dispatcher.LookEverywhere();
+    }
+
     public void CursorMovedBack(short lane) => Tell(lane, d => d.CursorMovedBack(lane));
 
     public void Queued(short lane) => Tell(lane, d => d.Queued(lane));

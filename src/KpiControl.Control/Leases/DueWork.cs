@@ -29,6 +29,10 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
         }
         if (takes.Count == 0)
             return false;
+        // The cursors that are about to move come due again; whoever moves them, this node looks then.
+        foreach (var take in takes)
+            if (take.NextCursor is { } next && next < view.NextDue)
+                view.NextDue = next;
         takes.Sort((a, b) => a.Plan.BindingId.CompareTo(b.Plan.BindingId));
         var taken = await store.TakeAsync(takes, await node.RegisteredAsync(token), token);
         await FollowUpAsync(view, takes, taken, agents, token);

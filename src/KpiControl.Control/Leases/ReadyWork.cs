@@ -10,8 +10,9 @@ internal sealed class ReadyWork(ReadyStore store, PlanCache plans, LeaseSender s
     {
         if (!view.TakeReadyDirty() && clock.Now < view.NextReady)
             return false;
-        var tenants = agents.Where(a => a.Credit > 0).SelectMany(a => a.Opening.Tenants).Distinct().ToArray();
-        if (tenants.Length == 0)
+        // Of all that are connected, with or without credit: what is left for lack of credit must be known to be left.
+        var tenants = agents.SelectMany(a => a.Opening.Tenants).Distinct().ToArray();
+        if (!agents.Any(a => a.Credit > 0))
         {
             view.LeftWork = true;
             view.NextReady = DateTimeOffset.MaxValue;

@@ -9,7 +9,7 @@ namespace KpiControl.Control.Leases;
 
 /// <summary>Hello and Welcome: who is there, whether they may, and which of what they hold is still theirs.</summary>
 internal sealed partial class StreamOpening(
-    SessionStore store, SessionRegistry sessions, Reclaimer reclaimer, NodeLease node, IOptions<LeaseOptions> options, TimeProvider time, ILogger<StreamOpening> logger)
+    SessionStore store, SessionRegistry sessions, Reclaimer reclaimer, Dispatcher dispatcher, NodeLease node, IOptions<LeaseOptions> options, TimeProvider time, ILogger<StreamOpening> logger)
 {
     public const int ProtocolVersion = 1;
     private const int MostSlots = 10_000;
@@ -35,6 +35,7 @@ internal sealed partial class StreamOpening(
         sessions.Add(session);
         if (id.Generation > 1)
             reclaimer.Resumed(id, [.. held.Select(h => h.Attempt)]);
+        dispatcher.SessionOpened(request.Region);
         Log.Opened(logger, request.Agent, id.SessionId, id.Generation, request.Region, request.Build);
         return session;
     }

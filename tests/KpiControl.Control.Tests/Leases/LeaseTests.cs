@@ -167,6 +167,7 @@ public sealed class LeaseTests
         Assert.Empty(elsewhere.Leases);
         Assert.Empty(stranger.Leases);
         await using var agent = await world.AgentAsync();
+        using var heard = new PeriodicHeartbeat(agent);
         var lease = await agent.LeaseAsync();
         var theft = TestAgent.Success(lease);
         Assert.Equal(Outcome.Refused, (await stranger.FinishAsync(theft)).Outcome);
