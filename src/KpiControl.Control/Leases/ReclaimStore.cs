@@ -12,12 +12,12 @@ internal sealed class ReclaimStore(Databases databases)
         """
         WITH pass AS (
           UPDATE kpi_cluster SET reclaimer_passed_at = now(),
-            amnesty_until = CASE WHEN now() - reclaimer_passed_at > @ttl / 2 THEN now() + @ttl ELSE amnesty_until END
+            amnesty_until = CASE WHEN now() - reclaimer_passed_at > @ttl::interval / 2 THEN now() + @ttl::interval ELSE amnesty_until END
           RETURNING amnesty_until
         ), ended AS (
           UPDATE kpi_session s SET ended_at = now(), end_reason = 'node_lost' FROM kpi_node n, pass
            WHERE n.node_id = s.node_id AND s.ended_at IS NULL AND pass.amnesty_until <= now()
-             AND (n.expires_at + @grace < now() OR (n.generation > s.node_generation AND n.started_at + @ttl + @grace < now()))
+             AND (n.expires_at + @grace::interval < now() OR (n.generation > s.node_generation AND n.started_at + @ttl::interval + @grace::interval < now()))
           RETURNING s.session_id
         )
         SELECT (SELECT amnesty_until > now() FROM pass) AS amnesty, (SELECT count(*) FROM ended)::int AS ended,
