@@ -77,7 +77,7 @@ internal sealed class CompletionRecorder(CompletionStore store, PlanCache plans,
             var report = byReport[standing.Report];
             var ack = Judge(standing, report);
             answers.Add((report, ack));
-            if (standing.Tenant is not null && ack.Outcome is (FinishedAck.Types.Outcome.Stale or FinishedAck.Types.Outcome.Refused))
+            if (Concerns(standing) && ack.Outcome is (FinishedAck.Types.Outcome.Stale or FinishedAck.Types.Outcome.Refused))
                 kept.Add((standing, ack.Outcome == FinishedAck.Types.Outcome.Stale ? "stale_fence" : "refused", report.KeptDocument(ack.Detail)));
         }
         // Evidence before the answer: an agent that is told to forget must be able to.
@@ -89,17 +89,20 @@ internal sealed class CompletionRecorder(CompletionStore store, PlanCache plans,
     private static FinishedAck Judge(Standing standing, Report report)
     {
         var ack = new FinishedAck { AttemptId = report.Finished.AttemptId };
-        (ack.Outcome, ack.Detail) = (standing.RecordedDigest, standing.Tenant) switch
+        (ack.Outcome, ack.Detail) = (standing.RecordedDigest, Concerns(standing)) switch
         {
-            (_, null) => (FinishedAck.Types.Outcome.Refused, "No such attempt."),
+            (_, false) => (FinishedAck.Types.Outcome.Refused, "No such attempt."),
             ({ } digest, _) when digest.AsSpan().SequenceEqual(report.Digest) => (FinishedAck.Types.Outcome.AlreadyRecorded, ""),
             ({ }, _) => (FinishedAck.Types.Outcome.Refused, "The attempt was reported before with another content."),
             _ => (FinishedAck.Types.Outcome.Stale, "The occurrence has moved on: the lease was lost, cancelled or taken by another attempt."),
         };
-        if (standing.Tenant is not null && standing.FenceNumber > 0)
+        if (Concerns(standing) && standing.FenceNumber > 0)
             ack.CurrentFence = new Fence { Epoch = standing.FenceEpoch, Number = standing.FenceNumber };
         return ack;
     }
+
+    // Another tenant's or region's work: answered as if it were not there.
+    private static bool Concerns(Standing standing) => standing.Tenant is not null && standing.Report.FenceNumber > 0;
 
     private static void Answer(List<(Report Report, FinishedAck Ack)> answers)
     {

@@ -36,7 +36,7 @@ internal sealed class ReclaimStore(Databases databases)
     private const string ReclaimSql =
         """
         WITH owed AS MATERIALIZED (
-          SELECT session_id FROM kpi_session WHERE ended_at IS NOT NULL AND reclaimed_at IS NULL AND NOT session_id = ANY (@except) ORDER BY session_id FOR UPDATE SKIP LOCKED
+          SELECT session_id FROM kpi_session WHERE ended_at IS NOT NULL AND reclaimed_at IS NULL ORDER BY session_id FOR UPDATE SKIP LOCKED
         ), leased AS MATERIALIZED (
           SELECT rt.binding_id FROM kpi_job_runtime rt WHERE rt.occ_state = 'L' AND rt.session_id IN (SELECT session_id FROM owed)
            ORDER BY rt.binding_id FOR NO KEY UPDATE
@@ -58,7 +58,7 @@ internal sealed class ReclaimStore(Databases databases)
     public async Task<IReadOnlyList<short>> ReclaimAsync(CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
-        return (await connection.QueryAsync<short>(new CommandDefinition(ReclaimSql, new { except = Array.Empty<long>() }, cancellationToken: token))).AsList();
+        return (await connection.QueryAsync<short>(new CommandDefinition(ReclaimSql, cancellationToken: token))).AsList();
     }
 
     // Leases that were granted to a session's earlier stream and never reached the agent, or that it returns unrun.

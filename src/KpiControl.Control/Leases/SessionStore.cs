@@ -10,7 +10,7 @@ internal sealed class SessionStore(Databases databases)
 {
     private const string RegisterNodeSql =
         """
-        INSERT INTO kpi_node (name, generation, expires_at) VALUES (@name, 1, now() + @ttl)
+        INSERT INTO kpi_node (name, generation, expires_at) VALUES (@name, 1, now() + @ttl::interval)
         ON CONFLICT (name) DO UPDATE SET generation = kpi_node.generation + 1, started_at = now(), expires_at = excluded.expires_at
         RETURNING node_id, generation
         """;
@@ -22,7 +22,7 @@ internal sealed class SessionStore(Databases databases)
         return new NodeRef(row.NodeId, row.Generation);
     }
 
-    private const string ExtendNodeSql = "UPDATE kpi_node SET expires_at = now() + @ttl WHERE node_id = @NodeId AND generation = @Generation";
+    private const string ExtendNodeSql = "UPDATE kpi_node SET expires_at = now() + @ttl::interval WHERE node_id = @NodeId AND generation = @Generation";
 
     /// <summary>False: another process took this node's name.</summary>
     public async Task<bool> ExtendNodeAsync(NodeRef node, TimeSpan ttl, CancellationToken token)

@@ -63,7 +63,7 @@ public sealed class LedgerTests
     {
         await using var world = await LeaseWorld.StartAsync();
         var binding = await world.Seed.BindAsync(BindingSeed.Job("secondly", "* * * * * *", "  overlap: queue_one"), "date_trunc('second', now())");
-        await using var agent = await world.AgentAsync();
+        await using var agent = await world.AgentAsync(credit: 5);
         using var alive = new PeriodicHeartbeat(agent);
         var running = await agent.LeaseAsync();
 
@@ -71,7 +71,6 @@ public sealed class LedgerTests
         await world.UntilAsync("SELECT count(*) > 1 FROM kpi_job_history WHERE reason = 'overlap'");
         var queued = await world.OneAsync<DateTimeOffset>("SELECT scheduled_for FROM kpi_occurrence WHERE binding_id = @binding", new { binding });
         await world.ExecuteAsync("UPDATE kpi_job_runtime SET next_run_at = 'infinity'");
-        await agent.CreditAsync(1);
         await agent.FinishAsync(TestAgent.Success(running));
 
         Assert.Equal(queued, (await agent.LeaseAsync(2)).ScheduledFor.ToDateTimeOffset());
