@@ -69,11 +69,11 @@ public sealed class LedgerTests
 
         // The slots that follow while it runs: the first queues, every further one is one too many.
         await world.UntilAsync("SELECT count(*) > 1 FROM kpi_job_history WHERE reason = 'overlap'");
-        var queued = await world.OneAsync<DateTimeOffset>("SELECT scheduled_for FROM kpi_occurrence WHERE binding_id = @binding", new { binding });
+        var queued = await world.OneAsync<DateTime>("SELECT scheduled_for FROM kpi_occurrence WHERE binding_id = @binding", new { binding });
         await world.ExecuteAsync("UPDATE kpi_job_runtime SET next_run_at = 'infinity'");
         await agent.FinishAsync(TestAgent.Success(running));
 
-        Assert.Equal(queued, (await agent.LeaseAsync(2)).ScheduledFor.ToDateTimeOffset());
+        Assert.Equal(queued, (await agent.LeaseAsync(2)).ScheduledFor.ToDateTime());
     }
 
     [Fact]
