@@ -10,7 +10,7 @@ internal sealed partial class AgentExit : IDisposable
     private readonly CancellationTokenSource now = new();
     private readonly IHostApplicationLifetime lifetime;
     private readonly ILogger<AgentExit> log;
-    private readonly PosixSignalRegistration[] signals;
+    private PosixSignalRegistration[] signals = [];
     private readonly TimeProvider time;
     private readonly Lock gate = new();
     private long? firstAt;
@@ -18,8 +18,11 @@ internal sealed partial class AgentExit : IDisposable
     public AgentExit(IHostApplicationLifetime lifetime, TimeProvider time, ILogger<AgentExit> log)
     {
         (this.lifetime, this.time, this.log) = (lifetime, time, log);
-        signals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal), PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal)];
     }
+
+    /// <summary>Only in a process of its own: handlers are the process's.</summary>
+    public void ListenToSignals() =>
+        signals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal), PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal)];
 
     public int Code { get; private set; }
 

@@ -14,6 +14,7 @@ internal static class AgentHost
             host.Services.GetRequiredService<IStartupValidator>().Validate();
             host.Services.GetRequiredService<Outbox.Outbox>().Open();
             var exit = host.Services.GetRequiredService<AgentExit>();
+            exit.ListenToSignals();
             await host.RunAsync();
             return exit.Code;
         }

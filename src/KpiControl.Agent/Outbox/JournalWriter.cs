@@ -68,9 +68,10 @@ internal sealed partial class JournalWriter(Journal journal, OutboxIndex index, 
             SetWritable(true, "");
             return true;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        // A file-size limit (EFBIG) arrives as ArgumentOutOfRangeException.
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
         {
-            SetWritable(false, e.Message);
+            SetWritable(false, e.Message.ReplaceLineEndings(" "));
             return false;
         }
     }
