@@ -83,13 +83,16 @@ public sealed class LeaseStreamTests : IAsyncLifetime
     public async Task Leases_beyond_the_credit_wait_for_a_slot()
     {
         var gate = new TaskCompletionSource();
-        executor.Script = async (_, _, _) => { await gate.Task; return ScriptedExecutor.Success; };
+        using var entered = new SemaphoreSlim(0);
+        executor.Script = async (_, _, _) => { entered.Release(); await gate.Task; return ScriptedExecutor.Success; };
         var stream = await control.WelcomeAsync();
         await stream.CreditAsync();
         await stream.LeaseAsync([.. Enumerable.Range(0, 5).Select(_ => Leases.New())]);
         await stream.NextAsync(Message.Started);
         await stream.NextAsync(Message.Started);
         await agent.Lines.WaitForAsync("came without credit");
+        // Started is said before the executor is entered.
+        Assert.True(await entered.WaitAsync(TimeSpan.FromSeconds(10)) && await entered.WaitAsync(TimeSpan.FromSeconds(10)));
         Assert.Equal(2, executor.Calls.Count);
 
         gate.SetResult();
