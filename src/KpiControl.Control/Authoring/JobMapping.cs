@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
+using KpiControl.Control.Leases;
 using KpiControl.Control.Runs;
 using KpiControl.Protocol.V1;
 
@@ -32,7 +33,7 @@ internal static class JobMapping
         {
             SlotKey = new SlotKey(row.TriggerKind, row.ScheduledFor).ToString(), ScheduledFor = row.ScheduledFor.ToTimestamp(),
             WindowStart = row.WindowStart?.ToTimestamp(), BusinessDate = row.BusinessDate.ToString("O", CultureInfo.InvariantCulture),
-            State = row.State, Reason = OpenReasons.Word(row.Reason), TriggerKind = row.TriggerKind, TryNumber = row.RetryCount + 1,
+            State = row.State, Reason = Occurrences.ReasonWord(row.Reason), TriggerKind = row.TriggerKind, TryNumber = row.RetryCount + 1,
             AttemptId = row.AttemptId?.ToString() ?? "", Agent = row.Agent ?? "", RetryAt = row.OccRetryAt?.ToTimestamp(),
         };
         occurrence.Missing.AddRange(row.Missing);

@@ -13,7 +13,7 @@ internal sealed partial class SchemaGate(IOptions<DatabaseOptions> options, Data
         await using var connection = await databases.Scheduler.OpenConnectionAsync(cancellationToken);
         await using var command = new NpgsqlCommand(SchemaExists, connection);
         if (await command.ExecuteScalarAsync(cancellationToken) is not true)
-            throw new StartupException("The database has no KpiControl schema: set Database:Migrations to its owner's connection string once, or run 'kpi-control migrate'.");
+            throw new StartupException("The database has no KpiControl schema: set Database:Migrations to its owner's connection string once.");
         await using (var partitions = new NpgsqlCommand(MakePartitions, connection))
             await partitions.ExecuteNonQueryAsync(cancellationToken);
         Log.Ready(logger, connection.Database);

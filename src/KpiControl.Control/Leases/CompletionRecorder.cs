@@ -35,6 +35,8 @@ internal sealed class CompletionRecorder(CompletionStore store, PlanCache plans,
             var foreign = plan is not null && plan.Region != report.Session.Region;
             var disposition = plan is null || foreign ? null : await DispositionAsync(report, plan, attempt, token);
             var completion = report.ToCompletion(disposition, plan, plan is null ? null : attempt);
+            if (disposition?.Waits == true)
+                completion = completion with { Waits = true, RetryIn = plan!.Job.Retry.Initial, GivesUpAt = plan.GivesUpAt(attempt.ScheduledFor) };
             decided.Add((report, foreign ? completion with { FenceNumber = 0 } : completion));
         }
         return decided;
@@ -45,9 +47,7 @@ internal sealed class CompletionRecorder(CompletionStore store, PlanCache plans,
         var fallsBack = plan.Job.Run.OnRuleFail == "last_good" && report.Outcome.ErrorCode is { } code
             && RunErrors.Of(code).Handling == ErrorHandling.RetryThenLastGood && await store.HasLastGoodAsync(plan.BindingId, token);
         var jitter = RandomNumberGenerator.GetInt32(1 << 20) / (double)(1 << 20);
-        var disposition = Disposition.Of(report.Outcome, new RetryState(plan.Job.Retry, attempt.RetriesUsed, plan.Job.Run.OnRuleFail, fallsBack, jitter));
-        return disposition.Waits ? disposition with { Status = report.Finished.Status, RetryIn = plan.Job.Retry.Initial }
-            : disposition.Status is null ? disposition with { Status = report.Finished.Status } : disposition;
+        return Disposition.Of(report.Outcome, new RetryState(plan.Job.Retry, attempt.RetriesUsed, plan.Job.Run.OnRuleFail, fallsBack, jitter));
     }
 
     // What this node granted it remembers; a session that moved here reports attempts that are looked up.

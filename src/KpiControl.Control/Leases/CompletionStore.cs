@@ -13,16 +13,17 @@ internal sealed class CompletionStore(Databases databases)
         """
         WITH x AS (
           SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::uuid[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-                               $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::int[], $16::bytea[], $17::float8[], $18::text[], $19::text[])
+                               $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::int[], $16::bytea[], $17::float8[], $18::text[], $19::text[], $20::boolean[], $21::timestamptz[])
                  AS x(ord, binding_id, fence_n, fence_epoch, attempt_id, reporter, status, reason, category, code, message,
-                      started_at, finished_at, rows_processed, data_points, digest, retry_seconds, document, zone_version)
+                      started_at, finished_at, rows_processed, data_points, digest, retry_seconds, document, zone_version, waits, gives_up_at)
         ), u AS (
           UPDATE kpi_job_runtime rt SET
             occ_state = CASE WHEN x.retry_seconds IS NULL OR rt.occ_cancel THEN NULL ELSE 'R'::"char" END,
             session_id = NULL, generation = NULL, lease_deadline = NULL, attempt_id = NULL,
             occ_retry_at = CASE WHEN x.retry_seconds IS NOT NULL AND NOT rt.occ_cancel THEN now() + make_interval(secs => x.retry_seconds) END,
-            occ_reason = CASE WHEN x.retry_seconds IS NOT NULL AND NOT rt.occ_cancel THEN 2::int2 END,
-            retry_count = rt.retry_count + CASE WHEN x.retry_seconds IS NOT NULL AND NOT rt.occ_cancel THEN 1 ELSE 0 END,
+            occ_reason = CASE WHEN x.retry_seconds IS NOT NULL AND NOT rt.occ_cancel THEN CASE WHEN x.waits THEN 1 ELSE 2 END::int2 END,
+            occ_deadline = CASE WHEN x.waits THEN x.gives_up_at END,
+            retry_count = rt.retry_count + CASE WHEN x.retry_seconds IS NOT NULL AND NOT x.waits AND NOT rt.occ_cancel THEN 1 ELSE 0 END,
             last_run_at = CASE WHEN x.status IN ('cancelled', 'skipped') THEN rt.last_run_at ELSE now() END,
             last_status = CASE x.status WHEN 'success' THEN 'success' WHEN 'partial' THEN 'partial' WHEN 'failed' THEN 'failed' WHEN 'suppressed' THEN 'failed' ELSE rt.last_status END,
             last_error = CASE WHEN x.status IN ('success', 'cancelled', 'skipped') THEN NULL ELSE left(x.code || ': ' || x.message, 300) END,
@@ -31,7 +32,7 @@ internal sealed class CompletionStore(Databases databases)
           WHERE rt.binding_id = x.binding_id AND rt.occ_state IN ('L', 'R') AND rt.fence_n = x.fence_n AND rt.fence_epoch = x.fence_epoch AND rt.attempt_id = x.attempt_id
             AND EXISTS (SELECT FROM kpi_session_tenant st WHERE st.session_id = x.reporter AND st.tenant_id = rt.tenant_id)
           RETURNING x.*, rt.tenant_id, rt.occ_revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.occ_kind, rt.lane, rt.queued,
-            rt.occ_state IS NULL AS final, rt.occ_retry_at, rt.retry_count - CASE WHEN rt.occ_state IS NULL THEN 0 ELSE 1 END AS retry_seq
+            rt.occ_state IS NULL AS final, rt.occ_retry_at, rt.retry_count - CASE WHEN rt.occ_state IS NULL OR x.waits THEN 0 ELSE 1 END AS retry_seq
         ), h AS (
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, session_id, fence_epoch,
                                        started_at, finished_at, status, reason, error_category, error_code, error_message, rows_processed, data_points, lineage_ref, result_digest,
@@ -43,9 +44,9 @@ internal sealed class CompletionStore(Databases databases)
           INSERT INTO kpi_evidence (run_id, binding_id, tenant_id, attempt_id, kind, document)
           SELECT fence_n, binding_id, tenant_id, attempt_id, 'run', document::jsonb FROM u WHERE document IS NOT NULL
         ), again AS (
-          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at)
-          SELECT binding_id, abs(lane), tenant_id, 'R', occ_retry_at FROM u WHERE NOT final
-          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
+          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at, deadline)
+          SELECT binding_id, abs(lane), tenant_id, 'R', occ_retry_at, gives_up_at FROM u WHERE NOT final
+          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = excluded.deadline
         ), chained AS (
           INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(fence_n) FROM u HAVING count(*) > 0
         )
@@ -76,6 +77,8 @@ internal sealed class CompletionStore(Databases databases)
         command.Add(completions, NpgsqlDbType.Double, c => c.RetryIn?.TotalSeconds);
         command.Add(completions, NpgsqlDbType.Text, c => c.Document);
         command.Add(completions, NpgsqlDbType.Text, c => c.ZoneVersion);
+        command.Add(completions, NpgsqlDbType.Boolean, c => c.Waits);
+        command.Add(completions, NpgsqlDbType.TimestampTz, c => c.GivesUpAt?.UtcDateTime);
         var recorded = new List<RecordedCompletion>(completions.Count);
         await using var reader = await command.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
@@ -86,7 +89,7 @@ internal sealed class CompletionStore(Databases databases)
     // Look-ups for reports that arrive on a node which did not grant the lease: pinned by the fence in CompleteSql.
     private const string LookUpSql =
         """
-        SELECT x.ord, rt.binding_id, rt.occ_revision, rt.retry_count, rt.occ_business_date FROM unnest($1::int[], $2::bigint[], $3::uuid[]) AS x(ord, binding_id, attempt_id)
+        SELECT x.ord, rt.binding_id, rt.occ_revision, rt.retry_count, rt.occ_business_date, rt.occ_scheduled_for FROM unnest($1::int[], $2::bigint[], $3::uuid[]) AS x(ord, binding_id, attempt_id)
           JOIN kpi_job_runtime rt ON rt.binding_id = x.binding_id AND rt.attempt_id = x.attempt_id
         """;
 
@@ -100,7 +103,7 @@ internal sealed class CompletionStore(Databases databases)
         await using var reader = await command.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
             if (!reader.IsDBNull(2))
-                found[attempts[reader.GetInt32(0)].Attempt] = new HeldAttempt(reader.GetInt64(1), reader.GetInt32(2), reader.GetInt32(3), reader.GetFieldValue<DateOnly>(4));
+                found[attempts[reader.GetInt32(0)].Attempt] = new HeldAttempt(reader.GetInt64(1), reader.GetInt32(2), reader.GetInt32(3), reader.GetFieldValue<DateOnly>(4), reader.GetFieldValue<DateTimeOffset>(5));
         return found;
     }
 
@@ -168,7 +171,7 @@ internal sealed class CompletionStore(Databases databases)
 }
 
 /// <summary>What a node knows of an attempt it granted, or looks up of one it did not.</summary>
-internal readonly record struct HeldAttempt(long BindingId, int Revision, int RetriesUsed, DateOnly BusinessDate);
+internal readonly record struct HeldAttempt(long BindingId, int Revision, int RetriesUsed, DateOnly BusinessDate, DateTimeOffset ScheduledFor);
 
 /// <summary>A report, decided: the status that history gets, and whether another try follows.</summary>
 internal sealed record Completion
@@ -191,6 +194,9 @@ internal sealed record Completion
     public required byte[] Digest { get; init; }
     /// <summary>Null: this was the last try.</summary>
     public TimeSpan? RetryIn { get; init; }
+    /// <summary>A dependency was not ready: it waits again, burns no retry, and gives up at <see cref="GivesUpAt"/>.</summary>
+    public bool Waits { get; init; }
+    public DateTimeOffset? GivesUpAt { get; init; }
     /// <summary>What the run said about itself, as JSON; null where it said nothing.</summary>
     public string? Document { get; init; }
     public string? ZoneVersion { get; init; }

@@ -17,7 +17,7 @@ internal sealed class LeaseSender(SessionRegistry sessions)
             var batch = new LeaseBatch();
             foreach (var lease in group)
             {
-                session.Held[lease.Attempt] = new HeldAttempt(lease.Plan.BindingId, lease.Plan.Revision, lease.RetriesUsed, lease.BusinessDate);
+                session.Held[lease.Attempt] = new HeldAttempt(lease.Plan.BindingId, lease.Plan.Revision, lease.RetriesUsed, lease.BusinessDate, lease.ScheduledFor);
                 batch.Leases.Add(Message(lease, session.FirstNeedOf(lease.Plan.ContractDigest)));
             }
             session.Send(new ControlMessage { LeaseBatch = batch });
@@ -30,7 +30,7 @@ internal sealed class LeaseSender(SessionRegistry sessions)
         var message = new Lease
         {
             AttemptId = lease.Attempt.ToString(), BindingId = plan.BindingId, Tenant = plan.Tenant, Environment = plan.Environment, JobId = plan.Job.JobId,
-            Fence = new Fence { Epoch = lease.FenceEpoch, Number = lease.FenceNumber }, SlotKey = Occurrences.SlotKey(lease.Kind, lease.ScheduledFor),
+            Fence = new Fence { Epoch = lease.FenceEpoch, Number = lease.FenceNumber }, SlotKey = new SlotKey(lease.Kind.Word(), lease.ScheduledFor).ToString(),
             ScheduledFor = lease.ScheduledFor.ToTimestamp(), BusinessDate = lease.BusinessDate.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
             TryNumber = lease.RetriesUsed + 1, Timeout = Duration.FromTimeSpan(plan.Job.Timeout), KpiId = plan.Job.KpiId, ContractVersion = plan.Job.ContractVersion,
             ContentHash = plan.ContentHash, ContractDigest = plan.ContractDigest, CallJson = plan.Call.For(lease.BusinessDate),

@@ -14,7 +14,7 @@ internal sealed class WaitStore(Databases databases)
           SELECT rt.binding_id FROM kpi_job_runtime rt JOIN k USING (binding_id) ORDER BY rt.binding_id FOR NO KEY UPDATE OF rt
         ), u AS (
           UPDATE kpi_job_runtime rt SET occ_state = NULL, occ_cancel = false FROM locked l
-           WHERE rt.binding_id = l.binding_id AND rt.occ_state IN ('W', 'R') AND rt.occ_deadline <= now() AND rt.retry_count = 0 AND rt.attempt_id IS NULL
+           WHERE rt.binding_id = l.binding_id AND rt.occ_state IN ('W', 'R') AND rt.occ_deadline <= now() AND rt.attempt_id IS NULL
           RETURNING rt.binding_id, rt.tenant_id, rt.lane, rt.revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.occ_kind, rt.queued,
             CASE WHEN rt.lane < 0 THEN 'paused' WHEN rt.occ_reason = 1 THEN 'not_ready' WHEN rt.occ_reason = 3 THEN 'unroutable' ELSE 'missed_window' END AS why
         ), unparked AS (

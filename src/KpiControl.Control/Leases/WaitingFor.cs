@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace KpiControl.Control.Leases;
 
 /// <summary>Why an open occurrence is not leased: stored in <c>kpi_job_runtime.occ_reason</c>. Numbers are for ever.</summary>
@@ -48,10 +46,6 @@ internal static class Occurrences
         _ => "returned",
     };
 
-    /// <summary>
-    /// Names an occurrence within its binding for ever. A slot that is caught up with keeps its name: it is the same
-    /// slot, and a warehouse that saw it knows it again.
-    /// </summary>
-    public static string SlotKey(OccurrenceKind kind, DateTimeOffset scheduledFor) => string.Create(
-        CultureInfo.InvariantCulture, $"{kind.Word()}:{scheduledFor.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss.FFFFFF'Z'}");
+    /// <summary>The word for a stored <c>occ_reason</c>; empty where there is none.</summary>
+    public static string ReasonWord(short? reason) => reason is { } stored ? ((WaitingFor)stored).Word() : "";
 }

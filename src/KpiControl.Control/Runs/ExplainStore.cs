@@ -1,3 +1,4 @@
+using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
 
 namespace KpiControl.Control.Runs;

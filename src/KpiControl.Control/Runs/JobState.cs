@@ -1,6 +1,7 @@
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
 using KpiControl.Control.Authoring;
+using KpiControl.Control.Leases;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Runs;
@@ -58,7 +59,7 @@ internal sealed record JobState
     {
         SlotKey = new SlotKey(OccKind!, OccScheduledFor!.Value).ToString(), ScheduledFor = Time(OccScheduledFor), WindowStart = Time(OccWindowStart),
         BusinessDate = OccBusinessDate?.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture) ?? "",
-        State = OccState switch { "W" => "waiting", "R" => "ready", _ => "leased" }, Reason = OpenReasons.Word(OccReason), TriggerKind = OccKind,
+        State = OccState switch { "W" => "waiting", "R" => "ready", _ => "leased" }, Reason = Occurrences.ReasonWord(OccReason), TriggerKind = OccKind,
         TryNumber = RetryCount + 1, AttemptId = AttemptId?.ToString() ?? "", Agent = Agent ?? "", RetryAt = Time(OccRetryAt),
     };
 

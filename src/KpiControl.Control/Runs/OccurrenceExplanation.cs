@@ -1,6 +1,7 @@
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Database;
 using KpiControl.Control.Hosting;
+using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
 using KpiControl.Control.Signals;

@@ -1,4 +1,5 @@
 using KpiControl.Control.Authoring;
+using KpiControl.Control.Leases;
 using KpiControl.Control.Signals;
 
 namespace KpiControl.Control.Runs;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
+using KpiControl.Control.Leases;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Runs;
@@ -80,7 +81,7 @@ internal static class OccurrenceStory
     {
         "leased" => Fact(facts.Now, "leased", Invariant($"Try {open.RetryCount + 1} runs on {open.Agent} (attempt {open.AttemptId})."), $"attempt/{open.AttemptId}"),
         "ready" when open.RetryAt > facts.Now => Fact(open.RetryAt, "retry", Invariant($"Try {open.RetryCount + 1} follows then.")),
-        "ready" => Fact(facts.Now, "ready", $"Ready{(OpenReasons.Word(open.Reason) is { Length: > 0 } why ? $" ({why})" : "")}, and not leased yet."),
+        "ready" => Fact(facts.Now, "ready", $"Ready{(Occurrences.ReasonWord(open.Reason) is { Length: > 0 } why ? $" ({why})" : "")}, and not leased yet."),
         "queued" => Fact(facts.Now, "queued", $"Queues behind {(facts.Holder is { } holder ? new SlotKey(holder.Kind, holder.ScheduledFor).ToString() : "others of the job")}."),
         _ => Fact(facts.Now, "waiting", "Waits for what it depends on."),
     };

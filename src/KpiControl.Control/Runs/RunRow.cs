@@ -1,5 +1,6 @@
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
+using KpiControl.Control.Leases;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Runs;

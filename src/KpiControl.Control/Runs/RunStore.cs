@@ -1,4 +1,5 @@
 using Dapper;
+using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
 
 namespace KpiControl.Control.Runs;

@@ -3,6 +3,7 @@ using Google.Protobuf.WellKnownTypes;
 using KpiControl.Control.Audit;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Hosting;
+using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Runs;
 using KpiControl.Control.Security;

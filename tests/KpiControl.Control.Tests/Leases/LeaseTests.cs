@@ -102,6 +102,26 @@ public sealed class LeaseTests
     }
 
     [Fact]
+    public async Task A_dependency_that_is_not_ready_burns_no_retry_and_gives_up_in_time()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *", more: "retry: { max_retries: 1, initial: 1s, backoff: fixed }"), "date_trunc('hour', now())");
+        await using var agent = await world.AgentAsync(credit: 3);
+        using var alive = new PeriodicHeartbeat(agent);
+
+        await agent.FinishAsync(TestAgent.Failure(await agent.LeaseAsync(), "NOT_READY", "scheduler"));
+        var again = await agent.LeaseAsync(2);
+        await agent.FinishAsync(TestAgent.Failure(again, "NOT_READY", "scheduler"));
+        Assert.Equal(1, again.TryNumber);
+        Assert.True(await world.OneAsync<bool>("SELECT occ_deadline > now() AND retry_count = 0 AND occ_reason = 1 FROM kpi_job_runtime"));
+
+        await world.ExecuteAsync("UPDATE kpi_job_runtime SET occ_deadline = now(), occ_retry_at = now() + interval '1 hour'; UPDATE kpi_parked SET deadline = now(), ready_at = now() + interval '1 hour'");
+        await world.UntilAsync("SELECT occ_state IS NULL FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+
+        Assert.Equal(["failed again", "failed again", "skipped(not_ready)"], await world.HistoryAsync(binding));
+    }
+
+    [Fact]
     public async Task A_session_gets_no_more_leases_than_its_credit()
     {
         await using var world = await LeaseWorld.StartAsync();

@@ -1,8 +1,11 @@
 using System.Globalization;
 
-namespace KpiControl.Control.Runs;
+namespace KpiControl.Control.Leases;
 
-/// <summary>Names an occurrence within its binding: <c>schedule:2026-01-02T02:00:00Z</c>.</summary>
+/// <summary>
+/// Names an occurrence within its binding for ever: <c>schedule:2026-01-02T02:00:00Z</c>. A slot that is caught up with keeps
+/// its name: it is the same slot, and a warehouse that saw it knows it again.
+/// </summary>
 internal readonly record struct SlotKey(string Kind, DateTimeOffset ScheduledFor)
 {
     private static readonly string[] Kinds = ["schedule", "event", "manual", "replay", "backfill"];
