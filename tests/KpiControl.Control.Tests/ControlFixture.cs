@@ -52,6 +52,7 @@ public sealed class ControlFixture : IAsyncLifetime
             await Console.Error.WriteLineAsync(line);
         await Host.DisposeAsync();
         await Issuer.DisposeAsync();
+        await InvariantCheck.HoldAsync(Database);
         await Database.DisposeAsync();
     }
 }

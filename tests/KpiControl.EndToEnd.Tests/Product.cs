@@ -70,6 +70,7 @@ public sealed class Product : IAsyncLifetime
         await control.DisposeAsync();
         await issuer.DisposeAsync();
         await warehouse.DisposeAsync();
+        await InvariantCheck.HoldAsync(database);
         await database.DisposeAsync();
         directory.Delete(recursive: true);
     }

@@ -67,6 +67,7 @@ public sealed class LeaseWorld : IAsyncDisposable
         foreach (var node in _nodes)
             await node.DisposeAsync();
         await Issuer.DisposeAsync();
+        await InvariantCheck.HoldAsync(Database);
         await Database.DisposeAsync();
     }
 }

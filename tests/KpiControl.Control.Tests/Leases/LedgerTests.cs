@@ -83,7 +83,7 @@ public sealed class LedgerTests
         var (paused, other) = (await world.Seed.BindAsync(BindingSeed.Job("paused"), "now() + interval '1 day'"), await world.Seed.BindAsync(BindingSeed.Job("other"), "now() + interval '1 day'"));
         // Paused, and still in the lane: as a scan sees it that read the row just before the pause.
         await world.ExecuteAsync("UPDATE kpi_job_runtime SET next_run_at = date_trunc('minute', now()), paused_until = CASE WHEN binding_id = @paused THEN 'infinity'::timestamptz END", new { paused });
-        await world.ExecuteAsync("SELECT pg_notify('kpi', 'lane ' || lane) FROM kpi_lane");
+        await world.ExecuteAsync("INSERT INTO kpi_pause (binding_id, tenant_id, paused_until, paused_by) VALUES (@paused, 'acme', 'infinity', 'test'); SELECT pg_notify('kpi', 'lane ' || lane) FROM kpi_lane", new { paused });
         await using var agent = await world.AgentAsync(credit: 5);
 
         Assert.Equal(other, (await agent.LeaseAsync()).BindingId);

@@ -60,7 +60,7 @@ public sealed class PauseTests(ControlFixture fixture) : IClassFixture<ControlFi
         // The pause ran out while every node was down: its rows say so, whenever they are looked at.
         await fixture.RunAsync("""
             ALTER TABLE kpi_pause DISABLE TRIGGER append_only;
-            UPDATE kpi_pause SET paused_until = now() - interval '1 minute' WHERE binding_id = @id;
+            UPDATE kpi_pause SET paused_at = now() - interval '2 minutes', paused_until = now() - interval '1 minute' WHERE binding_id = @id;
             ALTER TABLE kpi_pause ENABLE TRIGGER append_only;
             UPDATE kpi_job_runtime SET paused_until = (SELECT max(paused_until) FROM kpi_pause WHERE binding_id = @id) WHERE binding_id = @id
             """, new { id = bound.BindingId });

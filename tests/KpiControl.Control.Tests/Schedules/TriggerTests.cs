@@ -63,6 +63,9 @@ public sealed class TriggerTests(ControlFixture fixture) : IClassFixture<Control
         var bound = await fixture.Host.CreateSimpleAsync(Token, "leased");
         await fixture.RunAsync("""
             INSERT INTO kpi_node (name, generation, expires_at) VALUES ('test-node', 1, now() + interval '1 hour');
+            INSERT INTO kpi_session (session_id, agent, instance, region, node_id, node_generation, generation, build, slots)
+            OVERRIDING SYSTEM VALUE SELECT 99, 'test-agent', gen_random_uuid(), 'eu', max(node_id), 1, 1, 'test', 1 FROM kpi_node;
+            INSERT INTO kpi_session_tenant SELECT 99, tenant_id FROM kpi_job_binding WHERE binding_id = @id;
             UPDATE kpi_job_runtime SET occ_state = 'L', occ_scheduled_for = '2026-01-01T00:00Z', occ_kind = 0, occ_business_date = '2025-12-31',
               session_id = 99, generation = 1, lease_deadline = now() + interval '1 hour', attempt_id = gen_random_uuid(), fence_n = 5, fence_epoch = 1, next_run_at = NULL
              WHERE binding_id = @id

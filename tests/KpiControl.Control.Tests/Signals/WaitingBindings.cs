@@ -95,6 +95,7 @@ internal sealed class WaitingBindings : IAsyncDisposable
     {
         await connection.DisposeAsync();
         await databases.DisposeAsync();
+        await InvariantCheck.HoldAsync(database);
         await database.DisposeAsync();
     }
 }
