@@ -10,24 +10,28 @@ internal sealed class ShippedProcess : IAsyncDisposable
     private readonly Process process;
     private readonly ConcurrentQueue<string> output = new();
 
+    private bool disposed;
+
     private ShippedProcess(Process process) => this.process = process;
 
     public string Output => string.Join('\n', output);
 
     public bool HasExited => process.HasExited;
 
+    public int Id => process.Id;
+
     /// <param name="project"><c>KpiControl.Control</c>.</param>
     /// <param name="executable"><c>kpi-control</c>.</param>
     /// <param name="settings">Environment variables.</param>
-    public static ShippedProcess Start(string project, string executable, IEnumerable<(string Name, string Value)> settings)
+    /// <param name="under">Shell words before the executable takes the process over, e.g. <c>trap '' XFSZ</c>.</param>
+    public static ShippedProcess Start(string project, string executable, IEnumerable<(string Name, string Value)> settings, string? under = null)
     {
         // The tests' own configuration (Debug or Release) is the folder above their framework's.
         var flavour = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd('/'));
         var folder = Repository.File("src", project, "bin", flavour.Parent!.Name, flavour.Name);
-        var start = new ProcessStartInfo(Path.Combine(folder, executable))
-        {
-            WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true,
-        };
+        var path = Path.Combine(folder, executable);
+        var start = under is null ? new ProcessStartInfo(path) : new ProcessStartInfo("bash", ["-c", under + "; exec \"$0\"", path]);
+        (start.WorkingDirectory, start.RedirectStandardOutput, start.RedirectStandardError) = (folder, true, true);
         foreach (var (name, value) in settings)
             start.Environment[name] = value;
 
@@ -47,8 +51,18 @@ internal sealed class ShippedProcess : IAsyncDisposable
         await process.WaitForExitAsync();
     }
 
+    /// <param name="name">As kill takes it: <c>STOP</c>, <c>CONT</c>, <c>TERM</c>.</param>
+    public void Signal(string name)
+    {
+        using var kill = Process.Start("kill", [$"-{name}", $"{process.Id}"]);
+        kill.WaitForExit();
+    }
+
     public async ValueTask DisposeAsync()
     {
+        if (disposed)
+            return;
+        disposed = true;
         if (!process.HasExited)
             await KillAsync();
         process.Dispose();

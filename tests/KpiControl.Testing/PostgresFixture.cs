@@ -26,6 +26,13 @@ public static class PostgresFixture
         return new TestDatabase(server, await CloneAsync(server, TemplateDatabase.Name, token));
     }
 
+    /// <summary>The same on a server of the test's own, whose superuser's connection string is given.</summary>
+    public static async Task<TestDatabase> CreateDatabaseAsync(string server, CancellationToken token = default)
+    {
+        await TemplateDatabase.EnsureAsync(server, token);
+        return new TestDatabase(server, await CloneAsync(server, TemplateDatabase.Name, token));
+    }
+
     /// <summary>A fresh database without a single object: for tests of the migrations, and as a warehouse.</summary>
     public static async Task<TestDatabase> CreateEmptyDatabaseAsync(CancellationToken token = default)
     {
