@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+CONTROL_SCHEME=http
 ENV_TTL=3600 # seconds a token of ./dev env is good for
 
 issuer_token() { "$STATE/app/issuer/kpi-issuer" token --dir "$STATE/issuer" --ttl "$ENV_TTL" --principal "$@"; }
@@ -13,7 +14,7 @@ dev_env() {
 export KPI_PG='$(pg_url kpi_dev_reader "$READER_PASSWORD" kpi)'
 export KPI_WAREHOUSE='$(pg_url kpi_dev_warehouse "$WAREHOUSE_PASSWORD" warehouse)'
 export KPI_GRPC='127.0.0.1:$GRPC_PORT'
-export KPI_REST='http://127.0.0.1:$REST_PORT'
+export KPI_REST='$CONTROL_SCHEME://127.0.0.1:$REST_PORT'
 export KPI_TOKEN='${tokens[0]}'
 export KPI_TOKEN_AUTHOR='${tokens[1]}'
 export KPI_TOKEN_BUSINESS='${tokens[2]}'

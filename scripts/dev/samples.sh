@@ -19,14 +19,16 @@ rest() { # PATH [curl options]
 
 SAMPLES_LIMIT=300 # seconds; a run that meets a conflict is tried again after half a minute
 
+SAMPLE_JOBS=(samples/jobs/*.yaml)
+
 prepare_samples() {
   eval "$(dev_env)"
   export KPICTL_TENANT=acme
   step "contracts" kpictl contracts put -f samples/contracts/*.yaml
-  step "jobs in dev (eu)" kpictl apply -f samples/jobs/*.yaml --env dev --region eu
-  step "the same jobs in stg (us)" kpictl apply -f samples/jobs/*.yaml --env stg --region us
+  step "jobs in dev (eu)" kpictl apply -f "${SAMPLE_JOBS[@]}" --env dev --region eu
+  step "the same jobs in stg (us)" kpictl apply -f "${SAMPLE_JOBS[@]}" --env stg --region us
   # Ours alone: whoever tries the product out binds jobs of their own.
-  rest "/api/kpi-jobs?page_size=1000" | jq -c --arg ours "$(sed -n 's/^job_id: *//p' samples/jobs/*.yaml)" '
+  rest "/api/kpi-jobs?page_size=1000" | jq -c --arg ours "$(sed -n 's/^job_id: *//p' "${SAMPLE_JOBS[@]}")" '
     ($ours | split("\n")) as $ours | [.jobs[] | select(.job_id | IN($ours[]))] | sort_by(.job_id, .environment)' >"$STATE/jobs.json"
   step "what they wait for: refreshes and signals" publish_facts
   trigger_all
