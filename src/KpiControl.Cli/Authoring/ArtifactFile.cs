@@ -26,12 +26,12 @@ internal sealed record ArtifactFile(string Path, ArtifactReading Reading, IReadO
     {
         var graph = new DependencyGraph();
         foreach (var artifact in artifacts)
-            if (artifact.Reading.Job is { } job)
+            if (artifact.Reading.Remains is { } job)
                 graph.Add(job);
         return [.. artifacts.Select(artifact => artifact.WithGraph(graph))];
     }
 
-    private ArtifactFile WithGraph(DependencyGraph graph) => Reading.Job is { } job && graph.Check(job) is { Count: > 0 } cycle
+    private ArtifactFile WithGraph(DependencyGraph graph) => Reading.Remains is { } job && Reading.About(graph.Check(job)) is { Count: > 0 } cycle
         ? this with { Findings = [.. Findings, .. FindingPlaces.Fill(cycle, FileSet.Read(Path), ArtifactFormats.OfPath(Path))] }
         : this;
 }

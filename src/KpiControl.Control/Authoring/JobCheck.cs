@@ -39,7 +39,8 @@ internal static class JobCheck
     {
         var text = Encoding.UTF8.GetBytes(submission.Content);
         var reading = ArtifactReader.Read(submission.Content, submission.Format);
-        if (reading.Job is not { } job)
+        // Without a tenant there is nobody whose contracts and regions could be looked at.
+        if (reading.Remains is not { Tenant.Length: > 0 } job)
             return new CheckedJob { Submission = submission, Reading = reading, Findings = reading.Findings };
 
         tx.Caller.Demand(verb, job.Tenant, submission.Environment, $"The tenant {job.Tenant}");
@@ -55,7 +56,7 @@ internal static class JobCheck
         return new CheckedJob
         {
             Submission = submission, Reading = reading, Placement = placement, Region = region, Contract = contract, ContractDigest = row?.Digest ?? "",
-            Findings = [.. reading.Findings, .. FindingPlaces.Fill(ours, text, submission.Format)],
+            Findings = [.. reading.Findings, .. FindingPlaces.Fill(reading.About(ours), text, submission.Format)],
         };
     }
 

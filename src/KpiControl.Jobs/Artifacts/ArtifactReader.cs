@@ -5,7 +5,8 @@ namespace KpiControl.Jobs.Artifacts;
 
 /// <summary>Reads a job artifact: text to meaning, with everything that is wrong with it, in one call.</summary>
 /// <remarks>
-/// The stages that need no server: syntax, schema, meaning, what is not supported yet, secrets. Pure; never throws,
+/// The stages that need no server: syntax, schema, meaning, what is not supported yet, secrets. Where the schema refuses
+/// a part, the later stages look at the rest and leave out what would only follow from it. Pure; never throws,
 /// whatever the text; time linear to its length; the same text always gets the same answer.
 /// </remarks>
 public static class ArtifactReader
@@ -31,14 +32,17 @@ public static class ArtifactReader
 
     private static ArtifactReading Understand(ArtifactNode root, FindingList findings)
     {
-        SchemaValidator.Check(root, findings);
-        if (findings.HasErrors) return Nothing;
+        var broken = SchemaValidator.Check(root, findings);
+        if (broken.Sound(root) is not { } sound) return Nothing;
 
-        var canonical = CanonicalForm.Of(root);
+        findings.Broken = broken;
+        var canonical = CanonicalForm.Of(sound);
         var job = JobArtifactBuilder.Build(canonical);
-        MeaningRules.Check(job, root, findings);
-        UnsupportedRules.Check(job, root, findings);
+        MeaningRules.Check(job, sound, findings);
+        UnsupportedRules.Check(job, sound, findings);
+        findings.Broken = BrokenParts.None;
+        if (broken.Any) return new ArtifactReading { Remains = job, Broken = broken, SoundRoot = sound, Findings = [] };
         var json = Jcs.Write(canonical.ToJson());
-        return new ArtifactReading { Job = job, CanonicalJson = json, ContentHash = ContentHash.OfCanonicalJson(json), Findings = [] };
+        return new ArtifactReading { Job = job, Remains = job, CanonicalJson = json, ContentHash = ContentHash.OfCanonicalJson(json), Findings = [] };
     }
 }

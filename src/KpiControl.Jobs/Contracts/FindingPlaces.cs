@@ -17,7 +17,7 @@ public static class FindingPlaces
     private static Finding Place(Finding finding, ArtifactNode root)
     {
         var (node, place) = (root, root.Place);
-        foreach (var name in finding.Path.Split('/').Skip(1).Select(Unescape))
+        foreach (var name in finding.Path.Split('/').Skip(1).Select(JsonPointer.Name))
         {
             var member = node.Members.FirstOrDefault(m => m.Name == name);
             var item = member?.Value ?? (int.TryParse(name, out var index) && index >= 0 ? node.Items.ElementAtOrDefault(index) : null);
@@ -26,6 +26,4 @@ public static class FindingPlaces
         }
         return finding with { Line = place.Line, Column = place.Column };
     }
-
-    private static string Unescape(string segment) => segment.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
 }

@@ -14,11 +14,10 @@ internal static class SchemaValidator
 {
     private static readonly Lazy<JsonSchema> Schema = new(() => JsonSchema.FromJsonAsync(JobSchema.Text).GetAwaiter().GetResult());
 
-    public static void Check(ArtifactNode root, FindingList findings)
+    /// <returns>What the later stages cannot look at.</returns>
+    public static BrokenParts Check(ArtifactNode root, FindingList findings)
     {
-        var nodes = new Dictionary<JToken, ArtifactNode>(ReferenceEqualityComparer.Instance);
-        var document = ToToken(root, nodes);
-        var mistakes = Schema.Value.Validate(document).SelectMany(e => Flatten(e, nodes)).ToList();
+        var mistakes = Mistakes(root);
         foreach (var about in mistakes.GroupBy(m => m.Error.Token, ReferenceEqualityComparer.Instance))
         {
             // A value of the wrong type breaks every other keyword too: one finding says enough.
@@ -30,6 +29,15 @@ internal static class SchemaValidator
                 else SchemaFindings.Add(mistake, findings);
             }
         }
+
+        return BrokenParts.Of(root, mistakes, Mistakes);
+    }
+
+    private static List<SchemaMistake> Mistakes(ArtifactNode root)
+    {
+        var nodes = new Dictionary<JToken, ArtifactNode>(ReferenceEqualityComparer.Instance);
+        var document = ToToken(root, nodes);
+        return [.. Schema.Value.Validate(document).SelectMany(e => Flatten(e, nodes))];
     }
 
     private static IEnumerable<SchemaMistake> Flatten(ValidationError error, Dictionary<JToken, ArtifactNode> nodes)

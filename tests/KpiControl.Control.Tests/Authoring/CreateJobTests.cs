@@ -83,6 +83,20 @@ public sealed class CreateJobTests(ControlFixture fixture) : IClassFixture<Contr
         Assert.Equal(before, await fixture.FootprintAsync());
     }
 
+    [Fact]
+    public async Task A_mistake_in_one_stage_hides_none_of_another()
+    {
+        await fixture.Host.PutContractAsync(SampleTexts.Contract("cfo-ef-02.yaml"), Token);
+        var bad = SampleTexts.DsoDaily.Replace("0 2 * * *", "0 25 * * *").Replace("MoM", "WoW").Replace("max_retries", "max_retrys");
+
+        var refused = await Refusals.OfAsync(Jobs.CreateJobAsync(new CreateJobRequest { Content = bad, Region = "mars" }, cancellationToken: Token));
+
+        Assert.Equal(["SCHEMA_UNKNOWN_FIELD", "MEANING_CRON", "CONTRACT_EXTENSION", "POLICY_REGION"], refused.Violations().Select(v => v.Reason));
+        Assert.All(refused.Violations(), v => Assert.StartsWith("line ", v.Description));
+        Assert.Equal(StatusCode.NotFound, (await Refusals.OfAsync(Jobs.CreateJobAsync(
+            new CreateJobRequest { Content = bad.Replace("tenant: acme", "tenant: globex") }, cancellationToken: Token))).StatusCode);
+    }
+
     [Theory]
     [InlineData("job_id: [", "SYNTAX")]
     [InlineData("{}", "SCHEMA")]

@@ -95,7 +95,7 @@ public sealed class SchemaTests(AjvFixture ajv) : IClassFixture<AjvFixture>
     public void All_that_is_wrong_is_said_at_once()
     {
         var rules = Job.Yaml("job_id: A\ntenent: acme\nkpi_id: K\ncontract_version: 1.0\nschedule: { type: cron, overlap: maybe }\n").Findings.Select(f => $"{f.Rule} {f.Path}").Order();
-        Assert.Equal(["schema.enum /schedule/overlap", "schema.pattern /job_id", "schema.required /tenant", "schema.type /contract_version", "schema.unknown_field /tenent"], rules);
+        Assert.Equal(["meaning.expression /schedule", "schema.enum /schedule/overlap", "schema.pattern /job_id", "schema.required /tenant", "schema.type /contract_version", "schema.unknown_field /tenent"], rules);
     }
 
     private static bool Accepts(string line) => Accepts(Job.Manual + line, ArtifactFormat.Yaml);

@@ -29,6 +29,10 @@ internal sealed class ArtifactNode
 
     private ArtifactNode? Parent { get; set; }
     private string Name { get; set; } = "";
+    private ArtifactNode? CopyOf { get; init; }
+
+    /// <summary>Of a copy that lacks something, the node as it was written.</summary>
+    public ArtifactNode Authored => CopyOf ?? this;
 
     public static ArtifactNode Null(TextPlace at) => new(NodeKind.Null, at);
     public static ArtifactNode Of(bool value, TextPlace at) => new(NodeKind.Boolean, at) { Boolean = value };
@@ -56,7 +60,7 @@ internal sealed class ArtifactNode
         get
         {
             var names = new Stack<string>();
-            for (var node = this; node.Parent is not null; node = node.Parent) names.Push(node.Name);
+            for (var node = Authored; node.Parent is not null; node = node.Parent) names.Push(node.Name);
             return string.Concat(names.Select(JsonPointer.Segment));
         }
     }
@@ -83,6 +87,31 @@ internal sealed class ArtifactNode
 
         return node;
     }
+
+    /// <summary>The pointer in the authored text of what stands at a pointer here, and at whatever is absent below it.</summary>
+    public string AuthoredPointer(string pointer)
+    {
+        var (node, names) = (this, pointer.Split('/').Skip(1).ToList());
+        while (names.Count > 0 && node.At(names[0]) is { } next) (node, names) = (next, names[1..]);
+        return string.Concat(names.Select(n => "/" + n).Prepend(node.Pointer));
+    }
+
+    /// <param name="segment">One segment of a JSON Pointer: a member's name or an index.</param>
+    public ArtifactNode? At(string segment) =>
+        this[JsonPointer.Name(segment)] ?? (int.TryParse(segment, NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? Items.ElementAtOrDefault(index) : null);
+
+    /// <summary>A copy that lacks some nodes; what is left keeps the places and pointers that it had.</summary>
+    public ArtifactNode Without(IReadOnlySet<ArtifactNode> left) => Copy(
+        [.. Items.Where(i => !left.Contains(i)).Select(i => i.Without(left))],
+        [.. Members.Where(m => !left.Contains(m.Value)).Select(m => m with { Value = m.Value.Without(left) })]);
+
+    /// <summary>A copy with one member more, which nobody wrote.</summary>
+    public ArtifactNode With(ArtifactMember added) => Copy([], [.. Members, added]);
+
+    private ArtifactNode Copy(ArtifactNode[] items, ArtifactMember[] members) => new(Kind, Place)
+    {
+        CopyOf = Authored, Text = Text, Number = Number, Boolean = Boolean, Items = items, Members = members,
+    };
 
     public JsonNode? ToJson() => Kind switch
     {

@@ -12,6 +12,9 @@ internal sealed class FindingList
 
     public bool HasErrors { get; private set; }
 
+    /// <summary>What the schema refused: findings that only follow from it are left out.</summary>
+    public BrokenParts Broken { get; set; } = BrokenParts.None;
+
     /// <summary>No finding more is kept: what is still found is worth no more than its count (<see cref="LeaveOutError"/>).</summary>
     public bool IsFull => _kept.Count >= ArtifactLimits.MaxFindings;
 
@@ -28,6 +31,7 @@ internal sealed class FindingList
 
     private void Add(Finding finding)
     {
+        if (Broken.Explains(finding)) return;
         HasErrors |= finding.Severity == Severity.Error;
         // An author's names and expressions are repeated, and one of them may be a secret in the wrong place.
         if (!IsFull)
