@@ -22,6 +22,7 @@ clean_up() {
   local code=$? name
   trap - EXIT
   trap '' INT TERM
+  end_step
   if [ "$code" != 0 ] && [ -n "$started" ]; then
     for name in "${CONTAINERS[@]}"; do say "--- $name"; engine logs --tail 20 "$name" >&2 2>&1 || true; done
     say "dev: images: they were built, but the job did not come through"

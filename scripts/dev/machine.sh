@@ -39,6 +39,7 @@ install_test_tools() {
   local wanted=() lock dir
   command -v node >/dev/null || wanted+=(nodejs)
   command -v npm >/dev/null || wanted+=(npm)
+  command -v unzip >/dev/null || wanted+=(unzip)
   [ ${#wanted[@]} -eq 0 ] || apt_install "${wanted[@]}"
   while read -r lock; do
     dir=$(dirname "$lock")

@@ -2,18 +2,25 @@
 # ./dev up: PostgreSQL, issuer, KPI service, control plane, two agents; then the sample jobs.
 
 # Runs a step and shows that it does; on a terminal with a clock. What it says goes to a log, shown when it fails.
+# In the background, so that a signal is answered at once; without the lock, which must not live as long as a server.
+step_job=
 step() { # TITLE COMMAND…
-  local title=$1 began=$SECONDS log=$STATE/logs/up.log job code=0; shift
-  if [ -t 2 ]; then
-    ("$@") >"$log" 2>&1 & job=$!
-    while kill -0 "$job" 2>/dev/null; do printf '\r\033[K  … %s (%ds)' "$title" $((SECONDS - began)) >&2; sleep 0.3; done
-    wait "$job" || code=$?
-    printf '\r\033[K' >&2
-  else
-    ("$@") >"$log" 2>&1 || code=$?
-  fi
+  local title=$1 began=$SECONDS log=$STATE/logs/up.log code=0; shift
+  ("$@") >"$log" 2>&1 8>&- & step_job=$!
+  while [ -t 2 ] && kill -0 "$step_job" 2>/dev/null; do printf '\r\033[K  … %s (%ds)' "$title" $((SECONDS - began)) >&2; sleep 0.3; done
+  wait "$step_job" || code=$?
+  step_job=
+  [ ! -t 2 ] || printf '\r\033[K' >&2
   [ "$code" = 0 ] || { say "  ✗ $title"; tail -30 "$log" >&2; return 1; }
   say "  ✓ $title ($((SECONDS - began))s)"
+}
+
+end_step() { [ -z "$step_job" ] || { end_tree "$step_job"; wait "$step_job" 2>/dev/null || true; step_job=; }; }
+
+end_tree() { # PID
+  local child
+  for child in $(ps -o pid= --ppid "$1" 2>/dev/null); do end_tree "$child"; done
+  kill -TERM "$1" 2>/dev/null || true
 }
 
 # name, project, executable
@@ -139,7 +146,8 @@ dev_up() {
   exec 8>"$STATE/lock"; flock -n 8 || die "another ./dev up is at work here"
   SECONDS=0
   say "KpiControl on this machine"
-  [ -n "$detach" ] || trap 'trap - INT TERM EXIT; say; dev_down 8>&-; exit 130' INT TERM
+  trap "up_ends '$detach'" EXIT
+  trap 'exit 130' INT; trap 'exit 143' TERM
   step "what the machine needs" install_missing
   step "build" publish_apps
   step "programs in place" install_apps
@@ -156,7 +164,16 @@ dev_up() {
   say "Ctrl-C stops everything (--detach would leave it running)."
   exec 8>&-
   while running control; do sleep 1; done
-  say "the control plane ended by itself; its log: ./dev logs control"; dev_down; exit 1
+  die "the control plane ended by itself; its log: ./dev logs control"
+}
+
+# In the foreground nothing outlives the command, however it ends; what was detached stays unless a signal cut its start short.
+up_ends() { # DETACHED
+  local code=$?
+  trap - EXIT; trap '' INT TERM
+  end_step
+  if [ -z "$1" ] || [ "$code" -gt 128 ]; then say; dev_down 8>&-; fi
+  exit "$code"
 }
 
 next_commands() {
