@@ -131,8 +131,6 @@ up_agent() { # REGION
     export KPI_EU_WAREHOUSE_PORT=$PG_PORT KPI_EU_WAREHOUSE_USER=kpi_dev_warehouse KPI_EU_WAREHOUSE_PASSWORD=$WAREHOUSE_PASSWORD
     export KPI_US_WAREHOUSE_FILE="$STATE/$agent/warehouse.duckdb"
     export KPI_SERVICE_PORT=$SERVICE_PORT KPI_SERVICE_TOKEN_FILE="$STATE/service-token"
-    # DuckDB has one writer: more at once only meet each other's transactions.
-    [ "$1" != us ] || export Agent__Slots=1
     cd "$STATE/$agent" && start "$agent" "$STATE/app/agent/kpi-agent"
   )
 }

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using KpiControl.Agent.Executors;
 using KpiControl.Agent.Secrets;
 
@@ -76,6 +77,48 @@ public sealed class FenceTests
         await warehouse.ReloadAsync(copy.Path);
         await RunAsync(warehouse, Samples.Lease("jobs_by_sector.yaml", "2015-12-31", slot: "manual:3"));
         Assert.Equal(11L, Convert.ToInt64((await warehouse.Query("SELECT COUNT(*) FROM kpi_values WHERE revision = 3 AND value IS NOT NULL"))[0][0]));
+    }
+
+    [Theory, InlineData("postgresql"), InlineData("duckdb")]
+    public async Task Jobs_that_ask_for_different_extensions_share_their_points_in_peace(string engine)
+    {
+        using var copy = new DataCopy();
+        await using var warehouse = await Warehouse.CreateAsync(engine, copy.Path);
+        async Task<long> RunBothAsync(string slot)
+        {
+            foreach (var extensions in new[] { """{"time":["MoM"]}""", """{"time":["YoY"]}""" })
+            {
+                var lease = Samples.Lease("unemployment_monthly.yaml", "2010-02-28", slot: $"manual:{slot}{extensions.Length}{extensions[10]}",
+                    callEdit: call => Regex.Replace(call, "\"extensions\":\\{[^}]*\\}", $"\"extensions\":{extensions}"));
+                Assert.Equal("success", (await RunAsync(warehouse, lease)).Status);
+            }
+            return await CountAsync(warehouse);
+        }
+
+        var rows = await RunBothAsync("1");
+        Assert.Equal(2 * 122L, rows); // the second adds its own to each point
+        Assert.Equal(rows, await RunBothAsync("2"));
+        Assert.Equal(rows, await RunBothAsync("3"));
+        var latest = await warehouse.Query("SELECT CAST(extensions AS TEXT) FROM kpi_values WHERE period = '2010-02' ORDER BY revision DESC LIMIT 1");
+        Assert.Contains("MoM", (string)latest[0][0]!, StringComparison.Ordinal);
+        Assert.Contains("YoY", (string)latest[0][0]!, StringComparison.Ordinal);
+
+        copy.Edit("unemployment-across-industries.csv", "Government,2003,5,", line => line.Replace($",{line.Split(',')[3]},", ",999,", StringComparison.Ordinal));
+        await warehouse.ReloadAsync(copy.Path);
+        // May 2003 starts over and is completed; the month after has another MoM, the year after another YoY.
+        var changed = await RunBothAsync("4");
+        Assert.Equal(rows + 4, changed);
+        Assert.Equal(changed, await RunBothAsync("5"));
+    }
+
+    [Fact]
+    public async Task Runs_at_once_on_one_DuckDB_file_do_not_meet_each_others_transactions()
+    {
+        await using var warehouse = await Warehouse.CreateAsync("duckdb", Samples.Data);
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 12).Select(i => RunAsync(warehouse, Samples.Lease(
+            i % 2 == 0 ? "renewable_share_yearly.yaml" : "unemployment_monthly.yaml", i % 2 == 0 ? "2017-12-31" : "2010-02-28", slot: $"manual:{i}"))));
+        Assert.All(outcomes, outcome => Assert.True(outcome.Status == "success", $"{outcome.Status} {outcome.ErrorCode} {outcome.ErrorMessage}"));
+        Assert.Equal(17 + 122L, await CountAsync(warehouse));
     }
 
     [Fact]

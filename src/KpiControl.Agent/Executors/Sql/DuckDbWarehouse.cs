@@ -9,6 +9,7 @@ namespace KpiControl.Agent.Executors.Sql;
 internal sealed class DuckDbWarehouse(Connection connection) : IWarehouse
 {
     private readonly SemaphoreSlim gate = new(1, 1);
+    private readonly SemaphoreSlim writer = new(1, 1);
     // The database lives while a connection is open, and its settings with it.
     private DuckDBConnection? anchor;
 
@@ -38,6 +39,29 @@ internal sealed class DuckDbWarehouse(Connection connection) : IWarehouse
         return Connect();
     }
 
+    // DuckDB checks for conflicts row by row only at the end: of two that write at once, one has done its work for nothing.
+    public async Task<T> WriteAsync<T>(Func<Task<T>> transaction, CancellationToken token)
+    {
+        await writer.WaitAsync(token);
+        try
+        {
+            return await transaction();
+        }
+        finally
+        {
+            writer.Release();
+        }
+    }
+
+    // JSON is text here: members are compared and put together as they were written, and the agent writes them one way.
+    public string Holds(string whole, string part) =>
+        $"len(list_filter(json_keys({part}), lambda k: json_extract({whole}, '$.' || k) IS DISTINCT FROM json_extract({part}, '$.' || k))) = 0";
+
+    public string Merged(string under, string over) => $$"""
+        CAST('{' || array_to_string(list_transform(list_sort(list_distinct(list_concat(json_keys({{under}}), json_keys({{over}})))),
+          lambda k: '"' || k || '":' || CAST(COALESCE(json_extract({{over}}, '$.' || k), json_extract({{under}}, '$.' || k)) AS VARCHAR)), ',') || '}' AS JSON)
+        """;
+
     // In process a list is a list; the shared code passes arrays, which PostgreSQL needs.
     public DbParameter Parameter(object value) => new DuckDBParameter(value switch
     {
@@ -60,6 +84,7 @@ internal sealed class DuckDbWarehouse(Connection connection) : IWarehouse
     {
         anchor?.Dispose();
         gate.Dispose();
+        writer.Dispose();
         return ValueTask.CompletedTask;
     }
 

@@ -25,7 +25,16 @@ internal interface IWarehouse : IAsyncDisposable
 
     Task<DbConnection> OpenAsync(string? password, CancellationToken token);
 
+    /// <summary>Runs a transaction that writes; on an engine that knows one writer, after those before it.</summary>
+    Task<T> WriteAsync<T>(Func<Task<T>> transaction, CancellationToken token);
+
     DbParameter Parameter(object value);
+
+    /// <summary>An expression: whether the members of one JSON object stand, with these values, in another.</summary>
+    string Holds(string whole, string part);
+
+    /// <summary>An expression: one JSON object with the members of another put over its own.</summary>
+    string Merged(string under, string over);
 
     /// <summary>What an engine's exception means for the run. Its words hold no row of data.</summary>
     Failure Explain(DbException error);

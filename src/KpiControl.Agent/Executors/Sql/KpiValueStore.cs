@@ -44,15 +44,25 @@ internal sealed class KpiValueStore(IWarehouse warehouse)
     {
         if (Convert.ToInt64(await connection.ScalarAsync(warehouse, TablesThere, [], token), null) >= 2)
             return;
+        await warehouse.WriteAsync(() => MakeTablesAsync(connection, token), token);
+    }
+
+    private async Task<bool> MakeTablesAsync(DbConnection connection, CancellationToken token)
+    {
         await using var transaction = await connection.BeginTransactionAsync(token);
         await connection.ScalarAsync(warehouse, warehouse.LockSchema, [], token);
         foreach (var statement in new[] { MakeValues, MakeFence })
             await connection.ExecuteAsync(warehouse, statement.Replace("{json}", warehouse.JsonType, StringComparison.Ordinal), [], token);
         await transaction.CommitAsync(token);
+        return true;
     }
 
     /// <summary>Raises the slot's fence and writes what changed, or writes nothing at all.</summary>
-    public async Task<Materialised> WriteAsync(
+    public Task<Materialised> WriteAsync(
+        DbConnection connection, SeriesKey series, SlotFence fence, (string? From, string To) periods, IReadOnlyList<StoredPoint> points, CancellationToken token) =>
+        warehouse.WriteAsync(() => WriteNowAsync(connection, series, fence, periods, points, token), token);
+
+    private async Task<Materialised> WriteNowAsync(
         DbConnection connection, SeriesKey series, SlotFence fence, (string? From, string To) periods, IReadOnlyList<StoredPoint> points, CancellationToken token)
     {
         await using var transaction = await connection.BeginTransactionAsync(token);
@@ -80,6 +90,10 @@ internal sealed class KpiValueStore(IWarehouse warehouse)
     private Task<int> RaiseFenceAsync(DbConnection connection, string tenant, SlotFence fence, CancellationToken token) =>
         connection.ExecuteAsync(warehouse, RaiseFence, [tenant, fence.BindingId, fence.SlotKey, fence.Epoch, fence.Number], token);
 
+    // Extensions are no part of the key: jobs that ask for different ones share a point. So a point with the same value
+    // keeps what others computed for it, and is revised only where something computed now is new or different; a point
+    // with another value starts over, because what others computed belonged to the old one. Comparing extensions as a
+    // whole would let two such jobs revise each other's points for ever.
     private const string InsertChanged = """
         INSERT INTO kpi_values (tenant_id, environment, kpi_id, contract_version, scd_view, filters, period, dimensions, metric,
                                 revision, value, extensions, attempt, fence_epoch, fence_n)
@@ -96,12 +110,15 @@ internal sealed class KpiValueStore(IWarehouse warehouse)
           ORDER BY period, dimensions, metric, revision DESC
         )
         SELECT $1, $2, $3, $4, $5, CAST($6 AS {json}), COALESCE(point.period, latest.period), COALESCE(point.dimensions, latest.dimensions),
-               COALESCE(point.metric, latest.metric), COALESCE(latest.revision, 0) + 1, point.value, point.extensions, $15, $16, $17
+               COALESCE(point.metric, latest.metric), COALESCE(latest.revision, 0) + 1, point.value,
+               CASE WHEN latest.extensions IS NULL OR point.period IS NULL OR point.value IS DISTINCT FROM latest.value THEN point.extensions ELSE {merged} END,
+               $15, $16, $17
         FROM point
         FULL JOIN latest ON latest.period = point.period AND latest.dimensions = point.dimensions AND latest.metric = point.metric
         WHERE CASE WHEN latest.period IS NULL THEN TRUE
                    WHEN point.period IS NULL THEN latest.extensions IS NOT NULL
-                   ELSE point.value IS DISTINCT FROM latest.value OR point.extensions IS DISTINCT FROM latest.extensions END
+                   WHEN latest.extensions IS NULL THEN TRUE
+                   ELSE point.value IS DISTINCT FROM latest.value OR NOT ({holds}) END
         """;
 
     private Task<int> InsertChangedAsync(
@@ -144,5 +161,7 @@ internal sealed class KpiValueStore(IWarehouse warehouse)
         Convert.ToInt64(await connection.ScalarAsync(warehouse, HasTable, [table.ToLowerInvariant()], token), null) > 0;
 
     private string Adapted(string statement) =>
-        statement.Replace("{json}", warehouse.JsonType, StringComparison.Ordinal).Replace("{keys}", warehouse.DimensionKeys, StringComparison.Ordinal);
+        statement.Replace("{json}", warehouse.JsonType, StringComparison.Ordinal).Replace("{keys}", warehouse.DimensionKeys, StringComparison.Ordinal)
+            .Replace("{merged}", warehouse.Merged("latest.extensions", "point.extensions"), StringComparison.Ordinal)
+            .Replace("{holds}", warehouse.Holds("latest.extensions", "point.extensions"), StringComparison.Ordinal);
 }

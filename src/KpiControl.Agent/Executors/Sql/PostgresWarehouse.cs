@@ -35,7 +35,13 @@ internal sealed class PostgresWarehouse(Connection connection) : IWarehouse
         }
     }
 
+    public Task<T> WriteAsync<T>(Func<Task<T>> transaction, CancellationToken token) => transaction();
+
     public DbParameter Parameter(object value) => new NpgsqlParameter { Value = value };
+
+    public string Holds(string whole, string part) => $"{whole} @> {part}";
+
+    public string Merged(string under, string over) => $"{under} || {over}";
 
     public Failure Explain(DbException error) => error is PostgresException server
         ? new Failure(Meaning(server.SqlState), Words(server))
