@@ -31,6 +31,7 @@ internal sealed class CompletionStore(Databases databases)
           FROM x
           WHERE rt.binding_id = x.binding_id AND rt.occ_state IN ('L', 'R') AND rt.fence_n = x.fence_n AND rt.fence_epoch = x.fence_epoch AND rt.attempt_id = x.attempt_id
             AND EXISTS (SELECT FROM kpi_session_tenant st WHERE st.session_id = x.reporter AND st.tenant_id = rt.tenant_id)
+            AND EXISTS (SELECT FROM kpi_cluster WHERE timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))
           RETURNING x.*, rt.tenant_id, rt.occ_revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.occ_kind, rt.lane, rt.queued,
             rt.occ_state IS NULL AS final, rt.occ_retry_at, rt.retry_count - CASE WHEN rt.occ_state IS NULL OR x.waits THEN 0 ELSE 1 END AS retry_seq
         ), h AS (
@@ -122,6 +123,7 @@ internal sealed class CompletionStore(Databases databases)
         """
         SELECT x.ord, h.result_digest, rt.fence_epoch, rt.fence_n, rt.tenant_id, st.tenant_id IS NOT NULL
           FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::uuid[], $5::bigint[]) AS x(ord, binding_id, fence_n, attempt_id, reporter)
+          JOIN kpi_cluster c ON c.timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
           LEFT JOIN kpi_job_runtime rt ON rt.binding_id = x.binding_id
           LEFT JOIN kpi_session_tenant st ON st.session_id = x.reporter AND st.tenant_id = rt.tenant_id
           LEFT JOIN LATERAL (SELECT result_digest FROM kpi_job_history h
@@ -145,6 +147,9 @@ internal sealed class CompletionStore(Databases databases)
             standings.Add(new Standing(reports[reader.GetInt32(0)], reader.IsDBNull(1) ? null : reader.GetFieldValue<byte[]>(1),
                 mine ? reader.GetInt32(2) : 0, mine ? reader.GetInt64(3) : 0, mine ? reader.GetString(4) : null));
         }
+        // Whose tail may be lost must not be told that it is stale: it would forget the only copy. An outage that an operator ends.
+        if (standings.Count < reports.Count)
+            throw new NpgsqlException("PostgreSQL writes on another timeline than the cluster's epoch: nothing is acknowledged until the epoch is bumped");
         return standings;
     }
 

@@ -7,7 +7,7 @@ namespace KpiControl.Control.Leases;
 
 /// <summary>
 /// Hears what other nodes and requests tell (channel <c>kpi</c>): <c>lane N</c> (a cursor moved back or is new),
-/// <c>queue N</c>, <c>ready N</c>, <c>cancel SESSION ATTEMPT</c>, <c>moved SESSION GENERATION</c>. A message that is missed
+/// <c>queue N</c>, <c>ready N</c>, <c>cancel SESSION ATTEMPT</c>, <c>moved SESSION GENERATION</c>, <c>epoch</c> (it was bumped). A message that is missed
 /// costs a poll, never an occurrence.
 /// </summary>
 internal sealed partial class Notifications(Databases databases, Dispatcher dispatcher, SessionRegistry sessions, TimeProvider time, ILogger<Notifications> logger) : BackgroundService
@@ -46,6 +46,9 @@ internal sealed partial class Notifications(Databases databases, Dispatcher disp
         {
             case ["lane", var lane] when short.TryParse(lane, CultureInfo.InvariantCulture, out var number):
                 dispatcher.CursorMovedBack(number);
+                break;
+            case ["epoch"]:
+                dispatcher.WakeAll();
                 break;
             case ["queue", var lane] when short.TryParse(lane, CultureInfo.InvariantCulture, out var number):
                 dispatcher.Queued(number);

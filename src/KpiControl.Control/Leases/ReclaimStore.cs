@@ -12,7 +12,7 @@ internal sealed class ReclaimStore(Databases databases)
         """
         WITH pass AS (
           UPDATE kpi_cluster SET reclaimer_passed_at = now(),
-            amnesty_until = CASE WHEN now() - reclaimer_passed_at > @ttl::interval / 2 THEN now() + @ttl::interval ELSE amnesty_until END
+            amnesty_until = CASE WHEN now() - reclaimer_passed_at > @ttl::interval / 2 THEN GREATEST(amnesty_until, now() + @ttl::interval) ELSE amnesty_until END
           RETURNING amnesty_until
         ), ended AS (
           UPDATE kpi_session s SET ended_at = now(), end_reason = 'node_lost' FROM kpi_node n, pass
@@ -20,7 +20,8 @@ internal sealed class ReclaimStore(Databases databases)
              AND (n.expires_at + @grace::interval < now() OR (n.generation > s.node_generation AND n.started_at + @ttl::interval + @grace::interval < now()))
           RETURNING s.session_id
         )
-        SELECT (SELECT amnesty_until > now() FROM pass) AS amnesty, (SELECT count(*) FROM ended)::int AS ended,
+        SELECT (SELECT timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) FROM kpi_cluster) AS epoch_stands,
+               (SELECT amnesty_until > now() FROM pass) AS amnesty, (SELECT count(*) FROM ended)::int AS ended,
                EXISTS (SELECT FROM kpi_session WHERE ended_at IS NOT NULL AND reclaimed_at IS NULL) AS owed
         """;
 
@@ -122,6 +123,8 @@ internal sealed class ReclaimStore(Databases databases)
 /// <summary>What a pass of the reclaimer found.</summary>
 internal sealed record ReclaimPass
 {
+    /// <summary>False: PostgreSQL writes on another timeline than the epoch was set on, and every grant finds nothing.</summary>
+    public bool EpochStands { get; init; }
     /// <summary>Nothing is reclaimed now: there was an outage.</summary>
     public bool Amnesty { get; init; }
     public int Ended { get; init; }

@@ -9,6 +9,7 @@ internal sealed partial class Reclaimer(
     ReclaimStore store, SessionStore sessionStore, SessionRegistry sessions, Dispatcher dispatcher, IOptions<LeaseOptions> options, TimeProvider time, ILogger<Reclaimer> logger) : BackgroundService
 {
     private readonly ConcurrentQueue<(SessionRef Session, IReadOnlyCollection<Guid> Held)> _resumed = new();
+    private bool _epochStands = true;
 
     /// <summary>A session resumed: what was leased to its earlier streams and is not among what it holds goes back.</summary>
     public void Resumed(SessionRef session, IReadOnlyCollection<Guid> held) => _resumed.Enqueue((session, held));
@@ -30,6 +31,7 @@ internal sealed partial class Reclaimer(
     private async Task PassAsync(CancellationToken token)
     {
         var pass = await store.PassAsync(options.Value.Ttl, options.Value.Grace, token);
+        Tell(pass);
         await ReturnUnheldAsync(token);
         var silent = pass.Amnesty ? 0 : await EndSilentAsync(token);
         if (!pass.Owed && silent + pass.Ended == 0)
@@ -39,6 +41,17 @@ internal sealed partial class Reclaimer(
         Log.Reclaimed(logger, lanes.Count, silent + pass.Ended);
         foreach (var lane in lanes.Distinct())
             dispatcher.Ready(lane);
+    }
+
+    private void Tell(ReclaimPass pass)
+    {
+        if (pass.EpochStands == _epochStands)
+            return;
+        _epochStands = pass.EpochStands;
+        if (_epochStands)
+            Log.EpochStands(logger);
+        else
+            Log.EpochFell(logger);
     }
 
     private async Task<int> EndSilentAsync(CancellationToken token)
@@ -87,5 +100,11 @@ internal sealed partial class Reclaimer(
 
         [LoggerMessage(EventId = 362, Level = LogLevel.Information, Message = "{Count} leases given back from {Sessions} ended sessions")]
         public static partial void Reclaimed(ILogger logger, int count, int sessions);
+
+        [LoggerMessage(EventId = 363, Level = LogLevel.Critical, Message = "PostgreSQL writes on another timeline than the cluster's epoch was set on: a failover or a restore. Nothing is granted or acknowledged until an operator runs: kpictl epoch bump --reason …")]
+        public static partial void EpochFell(ILogger logger);
+
+        [LoggerMessage(EventId = 364, Level = LogLevel.Warning, Message = "The cluster's epoch stands for the timeline that PostgreSQL writes on: grants go on")]
+        public static partial void EpochStands(ILogger logger);
     }
 }

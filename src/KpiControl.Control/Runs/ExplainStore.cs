@@ -43,7 +43,11 @@ internal static class ExplainStore
     public static Task<IReadOnlyList<OpenRow>> OpenAsync(RequestTransaction tx, long binding) => tx.QueryAsync<OpenRow>(OpenSql, new { binding });
 
     private const string CursorSql =
-        "SELECT next_run_at, paused_until > now() AS paused, active FROM kpi_job_runtime WHERE binding_id = @binding";
+        """
+        SELECT next_run_at, paused_until > now() AS paused, active,
+               EXISTS (SELECT FROM kpi_cluster WHERE timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)) AS epoch_stands
+          FROM kpi_job_runtime WHERE binding_id = @binding
+        """;
 
     public static Task<CursorRow?> CursorAsync(RequestTransaction tx, long binding) => tx.FindAsync<CursorRow>(CursorSql, new { binding });
 
@@ -119,6 +123,8 @@ internal sealed record CursorRow
     public DateTimeOffset? NextRunAt { get; init; }
     public bool? Paused { get; init; }
     public bool Active { get; init; }
+    /// <summary>False: the database was promoted or restored, and nothing is granted until the epoch is bumped.</summary>
+    public bool EpochStands { get; init; }
 }
 
 internal sealed record LiveAgent

@@ -72,6 +72,8 @@ internal static class OccurrenceStory
             yield return Fact(deadline, "deadline", "If it has not started by then, it ends as skipped.");
         if (!facts.IsDue && facts.Open is null or { State: "leased" or "waiting" })
             yield break;
+        if (facts.Cursor is { EpochStands: false })
+            yield return Fact(facts.Now, "epoch", "The database was promoted or restored: nothing is granted until an operator bumps the cluster's epoch.");
         yield return facts.Agents.Count == 0
             ? Fact(facts.Now, "no_agent", $"No live agent in {facts.Binding.Region} serves {facts.Binding.TenantId}: it cannot be routed.")
             : Fact(facts.Now, "agents", $"Live agents in {facts.Binding.Region}: {string.Join(", ", facts.Agents.Select(a => a.Agent))}.");
@@ -92,6 +94,7 @@ internal static class OccurrenceStory
         { Open: { State: "leased" } open } => $"It is running on {open.Agent}.",
         { Open.State: "waiting" } => $"It waits for {string.Join(" and ", facts.Missing.Select(m => m.Missing()).DefaultIfEmpty("what it depends on"))}.",
         { Cursor.Paused: true, Open: not null } => "It is open, and the job is paused: nothing starts until it is resumed.",
+        { Cursor.EpochStands: false, Open: not null } or { Cursor.EpochStands: false, IsDue: true } => "It can start, and the database was promoted or restored: nothing is granted until an operator bumps the cluster's epoch.",
         { Open.State: "queued" } => "It queues behind another occurrence of the job.",
         { Open: { } open } when open.RetryAt > facts.Now => $"A try failed; the next one follows at {Text(open.RetryAt)}.",
         { Open: not null, Agents.Count: 0 } => $"It is ready, and no live agent in {facts.Binding.Region} serves {facts.Binding.TenantId}.",

@@ -1,0 +1,76 @@
+using KpiControl.Testing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Outcome = KpiControl.Protocol.V1.FinishedAck.Types.Outcome;
+
+namespace KpiControl.Control.Tests.Leases;
+
+/// <summary>Nodes that die, or meet their own name.</summary>
+public sealed class NodeTests
+{
+    [Fact]
+    public async Task A_dead_nodes_leases_go_to_an_agent_elsewhere_under_the_next_fence()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now()) + interval '1 hour'");
+        var session = await world.DeadNodeAsync(leaseOf: binding);
+        var held = await world.OneAsync<long>("SELECT fence_n FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+        await using var agent = await world.AgentAsync("agent-2");
+        using var alive = new PeriodicHeartbeat(agent);
+
+        var lease = await agent.LeaseAsync();
+
+        Assert.Equal("node_lost", await world.OneAsync<string>("SELECT end_reason FROM kpi_session WHERE session_id = @session", new { session }));
+        Assert.True(lease.Fence.Number > held);
+        Assert.Equal(["lost(lease_lost) again"], await world.HistoryAsync(binding));
+        Assert.Equal(Outcome.Recorded, (await agent.FinishAsync(TestAgent.Success(lease))).Outcome);
+    }
+
+    [Fact]
+    public async Task A_dead_nodes_session_resumes_on_another_node_with_what_it_holds()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var (binding, instance) = (await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now()) + interval '1 hour'"), Guid.NewGuid());
+        // Within the grace after its node's lease ran out: nobody has ended it yet.
+        var session = await world.DeadNodeAsync("now() + interval '1 hour'", binding, instance);
+        var attempt = await world.OneAsync<Guid>("SELECT attempt_id FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+        var fence = await world.OneAsync<long>("SELECT fence_n FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+        var held = new KpiControl.Protocol.V1.HeldAttempt { AttemptId = attempt.ToString(), BindingId = binding, Fence = new() { Epoch = 1, Number = fence } };
+
+        await using var resumed = await world.AgentAsync("agent-dead", instance: instance, held: held);
+        await world.ExecuteAsync("UPDATE kpi_node SET expires_at = now() - interval '1 hour' WHERE name = 'dead'");
+        using var alive = new PeriodicHeartbeat(resumed);
+        var since = await world.OneAsync<DateTime>("SELECT now()");
+        await world.UntilAsync("SELECT reclaimer_passed_at > @since + interval '1 second' FROM kpi_cluster", new { since });
+
+        Assert.Equal((session, 2), (resumed.Welcome.SessionId, resumed.Welcome.Generation));
+        Assert.Empty(resumed.Welcome.LostAttempts);
+        var report = new KpiControl.Protocol.V1.Finished { AttemptId = attempt.ToString(), BindingId = binding, Fence = held.Fence, Status = "success", Executor = "test", AgentBuild = "test" };
+        Assert.Equal(Outcome.Recorded, (await resumed.FinishAsync(report)).Outcome);
+        Assert.Equal(["success"], await world.HistoryAsync(binding));
+    }
+
+    [Fact]
+    public async Task Of_two_processes_with_one_node_name_the_older_stops_and_its_sessions_move()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var (older, instance) = (world.Node, Guid.NewGuid());
+        await using var agent = await world.AgentAsync(instance: instance);
+        using var alive = new PeriodicHeartbeat(agent);
+        var lease = await agent.LeaseAsync();
+
+        var newer = await world.AddNodeAsync("node-1");
+        await world.UntilLoggedAsync("Another process took the node name node-1");
+        // What Program does when the application is told to stop.
+        Assert.True(older.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested);
+        var stopping = older.StopAsync();
+        Assert.NotNull((await agent.NextAsync(m => m.Reconnect is not null)).Reconnect);
+        await using var moved = await world.AgentAsync(instance: instance, node: newer, held: TestAgent.Holding(lease));
+        using var heard = new PeriodicHeartbeat(moved);
+
+        Assert.Equal(agent.Welcome.SessionId, moved.Welcome.SessionId);
+        Assert.Equal(Outcome.Recorded, (await moved.FinishAsync(TestAgent.Success(lease))).Outcome);
+        await stopping;
+    }
+}
