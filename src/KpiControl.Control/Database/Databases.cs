@@ -12,7 +12,7 @@ internal sealed class Databases : IAsyncDisposable
     /// out of order or reads a whole index per row, and keeps it (measured: 1.6–3.3 times slower).
     /// </summary>
     private const string PinnedPlans =
-        "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
+        "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off";
 
     static Databases() => DefaultTypeMap.MatchNamesWithUnderscores = true;
 

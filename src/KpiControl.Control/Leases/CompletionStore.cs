@@ -30,7 +30,7 @@ internal sealed class CompletionStore(Databases databases)
             occ_cancel = false
           FROM x
           WHERE rt.binding_id = x.binding_id AND rt.occ_state IN ('L', 'R') AND rt.fence_n = x.fence_n AND rt.fence_epoch = x.fence_epoch AND rt.attempt_id = x.attempt_id
-            AND EXISTS (SELECT FROM kpi_session_tenant st WHERE st.session_id = x.reporter AND st.tenant_id = rt.tenant_id)
+            AND EXISTS (SELECT FROM kpi_session_tenant st WHERE st.session_id = x.reporter AND st.tenant_id = rt.tenant_id OFFSET 0)
             AND EXISTS (SELECT FROM kpi_cluster WHERE timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))
           RETURNING x.*, rt.tenant_id, rt.occ_revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.occ_kind, rt.lane, rt.queued,
             rt.occ_state IS NULL AS final, rt.occ_retry_at, rt.retry_count - CASE WHEN rt.occ_state IS NULL OR x.waits THEN 0 ELSE 1 END AS retry_seq

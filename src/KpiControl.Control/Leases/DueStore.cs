@@ -34,6 +34,8 @@ internal sealed class DueStore(Databases databases)
 
     // Conditions stand in the UPDATE's own WHERE: PostgreSQL evaluates them again after waiting for a row's lock, so a
     // pause, a rebind, another node's scan and a completion, which update the same row, cannot race it.
+    // lane + 0: what the due index cannot answer. With lane > 0 a planner that knows no statistics walks all that is due, in
+    // the heap's order, and deadlocks (seen); so only the primary key is left, in the order of x.
     //   opens    the row is free
     //   queues   it is not, and the open one merely waits (first try, never leased), or the job queues one
     //   else     the slot is skipped: overlap
@@ -77,7 +79,7 @@ internal sealed class DueStore(Databases databases)
             occ_state = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN x.take::"char" ELSE rt.occ_state END
           FROM x CROSS JOIN ep LEFT JOIN se ON se.session_id = x.session_id AND se.generation = x.generation
           WHERE rt.binding_id = x.binding_id AND rt.next_run_at = x.seen AND rt.revision = x.revision
-            AND rt.lane > 0 AND rt.active AND (rt.paused_until IS NULL OR rt.paused_until <= now())
+            AND rt.lane + 0 > 0 AND rt.active AND (rt.paused_until IS NULL OR rt.paused_until <= now())
             AND (x.take <> 'L' OR (se.session_id IS NOT NULL AND EXISTS (
               SELECT FROM kpi_session_tenant st WHERE st.session_id = x.session_id AND st.tenant_id = rt.tenant_id)))
           RETURNING x.ord, x.binding_id, x.slot, x.window_start, x.business_date, x.take, x.zone_version, x.catchup_lane, x.revision, x.gives_up_at,

@@ -43,6 +43,13 @@ internal sealed class LeaseOptions : IValidatableObject
     [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")]
     public TimeSpan UnroutableAfter { get; set; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>So many lost leases within <see cref="LossesWithin"/> end an occurrence as <c>failed(lease_lost)</c>: what runs it takes its agent down.</summary>
+    [Range(1, 100)]
+    public int LossesToQuarantine { get; set; } = 3;
+
+    [Range(typeof(TimeSpan), "00:01:00", "30.00:00:00")]
+    public TimeSpan LossesWithin { get; set; } = TimeSpan.FromHours(72);
+
     /// <summary>The node extends itself so often that no agent's trust outlives what the database was told.</summary>
     public TimeSpan ExtendEvery => TimeSpan.FromTicks(Math.Min(Ttl.Ticks / 6, Grace.Ticks));
 

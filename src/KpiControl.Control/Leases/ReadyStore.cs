@@ -37,6 +37,9 @@ internal sealed class ReadyStore(Databases databases)
         return new ReadyScan(now, rows);
     }
 
+    // Rows are locked in the order of their bindings: joined to the sessions first and sorted then, or the planner walks one
+    // session after the other, and two grants that span several sessions deadlock (seen). For the same reason lane + 0, as in
+    // DueStore, and OFFSET 0, which keeps the look-up of the tenant a look-up.
     // The attempt that lost its lease gets its history row here and not when the lease was taken back: until somebody
     // else holds the occurrence, its late result is still the occurrence's.
     private const string GrantSql =
@@ -55,13 +58,13 @@ internal sealed class ReadyStore(Databases databases)
           UPDATE kpi_job_runtime rt SET
             occ_state = 'L', occ_reason = NULL, occ_retry_at = NULL, occ_deadline = NULL, occ_revision = x.revision,
             attempt_id = x.attempt, session_id = x.session_id, generation = x.generation,
-            lease_deadline = now() + make_interval(secs => x.lease_seconds), fence_n = nextval('kpi_fence'), fence_epoch = ep.epoch
-          FROM x CROSS JOIN ep JOIN se ON se.session_id = x.session_id AND se.generation = x.generation
+            lease_deadline = now() + make_interval(secs => x.lease_seconds), fence_n = nextval('kpi_fence'), fence_epoch = x.epoch
+          FROM (SELECT x.*, ep.epoch FROM x CROSS JOIN ep JOIN se ON se.session_id = x.session_id AND se.generation = x.generation ORDER BY x.binding_id) x
           WHERE rt.binding_id = x.binding_id AND rt.occ_state = 'R' AND rt.fence_n = x.fence_seen AND rt.revision = x.revision
             AND rt.occ_scheduled_for = x.slot AND rt.attempt_id IS NOT DISTINCT FROM x.lost_attempt AND NOT rt.occ_cancel
             AND (rt.occ_retry_at IS NULL OR rt.occ_retry_at <= now())
-            AND rt.lane > 0 AND rt.active AND (rt.paused_until IS NULL OR rt.paused_until <= now())
-            AND EXISTS (SELECT FROM kpi_session_tenant st WHERE st.session_id = x.session_id AND st.tenant_id = rt.tenant_id)
+            AND rt.lane + 0 > 0 AND rt.active AND (rt.paused_until IS NULL OR rt.paused_until <= now())
+            AND EXISTS (SELECT FROM kpi_session_tenant st WHERE st.session_id = x.session_id AND st.tenant_id = rt.tenant_id OFFSET 0)
           RETURNING x.ord, x.binding_id, x.lost_attempt, x.fence_seen, x.zone_version, rt.tenant_id, rt.lane, rt.occ_scheduled_for, rt.occ_window_start,
             rt.occ_business_date, rt.occ_kind, rt.occ_revision, rt.retry_count, rt.fence_n, rt.fence_epoch
         ), unparked AS (
@@ -102,8 +105,15 @@ internal sealed class ReadyStore(Databases databases)
         return granted;
     }
 
-    // The list is only a list: an entry whose occurrence has moved on is dropped, unless it was parked again since.
-    private const string ForgetSql = "DELETE FROM kpi_parked k USING unnest($1::bigint[], $2::bigint[]) AS x(binding_id, ticket) WHERE k.binding_id = x.binding_id AND k.ticket = x.ticket";
+    // The list is only a list: an entry whose occurrence has moved on is dropped, unless it was parked again since. It holds no
+    // runtime row as all others do that come here, so it waits for nobody.
+    private const string ForgetSql =
+        """
+        DELETE FROM kpi_parked k USING (
+          SELECT p.binding_id FROM unnest($1::bigint[], $2::bigint[]) AS x(binding_id, ticket)
+            JOIN kpi_parked p ON p.binding_id = x.binding_id AND p.ticket = x.ticket FOR UPDATE OF p SKIP LOCKED) gone
+         WHERE k.binding_id = gone.binding_id
+        """;
 
     public async Task ForgetAsync(IReadOnlyList<ReadyRow> rows, CancellationToken token)
     {
@@ -113,12 +123,13 @@ internal sealed class ReadyStore(Databases databases)
         await command.ExecuteNonQueryAsync(token);
     }
 
-    // The net under the list: what is ready in the truth and not listed.
+    // The net under the list: what is ready in the truth and not listed. What somebody is at work on is theirs to list.
     private const string RelistSql =
         """
         INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at, deadline)
         SELECT rt.binding_id, abs(rt.lane), rt.tenant_id, rt.occ_state, coalesce(rt.occ_retry_at, now()), rt.occ_deadline FROM kpi_job_runtime rt
          WHERE rt.occ_state IN ('W', 'R') AND NOT EXISTS (SELECT FROM kpi_parked k WHERE k.binding_id = rt.binding_id)
+         ORDER BY rt.binding_id FOR NO KEY UPDATE OF rt SKIP LOCKED
         ON CONFLICT (binding_id) DO NOTHING
         """;
 

@@ -1,10 +1,11 @@
 using Dapper;
 using KpiControl.Control.Database;
+using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Leases;
 
 /// <summary>Takes leases back from sessions that ended.</summary>
-internal sealed class ReclaimStore(Databases databases)
+internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> options)
 {
     // Every pass stamps the row. After a gap longer than half a TTL (all nodes were away, or the database was) nothing is
     // reclaimed for one TTL, whichever node looks first: agents that are well have had nobody to tell.
@@ -31,6 +32,36 @@ internal sealed class ReclaimStore(Databases databases)
         return await connection.QuerySingleAsync<ReclaimPass>(new CommandDefinition(PassSql, new { ttl, grace }, cancellationToken: token));
     }
 
+    // An occurrence that lost its lease too often ends here: whatever runs it takes its agent down. Earlier losses are in
+    // history, written by the grants that followed them; this one is that row's.
+    private const string GiveBack =
+        """
+        , counted AS MATERIALIZED (
+          SELECT l.*, l.why = 5 AND @losses <= 1 + (SELECT count(*) FROM kpi_job_history h JOIN kpi_job_runtime rt USING (binding_id)
+              WHERE h.binding_id = l.binding_id AND h.recorded_at > now() - @within::interval AND h.status = 'lost'
+                AND h.scheduled_for = rt.occ_scheduled_for AND h.trigger_kind = kpi_kind_name(rt.occ_kind)) AS quarantined
+            FROM leased l
+        ), u AS (
+          UPDATE kpi_job_runtime rt SET occ_state = CASE WHEN NOT l.quarantined THEN 'R'::"char" END, occ_reason = l.why, session_id = NULL, generation = NULL, lease_deadline = NULL,
+            attempt_id = CASE WHEN NOT l.quarantined THEN rt.attempt_id END, occ_cancel = rt.occ_cancel AND NOT l.quarantined,
+            last_run_at = CASE WHEN l.quarantined THEN now() ELSE rt.last_run_at END, last_status = CASE WHEN l.quarantined THEN 'failed' ELSE rt.last_status END,
+            last_error = CASE WHEN l.quarantined THEN 'LEASE_LOST: its lease was lost ' || @losses || ' times' ELSE rt.last_error END
+            FROM counted l WHERE rt.binding_id = l.binding_id AND rt.occ_state = 'L' AND rt.attempt_id = l.attempt_id
+          RETURNING rt.binding_id, abs(rt.lane)::int2 AS lane, rt.tenant_id, l.quarantined, l.attempt_id, rt.occ_revision, rt.retry_count, rt.occ_scheduled_for, rt.occ_window_start,
+            rt.occ_business_date, rt.occ_kind, rt.fence_n, rt.fence_epoch
+        ), parked AS (
+          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) SELECT binding_id, lane, tenant_id, 'R', now() FROM u WHERE NOT quarantined
+          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
+        ), ended AS (
+          INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, fence_epoch, final, status, reason, trigger_kind)
+          SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, lane, fence_epoch, true, 'failed', 'lease_lost', kpi_kind_name(occ_kind)
+            FROM u WHERE quarantined RETURNING run_id
+        ), chained AS (
+          INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM ended HAVING count(*) > 0
+        )
+        SELECT lane FROM u
+        """;
+
     // A grant holds its session's row shared and wants it live: once a session has ended, the leases it will ever hold are
     // there to be seen. Found by a scan (75 ms a million bindings); an index on session_id would move with every run.
     // A cancelled one is not tried again.
@@ -39,27 +70,19 @@ internal sealed class ReclaimStore(Databases databases)
         WITH owed AS MATERIALIZED (
           SELECT session_id FROM kpi_session WHERE ended_at IS NOT NULL AND reclaimed_at IS NULL ORDER BY session_id FOR UPDATE SKIP LOCKED
         ), leased AS MATERIALIZED (
-          SELECT rt.binding_id FROM kpi_job_runtime rt WHERE rt.occ_state = 'L' AND rt.session_id IN (SELECT session_id FROM owed)
+          SELECT rt.binding_id, rt.attempt_id, 5::int2 AS why FROM kpi_job_runtime rt WHERE rt.occ_state = 'L' AND rt.session_id IN (SELECT session_id FROM owed)
            ORDER BY rt.binding_id FOR NO KEY UPDATE
-        ), u AS (
-          UPDATE kpi_job_runtime rt SET occ_state = 'R', occ_reason = 5, session_id = NULL, generation = NULL, lease_deadline = NULL
-            FROM leased l WHERE rt.binding_id = l.binding_id AND rt.occ_state = 'L' AND rt.session_id IN (SELECT session_id FROM owed)
-          RETURNING rt.binding_id, abs(rt.lane)::int2 AS lane, rt.tenant_id
-        ), parked AS (
-          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) SELECT binding_id, lane, tenant_id, 'R', now() FROM u
-          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
         ), done AS (
           UPDATE kpi_session s SET reclaimed_at = now() FROM owed WHERE s.session_id = owed.session_id
         )
-        SELECT lane FROM u
-        """;
+        """ + GiveBack;
 
     /// <summary>Gives back the leases of every session that ended.</summary>
     /// <returns>The lane of each.</returns>
     public async Task<IReadOnlyList<short>> ReclaimAsync(CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
-        return (await connection.QueryAsync<short>(new CommandDefinition(ReclaimSql, cancellationToken: token))).AsList();
+        return (await connection.QueryAsync<short>(new CommandDefinition(ReclaimSql, new { losses = options.Value.LossesToQuarantine, within = options.Value.LossesWithin }, cancellationToken: token))).AsList();
     }
 
     // Leases that were granted to a session's earlier stream and never reached the agent, or that it returns unrun.
@@ -67,19 +90,11 @@ internal sealed class ReclaimStore(Databases databases)
         """
         WITH x AS (SELECT * FROM unnest(@sessions, @generations) AS x(session_id, generation)),
         leased AS MATERIALIZED (
-          SELECT rt.binding_id, rt.attempt_id FROM kpi_job_runtime rt JOIN x ON rt.session_id = x.session_id
+          SELECT rt.binding_id, rt.attempt_id, CASE WHEN @returned THEN 6 ELSE 5 END::int2 AS why FROM kpi_job_runtime rt JOIN x ON rt.session_id = x.session_id
            WHERE rt.occ_state = 'L' AND ((@returned AND rt.attempt_id = ANY (@attempts)) OR (NOT @returned AND rt.generation < x.generation AND NOT rt.attempt_id = ANY (@attempts)))
-           ORDER BY rt.binding_id FOR NO KEY UPDATE
-        ), u AS (
-          UPDATE kpi_job_runtime rt SET occ_state = 'R', occ_reason = CASE WHEN @returned THEN 6 ELSE 5 END, session_id = NULL, generation = NULL, lease_deadline = NULL
-            FROM leased l WHERE rt.binding_id = l.binding_id AND rt.occ_state = 'L' AND rt.attempt_id = l.attempt_id
-          RETURNING rt.binding_id, abs(rt.lane)::int2 AS lane, rt.tenant_id
-        ), parked AS (
-          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) SELECT binding_id, lane, tenant_id, 'R', now() FROM u
-          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
+           ORDER BY rt.binding_id FOR NO KEY UPDATE OF rt
         )
-        SELECT lane FROM u
-        """;
+        """ + GiveBack;
 
     /// <summary>Gives back what resumed sessions do not hold: one scan for all of them.</summary>
     public Task<IReadOnlyList<short>> ReturnUnheldAsync(IReadOnlyCollection<SessionRef> sessions, IEnumerable<Guid> held, CancellationToken token) =>
@@ -95,15 +110,19 @@ internal sealed class ReclaimStore(Databases databases)
         return (await connection.QueryAsync<short>(new CommandDefinition(ReturnSql, new
         {
             sessions = sessions.Select(s => s.SessionId).ToArray(), generations = sessions.Select(s => s.Generation).ToArray(), attempts = attempts.ToArray(), returned,
+            losses = options.Value.LossesToQuarantine, within = options.Value.LossesWithin,
         }, cancellationToken: token))).AsList();
     }
 
     // A cancelled occurrence whose agent died with it: it ends here instead of being tried again.
     private const string EndCancelledSql =
         """
-        WITH u AS (
-          UPDATE kpi_job_runtime rt SET occ_state = NULL, occ_cancel = false, attempt_id = NULL FROM kpi_parked k
-           WHERE k.binding_id = rt.binding_id AND k.state = 'R' AND rt.occ_state = 'R' AND rt.occ_cancel
+        WITH c AS MATERIALIZED (
+          SELECT rt.binding_id FROM kpi_job_runtime rt JOIN kpi_parked k USING (binding_id)
+           WHERE k.state = 'R' AND rt.occ_state = 'R' AND rt.occ_cancel ORDER BY rt.binding_id FOR NO KEY UPDATE OF rt
+        ), u AS (
+          UPDATE kpi_job_runtime rt SET occ_state = NULL, occ_cancel = false, attempt_id = NULL FROM c
+           WHERE c.binding_id = rt.binding_id AND rt.occ_state = 'R' AND rt.occ_cancel
           RETURNING rt.binding_id, rt.tenant_id, rt.lane, coalesce(rt.occ_revision, rt.revision) AS revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.occ_kind, rt.retry_count
         ), k AS (DELETE FROM kpi_parked k USING u WHERE k.binding_id = u.binding_id),
         h AS (

@@ -39,8 +39,17 @@ internal sealed partial class Reclaimer(
         var lanes = await store.ReclaimAsync(token);
         await store.EndCancelledAsync(token);
         Log.Reclaimed(logger, lanes.Count, silent + pass.Ended);
+        Wake(lanes);
+    }
+
+    // What was given back is ready, and what was ended by it may have others queue behind it.
+    private void Wake(IEnumerable<short> lanes)
+    {
         foreach (var lane in lanes.Distinct())
+        {
             dispatcher.Ready(lane);
+            dispatcher.QueuedBehind(lane);
+        }
     }
 
     private void Tell(ReclaimPass pass)
@@ -80,8 +89,7 @@ internal sealed partial class Reclaimer(
         try
         {
             var lanes = await store.ReturnUnheldAsync([.. resumed.Select(r => r.Session)], resumed.SelectMany(r => r.Held), token);
-            foreach (var lane in lanes.Distinct())
-                dispatcher.Ready(lane);
+            Wake(lanes);
         }
         catch
         {

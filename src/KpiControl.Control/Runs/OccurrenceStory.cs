@@ -1,6 +1,7 @@
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
 using KpiControl.Control.Leases;
+using KpiControl.Jobs.Runs;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Runs;
@@ -116,6 +117,7 @@ internal static class OccurrenceStory
         {
             "success" => "It succeeded",
             "partial" => "It was delivered in part",
+            "failed" when run is { Final: true, Reason: FailReason.LeaseLost } => "It was given up: its lease was lost too often, with whoever ran it",
             "failed" when run.Final => "It failed",
             "failed" => "A try failed",
             "suppressed" => "It was computed and suppressed by a rule",

@@ -21,7 +21,7 @@ public sealed class AmnestyTests
         await world.ExecuteAsync("UPDATE kpi_cluster SET reclaimer_passed_at = now() - make_interval(secs => @gapSeconds)", new { gapSeconds });
         await using var databases = Open(world);
 
-        var pass = await new ReclaimStore(databases).PassAsync(Ttl, Grace, TestContext.Current.CancellationToken);
+        var pass = await Store(databases).PassAsync(Ttl, Grace, TestContext.Current.CancellationToken);
 
         Assert.Equal((amnesty, amnesty ? 0 : 1), (pass.Amnesty, pass.Ended));
         Assert.Equal(amnesty, await world.OneAsync<bool>("SELECT ended_at IS NULL FROM kpi_session WHERE session_id = @session", new { session }));
@@ -38,14 +38,14 @@ public sealed class AmnestyTests
         var token = TestContext.Current.CancellationToken;
 
         // Whoever looks second sees a fresh stamp: the amnesty stands in the row, not in the gap.
-        Assert.True((await new ReclaimStore(one).PassAsync(Ttl, Grace, token)).Amnesty);
-        Assert.True((await new ReclaimStore(other).PassAsync(Ttl, Grace, token)).Amnesty);
+        Assert.True((await Store(one).PassAsync(Ttl, Grace, token)).Amnesty);
+        Assert.True((await Store(other).PassAsync(Ttl, Grace, token)).Amnesty);
         Assert.Equal(30, await world.OneAsync<double>("SELECT round(extract(epoch FROM amnesty_until - reclaimer_passed_at))"
             + " FROM kpi_cluster"), tolerance: 1);
         Assert.True(await world.OneAsync<bool>("SELECT ended_at IS NULL FROM kpi_session WHERE session_id = @session", new { session }));
 
         await world.ExecuteAsync("UPDATE kpi_cluster SET amnesty_until = now()");
-        Assert.Equal(1, (await new ReclaimStore(other).PassAsync(Ttl, Grace, token)).Ended);
+        Assert.Equal(1, (await Store(other).PassAsync(Ttl, Grace, token)).Ended);
     }
 
     [Fact]
@@ -65,6 +65,8 @@ public sealed class AmnestyTests
         await world.ExecuteAsync("UPDATE kpi_cluster SET amnesty_until = '-infinity'");
         await world.UntilAsync("SELECT occ_state = 'R' FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
     }
+
+    private static ReclaimStore Store(Databases databases) => new(databases, Options.Create(new LeaseOptions()));
 
     private static Databases Open(LeaseWorld world) =>
         new(Options.Create(new DatabaseOptions { Requests = world.Database.Requests, Scheduler = world.Database.Scheduler }));

@@ -1,0 +1,65 @@
+using KpiControl.Protocol.V1;
+using KpiControl.Testing;
+
+namespace KpiControl.Control.Tests.Leases;
+
+/// <summary>A job that takes its agent down must not take down one after the other for ever.</summary>
+public sealed class QuarantineTests
+{
+    private const string Hourly = "0 * * * *";
+
+    [Fact]
+    public async Task The_third_lost_lease_of_an_occurrence_ends_it()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("poison", Hourly), "date_trunc('hour', now())");
+        for (var i = 1; i <= 3; i++)
+            await LoseAsync(world, $"agent-{i}");
+        await world.UntilAsync("SELECT occ_state IS NULL FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+
+        Assert.Equal(["lost(lease_lost) again", "lost(lease_lost) again", "failed(lease_lost)"], await world.HistoryAsync(binding));
+        Assert.Equal("failed", await world.OneAsync<string>("SELECT last_status FROM kpi_job_runtime WHERE binding_id = @binding", new { binding }));
+        var slot = await world.OneAsync<string>("SELECT 'schedule:' || to_char(scheduled_for AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM kpi_job_history WHERE final");
+        var told = await world.Node.Jobs().ExplainOccurrenceAsync(new ExplainOccurrenceRequest { BindingId = binding, SlotKey = slot });
+        Assert.StartsWith("It was given up: its lease was lost too often", told.Answer, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_late_result_of_one_that_was_ended_is_stale_and_kept()
+    {
+        await using var world = await LeaseWorld.StartAsync(("Leases:LossesToQuarantine", "1"));
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("poison", Hourly), "date_trunc('hour', now())");
+        var lease = await LoseAsync(world, "agent-1");
+        await world.UntilAsync("SELECT occ_state IS NULL FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+        await using var late = await world.AgentAsync("agent-1", credit: 0);
+
+        Assert.Equal(FinishedAck.Types.Outcome.Stale, (await late.FinishAsync(TestAgent.Success(lease))).Outcome);
+        Assert.Equal(["failed(lease_lost)"], await world.HistoryAsync(binding));
+        Assert.Equal("stale_fence", await world.OneAsync<string>("SELECT kind FROM kpi_evidence WHERE binding_id = @binding", new { binding }));
+    }
+
+    [Fact]
+    public async Task Leases_that_are_returned_unrun_are_no_losses()
+    {
+        await using var world = await LeaseWorld.StartAsync(("Leases:LossesToQuarantine", "1"));
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("drained", Hourly), "date_trunc('hour', now())");
+        await using var agent = await world.AgentAsync();
+        using var alive = new PeriodicHeartbeat(agent);
+        var draining = new Draining();
+        draining.ReturnedAttempts.Add((await agent.LeaseAsync()).AttemptId);
+
+        await agent.SayAsync(new AgentMessage { Draining = draining });
+
+        await world.UntilAsync("SELECT occ_state = 'R' AND occ_reason = 6 FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+    }
+
+    // As the node does that finds the agent silent.
+    private static async Task<Lease> LoseAsync(LeaseWorld world, string name)
+    {
+        await using var agent = await world.AgentAsync(name);
+        using var alive = new PeriodicHeartbeat(agent);
+        var lease = await agent.LeaseAsync();
+        await world.ExecuteAsync("UPDATE kpi_session SET ended_at = now(), end_reason = 'silent' WHERE session_id = @SessionId", new { agent.Welcome.SessionId });
+        return lease;
+    }
+}
