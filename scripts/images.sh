@@ -49,6 +49,8 @@ say "The container images of KpiControl $VERSION"
 step "what the machine needs" install_missing
 find_engine
 remove_containers
+# Our own store alone; what docker keeps is its user's.
+[ "$ENGINE" != podman ] || engine image prune -f --filter until=168h >/dev/null
 find_bases
 step "image $CONTROL_IMAGE" build_image Dockerfile.control "$CONTROL_IMAGE"
 step "image $AGENT_IMAGE" build_image Dockerfile.agent "$AGENT_IMAGE"

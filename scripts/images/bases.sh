@@ -29,8 +29,8 @@ make_bases() {
   local codename dotnet root tag
   codename=$(. /etc/os-release; echo "$VERSION_CODENAME")
   dotnet=$(dirname "$(readlink -f "$(command -v dotnet)")")
-  root=localhost/kpicontrol-base/$codename:1
-  tag=$(dotnet --version)-$codename-$(cksum <scripts/images/Dockerfile.base | cut -d' ' -f1)
+  root=localhost/kpicontrol-base/$codename:2
+  tag=$(dotnet --version)-$codename-$(cat scripts/images/Dockerfile.base <(echo "$root") | cksum | cut -d' ' -f1)
   SDK_IMAGE=localhost/kpicontrol-base/sdk:$tag
   RUNTIME_IMAGE=localhost/kpicontrol-base/aspnet:$tag
   has_image "$root" || step "debootstrap of $codename" make_root "$codename" "$root"
@@ -56,6 +56,8 @@ make_root() { # CODENAME NAME
   ssl=$(apt-cache --names-only search '^libssl3(t64)?$' | awk '{print $1; exit}')
   dir=$(as_root mktemp -d "$(roomy)/kpi-root.XXXXXX")
   as_root debootstrap --variant=minbase --include="ca-certificates,$ssl,zlib1g,tzdata,libstdc++6" "$1" "$dir" "$mirror" || { as_root rm -rf "$dir"; return 1; }
+  # Whom this machine trusts, a company's proxy among them: the build fetches packages.
+  [ ! -f /etc/ssl/certs/ca-certificates.crt ] || as_root cp /etc/ssl/certs/ca-certificates.crt "$dir/etc/ssl/certs/"
   as_root tar -C "$dir" --one-file-system --exclude='./var/cache/apt/archives/*.deb' --exclude='./var/lib/apt/lists/*' -cf "$dir.tar" .
   as_root rm -rf "$dir"
   engine import "$dir.tar" "$2" || { as_root rm -f "$dir.tar"; return 1; }

@@ -45,15 +45,15 @@ engine() {
 
 has_image() { engine image inspect "$1" >/dev/null 2>&1; }
 
-# build_image FILE NAME: on the bases found. podman builds read this machine's NuGet packages, so nothing is fetched twice,
+# build_image FILE NAME: on the bases found. podman builds read this machine's NuGet packages and fetch only what it lacks,
 # and trust whom this machine trusts: a company's proxy among them.
 build_image() {
   local options=("${BUILD_OPTIONS[@]}" --network host --build-arg "SDK_IMAGE=$SDK_IMAGE" --build-arg "RUNTIME_IMAGE=$RUNTIME_IMAGE")
-  [ "$ENGINE" != podman ] || options+=(-v "$(nuget_packages):/nuget:O" -v /etc/ssl/certs:/etc/ssl/certs:ro)
+  local packages=${NUGET_PACKAGES:-$HOME/.nuget/packages}
+  if [ "$ENGINE" = podman ]; then
+    mkdir -p "$packages" "$CACHE/nuget"
+    options+=(-v "$packages:/machine-packages:ro" -v "$CACHE/nuget:/nuget" --build-arg NUGET_FALLBACK_PACKAGES=/machine-packages
+      -v /etc/ssl/certs:/etc/ssl/certs:ro)
+  fi
   engine build "${options[@]}" -f "$1" -t "$2" .
-}
-
-nuget_packages() {
-  local path=${NUGET_PACKAGES:-$HOME/.nuget/packages}
-  mkdir -p "$path"; echo "$path"
 }
