@@ -1,4 +1,5 @@
 using KpiControl.Agent.Secrets;
+using Npgsql;
 
 namespace KpiControl.Agent.Connections;
 
@@ -27,6 +28,9 @@ internal sealed record Connection
     public string? InitScript { get; init; }
     /// <summary>PEM of the authority that signed the server's certificate; absent: the system's authorities.</summary>
     public string? RootCertificate { get; init; }
+
+    /// <summary>PostgreSQL: how the server is verified; null: <c>prefer</c> on loopback without a root certificate, else <c>verify-full</c>.</summary>
+    public SslMode? SslMode { get; init; }
 
     /// <summary>As told to the control plane in Hello.</summary>
     public string Executor => Driver is Driver.Http ? "http" : "sql";

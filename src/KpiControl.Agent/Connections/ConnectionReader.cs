@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using KpiControl.Agent.Secrets;
 using KpiControl.Jobs.Artifacts;
+using Npgsql;
 using YamlDotNet.RepresentationModel;
 
 namespace KpiControl.Agent.Connections;
@@ -16,9 +17,14 @@ internal sealed partial class ConnectionReader(string directory, Func<string, st
 
     private static readonly Dictionary<Driver, string[]> Fields = new()
     {
-        [Driver.PostgreSql] = ["driver", "endpoint", "user", "credential", "report_points", "connect_timeout_seconds", "fingerprint_sources", "root_certificate"],
+        [Driver.PostgreSql] = ["driver", "endpoint", "user", "credential", "report_points", "connect_timeout_seconds", "fingerprint_sources", "root_certificate", "sslmode"],
         [Driver.DuckDb] = ["driver", "endpoint", "report_points", "fingerprint_sources", "data_directory", "init_script"],
         [Driver.Http] = ["driver", "endpoint", "credential", "report_points", "connect_timeout_seconds", "max_response_bytes", "root_certificate"],
+    };
+
+    private static readonly Dictionary<string, SslMode> SslModes = new()
+    {
+        ["disable"] = Npgsql.SslMode.Disable, ["prefer"] = Npgsql.SslMode.Prefer, ["verify-ca"] = Npgsql.SslMode.VerifyCA, ["verify-full"] = Npgsql.SslMode.VerifyFull,
     };
 
     private readonly List<Finding> findings = [];
@@ -73,7 +79,19 @@ internal sealed partial class ConnectionReader(string directory, Func<string, st
         DataDirectory = PathOf(entry, "data_directory", Directory.Exists),
         InitScript = PathOf(entry, "init_script", File.Exists),
         RootCertificate = PathOf(entry, "root_certificate", File.Exists),
+        SslMode = ReadSslMode(connId, entry),
     };
+
+    private SslMode? ReadSslMode(string connId, YamlMappingNode entry)
+    {
+        if (Node(entry, "sslmode") is not { } node)
+            return null;
+        if (!SslModes.TryGetValue(Text(entry, "sslmode") ?? "", out var mode))
+            Report(node, $"connection {connId}: sslmode is no word that is known", $"write {string.Join(", ", SslModes.Keys)}, or leave it out");
+        else if (mode < Npgsql.SslMode.VerifyCA && Uri.TryCreate(Expanded(entry, "endpoint"), UriKind.Absolute, out var url) && !Endpoints.IsLoopback(url))
+            Report(node, $"connection {connId}: sslmode {Text(entry, "sslmode")} does not verify the server", "use verify-full or verify-ca; weaker modes are for loopback alone");
+        return mode;
+    }
 
     private string ReadEndpoint(string connId, YamlMappingNode entry, Driver driver)
     {

@@ -1,5 +1,3 @@
-using System.Net;
-
 namespace KpiControl.Agent.Connections;
 
 /// <summary>What an endpoint's URL must be. Its text is not repeated: it may hold a credential.</summary>
@@ -21,6 +19,5 @@ internal static class Endpoints
         return null;
     }
 
-    public static bool IsLoopback(Uri url) =>
-        url.IsLoopback || (IPAddress.TryParse(url.Host, out var address) && IPAddress.IsLoopback(address));
+    public static bool IsLoopback(Uri url) => Addresses.NamesLoopback(url.Host);
 }

@@ -1,3 +1,4 @@
+using System.Security.Authentication;
 using Grpc.Core;
 using KpiControl.Agent.Hosting;
 
@@ -11,6 +12,8 @@ internal sealed record Refusal(string Message, bool Configuration = false)
     public static Refusal Of(RpcException e, string address, AgentOptions agent, ControlPlaneOptions control)
     {
         var detail = Detail(e);
+        if (Innermost(e) is AuthenticationException)
+            return new($"The control plane at {address} shows a certificate that is not trusted ({detail}). Check Agent:ControlPlane:CaFile, and that the certificate is for the name in Agent:ControlPlane:Address.");
         return e.StatusCode switch
         {
             StatusCode.Unavailable => new($"The control plane at {address} cannot be reached ({detail}). If this lasts, check Agent:ControlPlane:Address, the network and that the control plane runs."),
@@ -24,11 +27,7 @@ internal sealed record Refusal(string Message, bool Configuration = false)
     }
 
     // gRPC wraps what the socket said twice; the innermost words are the ones that help. One line, whatever is in it.
-    private static string Detail(RpcException e)
-    {
-        var inner = e.Status.DebugException;
-        while (inner?.InnerException is not null)
-            inner = inner.InnerException;
-        return (inner?.Message ?? e.Status.Detail).ReplaceLineEndings(" ").TrimEnd('.');
-    }
+    private static string Detail(RpcException e) => (Innermost(e)?.Message ?? e.Status.Detail).ReplaceLineEndings(" ").TrimEnd('.');
+
+    private static Exception? Innermost(RpcException e) => e.Status.DebugException?.GetBaseException();
 }

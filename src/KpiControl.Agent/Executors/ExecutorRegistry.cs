@@ -10,9 +10,9 @@ internal sealed class ExecutorRegistry : IAsyncDisposable
 {
     private readonly Dictionary<string, IExecutor> executors;
 
-    public ExecutorRegistry(IReadOnlyList<Connection> connections, TimeProvider time)
+    public ExecutorRegistry(IReadOnlyList<Connection> connections, SecretsInHand inHand, TimeProvider time)
     {
-        IReadOnlyList<ISecretResolver> secrets = [new EnvironmentSecrets(), new FileSecrets()];
+        var secrets = SecretSources.Of(inHand);
         executors = connections.ToDictionary(connection => connection.ConnId, connection => Make(connection, secrets, time));
         Connections = connections.ToDictionary(connection => connection.ConnId, connection => connection.Executor);
     }
@@ -29,7 +29,7 @@ internal sealed class ExecutorRegistry : IAsyncDisposable
             await executor.DisposeAsync();
     }
 
-    private static IExecutor Make(Connection connection, IReadOnlyList<ISecretResolver> secrets, TimeProvider time) => connection.Driver switch
+    private static IExecutor Make(Connection connection, SecretSources secrets, TimeProvider time) => connection.Driver switch
     {
         Driver.Http => new HttpExecutor(connection, secrets, time),
         Driver.DuckDb => new SqlExecutor(connection, new DuckDbWarehouse(connection), secrets, time),

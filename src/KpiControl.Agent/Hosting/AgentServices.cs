@@ -2,6 +2,7 @@ using KpiControl.Agent.ControlPlane;
 using KpiControl.Agent.Execution;
 using KpiControl.Agent.Leasing;
 using KpiControl.Agent.Outbox;
+using KpiControl.Agent.Secrets;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
@@ -25,6 +26,7 @@ internal static class AgentServices
         services.AddValidated<AgentOptions>(AgentOptions.Section);
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<AgentExit>();
+        services.AddSingleton<SecretsInHand>();
         services.AddOptions<HostOptions>().Configure<IOptions<ExecutionOptions>>((host, execution) =>
             host.ShutdownTimeout = execution.Value.LongestStop + TimeSpan.FromSeconds(10));
     }

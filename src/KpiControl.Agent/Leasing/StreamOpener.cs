@@ -1,10 +1,11 @@
 using Grpc.Core;
 using KpiControl.Agent.ControlPlane;
+using KpiControl.Agent.Secrets;
 
 namespace KpiControl.Agent.Leasing;
 
 /// <summary>Opens one stream and runs it; says in one line how it ended, and how long to wait before the next.</summary>
-internal sealed partial class StreamOpener(ControlDoor door, LeaseStream stream, AgentSession session, ILogger<StreamOpener> log)
+internal sealed partial class StreamOpener(ControlDoor door, LeaseStream stream, AgentSession session, SecretsInHand secrets, ILogger<StreamOpener> log)
 {
     private readonly Backoff backoff = new(door.Options.ShortestPause, door.Options.LongestPause);
     private string lastProblem = "";
@@ -15,6 +16,7 @@ internal sealed partial class StreamOpener(ControlDoor door, LeaseStream stream,
         var (token, problem) = BearerToken.Read(door.Options.Token);
         if (token is null)
             return new StreamEnd(StreamEndKind.Lost, $"There is no token to connect with: {problem}. Put the agent's token there, or correct Agent:ControlPlane:Token.");
+        using var held = secrets.Hold(token);
         using var cut = new CancellationTokenSource();
         try
         {

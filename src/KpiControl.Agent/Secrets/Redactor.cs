@@ -12,6 +12,14 @@ internal sealed class Redactor
     private const int ShortestSecret = 4;
     private readonly List<string> forms = [];
 
+    public static Redactor Of(IEnumerable<string> secrets)
+    {
+        var redactor = new Redactor();
+        foreach (var secret in secrets)
+            redactor.Add(secret);
+        return redactor;
+    }
+
     public void Add(string secret)
     {
         if (secret.Length < ShortestSecret)

@@ -43,4 +43,23 @@ public static class Periods
         "year" => start.ToString("yyyy", CultureInfo.InvariantCulture),
         _ => start.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
     };
+
+    /// <summary>First day of the period that a text names in its grain's spelling; null where it names none.</summary>
+    public static DateOnly? Parse(string grain, string text)
+    {
+        var candidate = grain switch
+        {
+            "month" => Date(text + "-01"),
+            "year" => Date(text + "-01-01"),
+            "quarter" when text.Length == 7 && text[6] is >= '1' and <= '4' => Date(string.Create(CultureInfo.InvariantCulture, $"{text[..4]}-{(text[6] - '1') * 3 + 1:00}-01")),
+            "week" when text.Length == 8 && Date(text[..4] + "-01-04") is { } inFirstWeek && int.TryParse(text[6..], out var week) =>
+                StartOf("week", inFirstWeek).AddDays(7 * (week - 1)),
+            "day" => Date(text),
+            _ => null,
+        };
+        return candidate is { } start && Format(grain, start) == text ? start : null;
+    }
+
+    private static DateOnly? Date(string text) =>
+        DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day) ? day : null;
 }

@@ -57,11 +57,13 @@ public static class ContractCheck
 
     private static IEnumerable<Finding> Extensions(JobArtifact job, MetricContract contract) =>
         from category in job.Runtime.Extensions
-        let known = contract.Extensions.GetValueOrDefault(category.Key) ?? []
+        let known = category.Key == "time" || contract.ExpressionText is null ? contract.Extensions.GetValueOrDefault(category.Key) ?? [] : []
         from extension in category.Value.Index()
         where !known.Contains(extension.Item)
         select Error(string.Create(CultureInfo.InvariantCulture, $"/runtime/extensions/{category.Key}/{extension.Index}"), "contract.extension",
-            $"{extension.Item} is not among the contract's {category.Key} extensions.", Known(known));
+            known.Count == 0 && contract.Extensions.ContainsKey(category.Key)
+                ? $"{extension.Item} is declared, and extensions of category {category.Key} are not computed from an expression yet."
+                : $"{extension.Item} is not among the contract's {category.Key} extensions.", Known(known));
 
     // Whether the schedule can keep the job's own promise is a question of stage 3, which needs no contract.
     private static IEnumerable<Finding> Freshness(JobArtifact job, MetricContract contract)

@@ -1,4 +1,5 @@
 using KpiControl.Jobs.Artifacts.Text;
+using KpiControl.Jobs.Calls;
 
 namespace KpiControl.Jobs.Contracts;
 
@@ -13,6 +14,19 @@ internal static class ContractConsistency
         if (contract.FreshnessSlaMinutes is <= 0) findings.Error("contract.freshness", payload["freshness_sla_minutes"]!, "freshness_sla_minutes must be above 0.");
         if (contract.Metrics.Count == 0 && payload["metrics"] is { } metrics) findings.Error("contract.metrics", metrics, "A contract has at least one metric.");
         Rules(contract, payload, findings);
+        Extensions(contract, payload, findings);
+    }
+
+    // A contract with an expression is executed by the agent, which must be able to do all that the contract promises.
+    private static void Extensions(MetricContract contract, MemberReader payload, FindingList findings)
+    {
+        if (contract.ExpressionText is null || payload["extensions"] is not { Kind: NodeKind.Object } extensions) return;
+        foreach (var item in extensions["time"]?.Items ?? [])
+            if (item.Kind == NodeKind.String && contract.Grain.Length > 0 && TimeExtension.Of(item.Text, contract.Grain) is null)
+                findings.Error("contract.time_extension", item, $"{item.Text} is not computed for grain {contract.Grain}.", $"Known are {TimeExtension.Known(contract.Grain)}.");
+        foreach (var other in extensions.Members.Where(m => m.Name != "time" && m.Value.Items.Count > 0))
+            findings.Warn("contract.extension_not_executed", other.Value, $"Extensions of category {other.Name} are not computed from an expression: a job that asks for one is refused.",
+                "Declare them in a contract without an expression, which a KPI service computes.");
     }
 
     private static void Layer(MetricContract contract, MemberReader header, FindingList findings)

@@ -1,6 +1,8 @@
 using System.Net;
 using KpiControl.Agent.Connections;
+using KpiControl.Agent.Execution;
 using KpiControl.Agent.Executors;
+using KpiControl.Agent.Tests.Leasing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -68,6 +70,55 @@ public sealed class HttpExecutorTests
         Assert.Equal((expected, code), (outcome.Status, outcome.ErrorCode));
     }
 
+    [Theory]
+    [InlineData("""{"period":"2001-01-01","value":0.5,"WoW":0.1},{"period":"2001-01-01","metric":"flights","value":40,"WoW":0.2}""")]
+    [InlineData("""{"period":"2001-01-01","on_time_rate":0.5,"flights":40,"on_time_rate_WoW":0.1,"flights_WoW":0.2}""")]
+    public async Task Several_metrics_are_read_by_row_or_by_member(string rows)
+    {
+        var outcome = await RunAsync(context => context.Response.WriteAsync(Answer(rows)), contractEdit: TwoMetrics);
+        Assert.True(outcome.Status == "success", outcome.ErrorMessage);
+        Assert.Equal([("on_time_rate", 0.5, 0.1), ("flights", 40.0, 0.2)], outcome.Points.Select(p => (p.Metric, p.Value, p.Extensions["WoW"].NumberValue)));
+    }
+
+    [Theory]
+    [InlineData("""{"period":"2001-01-01","value":0.5}""", "without the metric flights")]
+    [InlineData("""{"period":"2001-01-01","metric":"delays","value":0.5}""", "a metric delays")]
+    public async Task A_metric_too_few_or_too_many_is_named(string rows, string said)
+    {
+        var outcome = await RunAsync(context => context.Response.WriteAsync(Answer(rows)), contractEdit: TwoMetrics);
+        Assert.Equal("SCHEMA_MISMATCH", outcome.ErrorCode);
+        Assert.Contains(said, outcome.ErrorMessage, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_the_service_echoes_of_the_token_leaves_nowhere()
+    {
+        Environment.SetEnvironmentVariable("KPI_TEST_HTTP_ECHO", Canary);
+        var echo = $"{Canary} {Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes(Canary))} {Uri.EscapeDataString(Canary)}";
+        var said = System.Text.Json.JsonSerializer.Serialize(echo);
+        var delivered = await RunAsync(context => context.Response.WriteAsync(
+            $$$"""{"kpi_id":"COO-OT-01","contract_version":"1.0.0","run_id":{{{said}}},"data":[{"period":"2001-01-01","value":0.5,"verdict":{{{said}}}}],"applied_extensions":["WoW"],"lineage":{"sources":[{"type":"gdp","table":{{{said}}},"version":""}],"sql_hash":{{{said}}}},"meta":{"warnings":[{{{said}}}]}}"""), credential: "env:KPI_TEST_HTTP_ECHO");
+        var failed = await RunAsync(context =>
+        {
+            context.Response.StatusCode = 500;
+            return context.Response.WriteAsync($$"""{"error":"INTERNAL","message":{{said}}}""");
+        }, credential: "env:KPI_TEST_HTTP_ECHO");
+        Assert.Equal(("partial", "failed"), (delivered.Status, failed.Status));
+        foreach (var outcome in new[] { delivered, failed })
+        {
+            var finished = outcome.ToFinished(Leases.New("http"), DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch).ToString();
+            Assert.Contains("***", finished, StringComparison.Ordinal);
+            foreach (var form in new[] { Canary, "Y2FuYXJ5", "canary%2F" })
+                Assert.DoesNotContain(form, finished, StringComparison.Ordinal);
+        }
+    }
+
+    private const string Canary = "canary/5d2c+echo";
+
+    private static string Answer(string rows) => $$"""{"kpi_id":"COO-OT-01","contract_version":"1.0.0","data":[{{rows}}],"applied_extensions":["WoW"]}""";
+
+    private static string TwoMetrics(string contract) => contract.Replace("\"metrics\":[", "\"metrics\":[{\"name\":\"on_time_rate\",\"data_type\":\"DOUBLE\"},{\"name\":\"flights\",\"data_type\":\"BIGINT\"}],\"x-metrics\":[", StringComparison.Ordinal);
+
     [Fact]
     public async Task Retry_After_is_honoured_and_handed_on()
     {
@@ -128,7 +179,7 @@ public sealed class HttpExecutorTests
         Assert.DoesNotContain(Convert.ToBase64String(System.Text.Encoding.UTF8.GetBytes("Bearer " + Canary))[12..28], said, StringComparison.Ordinal);
     }
 
-    private static async Task<Outcome> RunAsync(RequestDelegate answer, TimeSpan? timeout = null, string? credential = null)
+    private static async Task<Outcome> RunAsync(RequestDelegate answer, TimeSpan? timeout = null, string? credential = null, Func<string, string>? contractEdit = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -143,8 +194,8 @@ public sealed class HttpExecutorTests
                     ConnId = "http", Driver = Driver.Http, Endpoint = app.Urls.First() + "/api/", MaxResponseBytes = 1 << 20, ReportPoints = 100,
                     Credential = credential is null ? null : Agent.Secrets.SecretReference.Parse(credential),
                 },
-            ], TimeProvider.System);
-        var lease = Samples.Lease("on_time_http.yaml", "2001-03-31", epoch: 3, fence: 9);
+            ], new KpiControl.Agent.Secrets.SecretsInHand(), TimeProvider.System);
+        var lease = Samples.Lease("on_time_http.yaml", "2001-03-31", epoch: 3, fence: 9, contractEdit: contractEdit);
         lease.Lease.Timeout = Google.Protobuf.WellKnownTypes.Duration.FromTimeSpan(timeout ?? TimeSpan.FromMinutes(1));
         return await registry.For("http")!.ExecuteAsync(lease, default, default);
     }

@@ -16,7 +16,7 @@ internal sealed class SampleService : IAsyncDisposable
     private SampleService(Process process, DirectoryInfo directory, Connection connection)
     {
         (this.process, this.directory) = (process, directory);
-        registry = new ExecutorRegistry([connection], TimeProvider.System);
+        registry = new ExecutorRegistry([connection], new KpiControl.Agent.Secrets.SecretsInHand(), TimeProvider.System);
     }
 
     public IExecutor Executor => registry.For("http")!;

@@ -14,7 +14,7 @@ internal sealed class Warehouse : IAsyncDisposable
 
     private Warehouse(Connection connection, Func<string, Task<List<object?[]>>> query, Func<ValueTask> drop)
     {
-        registry = new ExecutorRegistry([connection], TimeProvider.System);
+        registry = new ExecutorRegistry([connection], new KpiControl.Agent.Secrets.SecretsInHand(), TimeProvider.System);
         (Query, this.drop) = (query, drop);
     }
 

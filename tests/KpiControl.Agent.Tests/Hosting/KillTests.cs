@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using Grpc.Core;
 using KpiControl.Agent.Tests.Leasing;
 using KpiControl.Protocol.V1;
@@ -122,6 +124,29 @@ public sealed class KillTests : IAsyncLifetime
         await stream.LeaseAsync(lease);
         var finished = stream.FinishedAsync();
         return await Task.WhenAny(finished, stream.AgentEnded) == finished;
+    }
+
+    [Fact]
+    public async Task A_second_signal_ends_the_agent_at_once()
+    {
+        // A service that takes the call and never answers: the first signal alone would wait for it.
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        await File.WriteAllTextAsync(folder.Connections, $"connections:\n  kpi:\n    driver: http\n    endpoint: http://127.0.0.1:{((IPEndPoint)silent.LocalEndpoint).Port}\n");
+        using var agent = Start();
+        var stream = await control.WelcomeAsync();
+        await stream.CreditAsync();
+        var lease = Leases.New("kpi");
+        (lease.CallJson, lease.ContractJson) = ("""{"kpi_id":"COO-OT-01","contract_version":"1.0.0"}""", Executors.Samples.Contract("COO-OT-01", "1.0.0").CanonicalJson!);
+        await stream.LeaseAsync(lease);
+        using var called = await silent.AcceptTcpClientAsync(Patience.Token());
+
+        agent.Signal("TERM");
+        await agent.Lines.WaitForAsync("The agent stops");
+        // Signals that come close together are one wish: it is asked again until the wish is another.
+        while (!agent.Lines.Text.Contains("the agent ends now", StringComparison.Ordinal))
+            agent.Signal("TERM");
+        Assert.Equal(1, await agent.ExitAsync());
     }
 
     [Fact]

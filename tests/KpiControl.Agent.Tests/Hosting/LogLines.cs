@@ -21,13 +21,14 @@ internal sealed class LogLines : ILoggerProvider, ILogger
 
     public async Task<string> WaitForAsync(string part)
     {
+        var limit = Patience.Token(); // of the whole wait: a process that goes on talking is none that said it
         while (true)
         {
             if (lines.FirstOrDefault(l => l.Contains(part, StringComparison.Ordinal)) is { } found)
                 return found;
             try
             {
-                await added.WaitAsync(Patience.Token());
+                await added.WaitAsync(limit);
             }
             catch (OperationCanceledException)
             {

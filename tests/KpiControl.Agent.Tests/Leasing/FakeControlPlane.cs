@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using System.Threading.Channels;
 using Grpc.Core;
 using KpiControl.Protocol.V1;
@@ -18,11 +19,16 @@ public sealed class FakeControlPlane : IAsyncDisposable
     private readonly CancellationTokenSource closing = new();
     private readonly WebApplication app;
 
-    private FakeControlPlane(int port)
+    private FakeControlPlane(int port, X509Certificate2? certificate)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, port, o => o.Protocols = HttpProtocols.Http2));
+        builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, port, o =>
+        {
+            o.Protocols = HttpProtocols.Http2;
+            if (certificate is not null)
+                o.UseHttps(certificate);
+        }));
         builder.Services.AddGrpc();
         builder.Services.AddSingleton(new FakeAgentService(this));
         builder.Services.Configure<HostOptions>(h => h.ShutdownTimeout = TimeSpan.FromSeconds(2));
@@ -37,9 +43,9 @@ public sealed class FakeControlPlane : IAsyncDisposable
     /// <summary>Every stream is ended with this status while it is set.</summary>
     public Status? Refuse { get; set; }
 
-    public static async Task<FakeControlPlane> StartAsync(int port = 0)
+    public static async Task<FakeControlPlane> StartAsync(int port = 0, X509Certificate2? certificate = null)
     {
-        var control = new FakeControlPlane(port);
+        var control = new FakeControlPlane(port, certificate);
         await control.app.StartAsync();
         control.Address = control.app.Urls.Single();
         return control;

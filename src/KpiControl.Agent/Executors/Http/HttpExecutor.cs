@@ -1,22 +1,23 @@
 using System.Net.Http.Headers;
 using System.Text;
 using KpiControl.Agent.Connections;
-using KpiControl.Agent.Executors.Calls;
 using KpiControl.Agent.Secrets;
+using KpiControl.Jobs.Calls;
 using KpiControl.Jobs.Runs;
 
 namespace KpiControl.Agent.Executors.Http;
 
 /// <summary>Makes the KPI Call of a KPI service, which computes and publishes by itself.</summary>
-internal sealed class HttpExecutor(Connection connection, IReadOnlyList<ISecretResolver> resolvers, TimeProvider time) : IExecutor, IAsyncDisposable
+internal sealed class HttpExecutor(Connection connection, SecretSources secrets, TimeProvider time) : IExecutor, IAsyncDisposable
 {
     private readonly HttpClient client = KpiServiceClient.Make(connection, time);
     private readonly Uri address = new(connection.Endpoint.TrimEnd('/') + "/calls/execute");
 
-    public Task<Outcome> ExecuteAsync(LeasedCall lease, CancellationToken gentle, CancellationToken force)
+    public async Task<Outcome> ExecuteAsync(LeasedCall lease, CancellationToken gentle, CancellationToken force)
     {
-        var record = new AttemptRecord("http", new AttemptSecrets(resolvers), time) { ReportPoints = connection.ReportPoints };
-        return AttemptDeadline.RunAsync(lease, record, time, token => AttemptAsync(lease, record, token), gentle, force).WaitAsync(force);
+        using var held = new AttemptSecrets(secrets);
+        var record = new AttemptRecord("http", held, time) { ReportPoints = connection.ReportPoints };
+        return await AttemptDeadline.RunAsync(lease, record, time, token => AttemptAsync(lease, record, token), gentle, force).WaitAsync(force);
     }
 
     public ValueTask DisposeAsync()
@@ -27,8 +28,10 @@ internal sealed class HttpExecutor(Connection connection, IReadOnlyList<ISecretR
 
     private async Task<Outcome> AttemptAsync(LeasedCall lease, AttemptRecord record, CancellationToken token)
     {
-        if (KpiCall.Parse(lease.Lease.CallJson) is not { } call)
+        if (KpiCallRequest.Read(lease.Lease.CallJson) is not { } call)
             return record.Failed(Failure.Mismatch("the KPI Call does not have the shape that this agent knows"));
+        if (LeasedContract.Read(lease.ContractJson, out var problem) is not { } contract)
+            return record.Failed(Failure.Mismatch(problem));
         var bearer = connection.Credential is { } reference ? await record.Secrets.ResolveAsync(reference, token) : SecretLookup.Missing("");
         if (bearer is { Value: null, Problem.Length: > 0 })
             return record.Failed(new Failure(RunErrors.Unauthenticated, $"connection {connection.ConnId}: {bearer.Problem}"));
@@ -38,7 +41,7 @@ internal sealed class HttpExecutor(Connection connection, IReadOnlyList<ISecretR
             using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token);
             if (await ReadBoundedAsync(response, token) is not { } body)
                 return record.Failed(Failure.Mismatch($"the KPI service's answer is larger than {connection.MaxResponseBytes} bytes"));
-            var failure = response.IsSuccessStatusCode ? KpiAnswer.Read(body, call, lease, record) : KpiServiceErrors.Of(response, body, time);
+            var failure = response.IsSuccessStatusCode ? KpiAnswer.Read(body, call, contract, record) : KpiServiceErrors.Of(response, body, time);
             return failure is null ? record.Ended(record.Warnings.Count == 0 ? RunStatus.Success : RunStatus.Partial) : record.Failed(failure);
         }
         catch (HttpRequestException error) when (!token.IsCancellationRequested)

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
-using Google.Protobuf.WellKnownTypes;
-using KpiControl.Agent.Executors.Calls;
+using KpiControl.Jobs.Calls;
+using KpiControl.Jobs.Contracts;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Agent.Executors.Http;
@@ -12,7 +12,7 @@ internal static class KpiAnswer
     private const int MostWarnings = 20;
 
     /// <returns>Null where the answer is what was asked for.</returns>
-    public static Failure? Read(byte[] body, KpiCall call, LeasedCall lease, AttemptRecord record)
+    public static Failure? Read(byte[] body, KpiCallRequest call, MetricContract contract, AttemptRecord record)
     {
         try
         {
@@ -20,8 +20,10 @@ internal static class KpiAnswer
             var root = json.RootElement;
             if (Mismatch(root, call) is { } problem)
                 return Failure.Mismatch(problem);
-            var metric = MetricOf(lease.ContractJson);
-            record.Points = [.. root.GetProperty("data").EnumerateArray().Select(row => Point(row, call, metric))];
+            var rows = new KpiAnswerRows(call, contract);
+            record.Points = [.. root.GetProperty("data").EnumerateArray().SelectMany(rows.Points)];
+            if (rows.Problem(record.Points) is { } missing)
+                return Failure.Mismatch(missing);
             record.OutputRows = record.Points.Count;
             ReadLineage(root, record.Lineage);
             if (root.TryGetProperty("meta", out var meta) && meta.TryGetProperty("warnings", out var warnings))
@@ -35,7 +37,7 @@ internal static class KpiAnswer
         }
     }
 
-    private static string? Mismatch(JsonElement root, KpiCall call)
+    private static string? Mismatch(JsonElement root, KpiCallRequest call)
     {
         var version = root.GetProperty("contract_version").GetString();
         if (version != call.ContractVersion)
@@ -49,23 +51,6 @@ internal static class KpiAnswer
             ? $"the KPI service did not apply the extension {left}" : null;
     }
 
-    private static DataPoint Point(JsonElement row, KpiCall call, string metric)
-    {
-        var point = new DataPoint { Period = row.GetProperty("period").GetString(), Metric = metric };
-        foreach (var name in call.Dimensions)
-            point.Dimensions[name] = row.GetProperty(name).ToString();
-        if (row.GetProperty("value") is { ValueKind: not JsonValueKind.Null } value)
-            point.Value = value.GetDouble();
-        foreach (var other in row.EnumerateObject().Where(one => one.Name is not ("period" or "value") && !call.Dimensions.Contains(one.Name)))
-            point.Extensions[other.Name] = other.Value.ValueKind switch
-            {
-                JsonValueKind.Null => Value.ForNull(),
-                JsonValueKind.Number => Value.ForNumber(other.Value.GetDouble()),
-                _ => Value.ForString(other.Value.ToString()),
-            };
-        return point;
-    }
-
     private static void ReadLineage(JsonElement root, Lineage lineage)
     {
         lineage.UpstreamRunId = root.TryGetProperty("run_id", out var run) ? run.ToString() : "";
@@ -76,13 +61,6 @@ internal static class KpiAnswer
             lineage.Sources.Add(Text(source, "type") == "kpi"
                 ? new LineageSource { Type = "kpi", Name = Text(source, "kpi_id"), Version = Text(source, "contract_version") }
                 : new LineageSource { Type = "gdp", Name = Text(source, "table"), Version = Text(source, "version") });
-    }
-
-    // The response's `value` has no name: it is the contract's first metric.
-    private static string MetricOf(string contractJson)
-    {
-        using var contract = JsonDocument.Parse(contractJson);
-        return contract.RootElement.GetProperty("payload").GetProperty("metrics")[0].GetProperty("name").GetString() ?? "value";
     }
 
     private static string Text(JsonElement owner, string name) =>

@@ -7,7 +7,7 @@ using Polly;
 
 namespace KpiControl.Agent.Executors.Http;
 
-/// <summary>The client of one KPI service: its own transport retries, no redirects, no link-local address.</summary>
+/// <summary>The client of one KPI service: its own transport retries, no redirects, no proxy, no address that is never called.</summary>
 internal static class KpiServiceClient
 {
     private const int Retries = 3;
@@ -18,6 +18,8 @@ internal static class KpiServiceClient
         var sockets = new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
+            // A KPI service stands in the agent's region. Behind a proxy nobody here would see where its name leads.
+            UseProxy = false,
             ConnectTimeout = connection.ConnectTimeout,
             PooledConnectionLifetime = TimeSpan.FromMinutes(5),
             ConnectCallback = ConnectAsync,
@@ -46,9 +48,7 @@ internal static class KpiServiceClient
     // A name is resolved here, so that what was checked is what is connected to.
     private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken token)
     {
-        var addresses = await Dns.GetHostAddressesAsync(context.DnsEndPoint.Host, token);
-        if (addresses.Any(IsLinkLocal))
-            throw new AddressRefusedException();
+        var addresses = await Addresses.ResolveAsync(context.DnsEndPoint.Host, token);
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
@@ -62,12 +62,6 @@ internal static class KpiServiceClient
         }
     }
 
-    private static bool IsLinkLocal(IPAddress address)
-    {
-        var plain = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
-        return plain.IsIPv6LinkLocal || (plain.AddressFamily == AddressFamily.InterNetwork && plain.GetAddressBytes() is [169, 254, ..]);
-    }
-
     private static X509ChainPolicy Trusting(string file)
     {
         var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
@@ -75,6 +69,3 @@ internal static class KpiServiceClient
         return policy;
     }
 }
-
-/// <summary>The endpoint's name leads to an address that no KPI service has: a cloud's metadata service listens there.</summary>
-internal sealed class AddressRefusedException() : IOException("the address is link-local");

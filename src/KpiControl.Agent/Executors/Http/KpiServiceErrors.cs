@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using KpiControl.Agent.Connections;
 using KpiControl.Jobs.Runs;
 
 namespace KpiControl.Agent.Executors.Http;
@@ -18,8 +19,8 @@ internal static class KpiServiceErrors
         return new Failure(known, $"the KPI service answered {(int)response.StatusCode} {(code.Length > 0 ? code : known.Code)}: {message}".TrimEnd(' ', ':'), RetryAfter(response, time));
     }
 
-    public static Failure OfTransport(HttpRequestException error) => error.InnerException is AddressRefusedException
-        ? new Failure(RunErrors.PolicyDeny, "the KPI service's name leads to a link-local address, which is never called")
+    public static Failure OfTransport(HttpRequestException error) => error.InnerException is AddressRefusedException refused
+        ? new Failure(RunErrors.PolicyDeny, $"the KPI service's name leads to {refused.Message}")
         : new Failure(RunErrors.Internal, $"the KPI service cannot be reached: {error.HttpRequestError}");
 
     private static (string Code, string Message) Parse(byte[] body)

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
-using KpiControl.Agent.Executors.Calls;
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Contracts;
 
 namespace KpiControl.Agent.Executors.Sql;
 
@@ -12,9 +13,9 @@ internal sealed record FilterSql(string Field, string Op, IReadOnlyList<object> 
     };
 
     /// <summary>The filter, or why the contract cannot take it.</summary>
-    public static (FilterSql? Filter, string Problem) Of(CallFilter filter, SqlContract contract)
+    public static (FilterSql? Filter, string Problem) Of(JobFilter filter, MetricContract contract)
     {
-        if (contract.TypeOf(filter.Field) is not { } type)
+        if (contract.FilterField(filter.Field)?.DataType is not { } type)
             return (null, $"the contract has no dimension or filter `{filter.Field}`");
         var nodes = filter.Value is JsonArray array ? [.. array] : filter.Value is null ? Array.Empty<JsonNode?>() : [filter.Value];
         var values = nodes.Select(node => SqlParameters.Convert(node, type)).ToList();

@@ -1,3 +1,4 @@
+using KpiControl.Jobs.Contracts;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Agent.Executors.Sql;
@@ -6,15 +7,15 @@ namespace KpiControl.Agent.Executors.Sql;
 internal static class PostValidation
 {
     public static IReadOnlyList<Validation> Check(SqlPlan plan, IReadOnlyList<SeriesPoint> points) =>
-        [.. plan.Contract.Payload.PostValidation.Select(rule => Check(rule, points))];
+        [.. plan.Contract.PostValidation.Select(rule => Check(rule, points))];
 
     /// <summary>Null where every rule is one that is known.</summary>
-    public static string? Problem(SqlContract contract, IReadOnlySet<string> extensions) =>
-        contract.Payload.PostValidation.Select(rule => Problem(rule, contract, extensions)).FirstOrDefault(problem => problem is not null);
+    public static string? Problem(MetricContract contract, IReadOnlySet<string> extensions) =>
+        contract.PostValidation.Select(rule => Problem(rule, contract, extensions)).FirstOrDefault(problem => problem is not null);
 
-    private static string? Problem(ContractRule rule, SqlContract contract, IReadOnlySet<string> extensions) =>
+    private static string? Problem(ContractRule rule, MetricContract contract, IReadOnlySet<string> extensions) =>
         rule.Check is not ("range" or "not_null" or "row_count") ? $"rule {rule.RuleId}: check `{rule.Check}` is not known after the call"
-        : rule.Check == "row_count" || rule.Of == "value" || extensions.Contains(rule.Of) || contract.Payload.Metrics.Any(one => one.Name == rule.Of) ? null
+        : rule.Check == "row_count" || rule.Of == "value" || extensions.Contains(rule.Of) || contract.Metrics.Any(one => one.Name == rule.Of) ? null
         : $"rule {rule.RuleId} looks at `{rule.Of}`, which is neither value, a metric nor a time extension of the grain";
 
     private static Validation Check(ContractRule rule, IReadOnlyList<SeriesPoint> points)

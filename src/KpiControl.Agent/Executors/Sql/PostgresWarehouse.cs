@@ -1,4 +1,6 @@
 using System.Data.Common;
+using System.Net.Sockets;
+using System.Security.Authentication;
 using KpiControl.Agent.Connections;
 using KpiControl.Jobs.Runs;
 using Npgsql;
@@ -22,6 +24,7 @@ internal sealed class PostgresWarehouse(Connection connection) : IWarehouse
 
     public async Task<DbConnection> OpenAsync(string? password, CancellationToken token)
     {
+        await CheckAddressAsync(new Uri(connection.Endpoint).Host, token);
         var opened = new NpgsqlConnection(ConnectionString(password));
         try
         {
@@ -45,9 +48,23 @@ internal sealed class PostgresWarehouse(Connection connection) : IWarehouse
 
     public Failure Explain(DbException error) => error is PostgresException server
         ? new Failure(Meaning(server.SqlState), Words(server))
+        : error.GetBaseException() is AuthenticationException
+        ? new Failure(RunErrors.Unauthenticated, "the warehouse's certificate is not signed by the connection's root_certificate, or is not for its host")
         : new Failure(RunErrors.SqlError, $"the warehouse cannot be reached or broke the connection: {error.GetBaseException().GetType().Name}");
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    // The driver resolves the name again; one that cannot be resolved is the driver's to report.
+    private static async Task CheckAddressAsync(string host, CancellationToken token)
+    {
+        try
+        {
+            await Addresses.ResolveAsync(host, token);
+        }
+        catch (SocketException)
+        {
+        }
+    }
 
     // Pooling would keep the password and a session for longer than the attempt; a connection costs a few milliseconds.
     private string ConnectionString(string? password)
@@ -63,7 +80,7 @@ internal sealed class PostgresWarehouse(Connection connection) : IWarehouse
             Pooling = false,
             Timeout = (int)connection.ConnectTimeout.TotalSeconds,
             CommandTimeout = 0,
-            SslMode = Endpoints.IsLoopback(url) ? SslMode.Prefer : SslMode.VerifyFull,
+            SslMode = connection.SslMode ?? (Endpoints.IsLoopback(url) && connection.RootCertificate is null ? SslMode.Prefer : SslMode.VerifyFull),
             RootCertificate = connection.RootCertificate,
             ApplicationName = "kpi-agent",
         }.ConnectionString;

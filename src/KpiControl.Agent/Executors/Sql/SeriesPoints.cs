@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Google.Protobuf.WellKnownTypes;
-using KpiControl.Agent.Executors.Calls;
+using KpiControl.Jobs.Calls;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Agent.Executors.Sql;
@@ -34,20 +34,14 @@ internal static class SeriesPoints
     public static IReadOnlyList<SeriesPoint> Of(SqlPlan plan, IReadOnlyList<SeriesRow> rows)
     {
         var byKey = rows.ToDictionary(row => (row.Period, Key(row)));
-        string[] metrics = [.. plan.Contract.Payload.Metrics.Select(one => one.Name)];
+        string[] metrics = [.. plan.Contract.Metrics.Select(one => one.Name)];
         return [.. rows.Where(row => plan.Window.Contains(row.Period)).OrderBy(row => row.Period).ThenBy(Key, StringComparer.Ordinal)
             .SelectMany(row => metrics.Select((metric, index) => new SeriesPoint(row.Period, Named(plan, row), metric, row.Metrics[index],
-                plan.ComputedExtensions.ToDictionary(one => one.Name, one => Change(row, index, one, byKey)))))];
+                plan.ComputedExtensions.ToDictionary(one => one.Name, one => one.Compute(row.Period, ValueOf(row, index, byKey))))))];
     }
 
-    private static double? Change(SeriesRow row, int metric, TimeExtension extension, Dictionary<(DateOnly, string), SeriesRow> rows)
-    {
-        if (row.Metrics[metric] is not { } value || extension.Predecessor(row.Period) is not { } before
-            || !rows.TryGetValue((before, Key(row)), out var predecessor) || predecessor.Metrics[metric] is not ({ } was and not 0))
-            return null;
-        var change = value / was - 1;
-        return double.IsFinite(change) ? change : null;
-    }
+    private static Func<DateOnly, double?> ValueOf(SeriesRow row, int metric, Dictionary<(DateOnly, string), SeriesRow> rows) =>
+        period => rows.TryGetValue((period, Key(row)), out var there) ? there.Metrics[metric] : null;
 
     private static Dictionary<string, string> Named(SqlPlan plan, SeriesRow row) =>
         plan.Dimensions.Select((name, index) => (name, row.Dimensions[index])).ToDictionary();

@@ -1,7 +1,7 @@
 using System.Data.Common;
 using System.Globalization;
 using System.Numerics;
-using KpiControl.Agent.Executors.Calls;
+using KpiControl.Jobs.Calls;
 
 namespace KpiControl.Agent.Executors.Sql;
 
@@ -13,7 +13,7 @@ internal static class SeriesRows
 {
     public static async Task<(IReadOnlyList<SeriesRow> Rows, string Problem)> ReadAsync(DbDataReader reader, SqlPlan plan, CancellationToken token)
     {
-        string[] metrics = [.. plan.Contract.Payload.Metrics.Select(one => one.Name)];
+        string[] metrics = [.. plan.Contract.Metrics.Select(one => one.Name)];
         string[] wanted = ["period", .. plan.Dimensions, .. metrics];
         string[] there = [.. Enumerable.Range(0, reader.FieldCount).Select(reader.GetName)];
         if (wanted.Except(there).FirstOrDefault() is { } missing)
@@ -24,7 +24,7 @@ internal static class SeriesRows
         while (await reader.ReadAsync(token))
         {
             if (PeriodOf(reader.GetValue(reader.GetOrdinal("period"))) is not { } period || Periods.StartOf(plan.Grain, period) != period)
-                return ([], $"the expression returns a period that is not the first day of a {plan.Contract.Payload.Grain}");
+                return ([], $"the expression returns a period that is not the first day of a {plan.Contract.Grain}");
             rows.Add(new SeriesRow(period, [.. plan.Dimensions.Select(name => TextOf(reader.GetValue(reader.GetOrdinal(name))))],
                 [.. metrics.Select(name => NumberOf(reader.GetValue(reader.GetOrdinal(name))))]));
         }

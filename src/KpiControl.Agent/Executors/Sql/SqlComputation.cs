@@ -1,6 +1,5 @@
 using System.Data.Common;
 using System.Text;
-using KpiControl.Agent.Executors.Calls;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Runs;
 using KpiControl.Protocol.V1;
@@ -23,14 +22,14 @@ internal sealed class SqlComputation(SqlPlan plan, SeriesKey series, IWarehouse 
 
     private async Task<Failure?> CheckSourcesAsync(DbConnection connection, bool fingerprint, CancellationToken token)
     {
-        foreach (var table in plan.Contract.GdpTables)
+        foreach (var table in plan.Contract.GdpDependencies)
         {
             if (!await store.HasTableAsync(connection, table, token))
                 return new Failure(RunErrors.MissingGdp, $"the warehouse has no table {table}");
             var version = fingerprint ? await FingerprintAsync(connection, table, token) : "";
             record.Lineage.Sources.Add(new LineageSource { Type = "gdp", Name = table, Version = version });
         }
-        foreach (var (kpiId, version) in plan.Contract.Upstream)
+        foreach (var (kpiId, version) in plan.Contract.KpiDependencies)
         {
             if (!await store.HasKpiAsync(connection, series, kpiId, version, token))
                 return new Failure(RunErrors.LineageBreak, $"there is no value of {kpiId}@{version} ({series.ScdView}) in this tenant and environment: run it first");
@@ -51,11 +50,11 @@ internal sealed class SqlComputation(SqlPlan plan, SeriesKey series, IWarehouse 
 
     private async Task<Failure?> CheckRulesAsync(DbConnection connection, CancellationToken token)
     {
-        foreach (var rule in plan.Contract.Payload.PreValidation)
+        foreach (var rule in plan.Contract.PreValidation)
         {
             if (rule.Check != "no_rows")
                 return Failure.Mismatch($"rule {rule.RuleId}: check `{rule.Check}` is not known before the call");
-            var rendered = await new SqlTemplate(plan.Scope, upstream).RenderAsync(rule.Text);
+            var rendered = await new SqlTemplate(plan.Scope, upstream).RenderAsync(rule.Text ?? "");
             if (rendered.Problem.Length > 0)
                 return Failure.Mismatch($"rule {rule.RuleId}: {rendered.Problem}");
             var broken = Convert.ToInt64(await connection.ScalarAsync(warehouse, $"SELECT COUNT(*) FROM (\n{rendered.Text}\n) AS broken", rendered.Parameters, token), null);
@@ -67,7 +66,7 @@ internal sealed class SqlComputation(SqlPlan plan, SeriesKey series, IWarehouse 
 
     private async Task<(IReadOnlyList<SeriesRow>, Failure?)> EvaluateAsync(DbConnection connection, CancellationToken token)
     {
-        var rendered = await new SqlTemplate(plan.Scope, upstream).RenderAsync(plan.Contract.Payload.Expression!.Text);
+        var rendered = await new SqlTemplate(plan.Scope, upstream).RenderAsync(plan.Contract.ExpressionText!);
         if (rendered.Problem.Length > 0)
             return ([], Failure.Mismatch(rendered.Problem));
         if (plan.Filters.FirstOrDefault(filter => !rendered.FiltersWritten.Contains(filter.Field)) is { } ignored)

@@ -1,23 +1,24 @@
 using System.Data.Common;
 using KpiControl.Agent.Connections;
-using KpiControl.Agent.Executors.Calls;
 using KpiControl.Agent.Secrets;
+using KpiControl.Jobs.Calls;
 using KpiControl.Jobs.Runs;
 
 namespace KpiControl.Agent.Executors.Sql;
 
 /// <summary>Computes a KPI on a warehouse by its contract's SQL and materialises it there behind the lease's fence.</summary>
-internal sealed class SqlExecutor(Connection connection, IWarehouse warehouse, IReadOnlyList<ISecretResolver> resolvers, TimeProvider time)
+internal sealed class SqlExecutor(Connection connection, IWarehouse warehouse, SecretSources secrets, TimeProvider time)
     : IExecutor, IAsyncDisposable
 {
     private readonly KpiValueStore store = new(warehouse);
     private volatile bool tablesThere;
 
-    public Task<Outcome> ExecuteAsync(LeasedCall lease, CancellationToken gentle, CancellationToken force)
+    public async Task<Outcome> ExecuteAsync(LeasedCall lease, CancellationToken gentle, CancellationToken force)
     {
-        var record = new AttemptRecord(warehouse.Executor, new AttemptSecrets(resolvers), time) { ReportPoints = connection.ReportPoints };
+        using var held = new AttemptSecrets(secrets);
+        var record = new AttemptRecord(warehouse.Executor, held, time) { ReportPoints = connection.ReportPoints };
         // DuckDB's driver blocks the thread it is called on; by force, nobody waits for it any longer.
-        return Task.Run(() => AttemptDeadline.RunAsync(lease, record, time, token => AttemptAsync(lease, record, token), gentle, force), force).WaitAsync(force);
+        return await Task.Run(() => AttemptDeadline.RunAsync(lease, record, time, token => AttemptAsync(lease, record, token), gentle, force), force).WaitAsync(force);
     }
 
     public ValueTask DisposeAsync() => warehouse.DisposeAsync();
@@ -40,6 +41,10 @@ internal sealed class SqlExecutor(Connection connection, IWarehouse warehouse, I
         catch (DbException error) when (!token.IsCancellationRequested)
         {
             return record.Failed(warehouse.Explain(error));
+        }
+        catch (AddressRefusedException address)
+        {
+            return record.Failed(new Failure(RunErrors.PolicyDeny, $"the warehouse's name leads to {address.Message}"));
         }
     }
 

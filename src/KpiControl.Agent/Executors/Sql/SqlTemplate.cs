@@ -1,12 +1,14 @@
 using Fluid;
 using Fluid.Values;
 using KpiControl.Agent.Executors.Calls;
+using KpiControl.Jobs.Calls;
+using KpiControl.Jobs.Contracts;
 
 namespace KpiControl.Agent.Executors.Sql;
 
 /// <summary>What a contract's template may speak of: one call, checked against its contract.</summary>
 internal sealed record TemplateScope(
-    SqlContract Contract, IReadOnlyList<string> Dimensions, IReadOnlyList<FilterSql> Filters, CallWindow Window, string ScdView, DateOnly BusinessDate);
+    MetricContract Contract, IReadOnlyList<string> Dimensions, IReadOnlyList<FilterSql> Filters, CallWindow Window, string ScdView, DateOnly BusinessDate);
 
 /// <summary>A statement with its parameters, or why the template cannot be rendered.</summary>
 internal sealed record RenderedSql(string Text, IReadOnlyList<object> Parameters, IReadOnlySet<string> FiltersWritten, string Problem = "");
@@ -49,7 +51,7 @@ internal sealed class SqlTemplate(TemplateScope scope, UpstreamSql upstream)
 
     private void SetVariables(TemplateContext context, SqlParameters parameters)
     {
-        FluidValue Date(string name, DateOnly day) => new ParameterValue(Periods.Format(Grain.Day, day), () => parameters.Named(name, day));
+        FluidValue Date(string name, DateOnly day) => new ParameterValue(Periods.Format("day", day), () => parameters.Named(name, day));
         var window = new Dictionary<string, FluidValue>
         {
             ["from"] = Date("window.from", scope.Window.FromOrEarliest),

@@ -1,7 +1,9 @@
+using KpiControl.Jobs.Contracts;
+
 namespace KpiControl.Agent.Executors.Sql;
 
 /// <summary>Reads the values of upstream KPIs: same tenant, environment and view, pinned version, highest revision.</summary>
-internal sealed class UpstreamSql(IWarehouse warehouse, SqlContract contract, string tenant, string environment, string scdView)
+internal sealed class UpstreamSql(IWarehouse warehouse, MetricContract contract, string tenant, string environment, string scdView)
 {
     private const string Latest = """
         (SELECT CASE length(period)
@@ -24,7 +26,7 @@ internal sealed class UpstreamSql(IWarehouse warehouse, SqlContract contract, st
 
     public string Subquery(string kpiId, IReadOnlyList<string> dimensions, SqlParameters parameters)
     {
-        if (!contract.Upstream.TryGetValue(kpiId, out var version))
+        if (contract.KpiDependencies.FirstOrDefault(one => one.KpiId == kpiId)?.ContractVersion is not { } version)
             throw new ArgumentException($"header.dependencies has no {kpiId}@version");
         if (dimensions.FirstOrDefault(name => name.Length == 0 || !name.All(letter => char.IsAsciiLetterLower(letter) || char.IsAsciiDigit(letter) || letter == '_')) is { } bad)
             throw new ArgumentException($"`{bad}` is no dimension");

@@ -1,11 +1,12 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using KpiControl.Jobs.Artifacts;
 
-namespace KpiControl.Agent.Executors.Calls;
+namespace KpiControl.Jobs.Calls;
 
-/// <summary>The KPI Call as control sent it. A member that this agent does not know is refused, never ignored.</summary>
-internal sealed record KpiCall
+/// <summary>A KPI Call as an executor gets it: what <see cref="KpiCall"/> wrote. A member that is not known is refused, never ignored.</summary>
+public sealed record KpiCallRequest
 {
     private static readonly JsonSerializerOptions Wire = new()
     {
@@ -18,19 +19,22 @@ internal sealed record KpiCall
     public required string ContractVersion { get; init; }
     public CallTime? Time { get; init; }
     public IReadOnlyList<string> Dimensions { get; init; } = [];
-    public IReadOnlyList<CallFilter> Filters { get; init; } = [];
+    public IReadOnlyList<JobFilter> Filters { get; init; } = [];
+    /// <summary>By category.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> Extensions { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+    /// <summary><c>as_reported</c> or <c>restated</c>.</summary>
     public string ScdView { get; init; } = "as_reported";
     public JsonObject? Options { get; init; }
 
+    [JsonIgnore]
     public IReadOnlyList<string> TimeExtensions => Extensions.GetValueOrDefault("time") ?? [];
 
     /// <summary>Null where the text is no KPI Call.</summary>
-    public static KpiCall? Parse(string json)
+    public static KpiCallRequest? Read(string json)
     {
         try
         {
-            return JsonSerializer.Deserialize<KpiCall>(json, Wire);
+            return JsonSerializer.Deserialize<KpiCallRequest>(json, Wire);
         }
         catch (JsonException)
         {
@@ -39,9 +43,7 @@ internal sealed record KpiCall
     }
 }
 
-internal sealed record CallTime(string? Grain = null, CallRange? Range = null, string? Calendar = null);
+public sealed record CallTime(string? Grain = null, CallRange? Range = null, string? Calendar = null);
 
 /// <summary><c>relative</c> with <c>last_n</c>, or <c>absolute</c> with <c>from</c> and <c>to</c>, both included.</summary>
-internal sealed record CallRange(string Type, int? LastN = null, string? From = null, string? To = null);
-
-internal sealed record CallFilter(string Field, string Op, JsonNode? Value = null);
+public sealed record CallRange(string Type, int? LastN = null, string? From = null, string? To = null);
