@@ -1,130 +1,58 @@
-using System.Diagnostics;
-using Google.Protobuf.WellKnownTypes;
-using Grpc.Core;
-using Grpc.Net.Client;
-using KpiControl.Protocol.V1;
+using KpiControl.Agent.Execution;
+using KpiControl.Agent.Hosting;
+using KpiControl.Agent.Outbox;
 using KpiControl.Testing;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 
 namespace KpiControl.Bench;
 
-/// <summary>One agent's stream whose executor does nothing: everything else is the product's.</summary>
+/// <summary>The real agent, its outbox on disk; only its executor is the bench's.</summary>
 internal sealed class BenchAgent : IAsyncDisposable
 {
-    private readonly GrpcChannel _channel;
-    private readonly AsyncDuplexStreamingCall<AgentMessage, ControlMessage> _call;
-    private readonly SemaphoreSlim _write = new(1);
-    private readonly CancellationTokenSource _stop = new();
-    private readonly List<double> _delays = [];
-    private TaskCompletionSource _reached = new();
-    private int _acknowledged, _target = int.MaxValue;
+    private readonly IHost _host;
+    private readonly string _directory;
 
-    private BenchAgent(GrpcChannel channel, AsyncDuplexStreamingCall<AgentMessage, ControlMessage> call) => (_channel, _call) = (channel, call);
+    private BenchAgent(IHost host, string directory) => (_host, _directory) = (host, directory);
 
-    /// <summary>Milliseconds from a slot's instant to its lease's arrival here; one machine, one clock.</summary>
-    public List<double> Delays => _delays;
+    public required BenchExecutor Executor { get; init; }
 
-    public static async Task<BenchAgent> ConnectAsync(string url, TestIssuer issuer, int slots)
+    public static async Task<BenchAgent> StartAsync(string controlUrl, TestIssuer issuer, int slots)
     {
-        var channel = GrpcChannel.ForAddress(url, new GrpcChannelOptions { MaxReceiveMessageSize = null });
-        var call = new AgentService.AgentServiceClient(channel).Work(new Metadata { { "authorization", $"Bearer {issuer.AgentToken("bench", "eu", "acme")}" } });
-        var agent = new BenchAgent(channel, call);
-        var hello = new Hello { Agent = "bench", Region = "eu", Instance = Guid.NewGuid().ToString(), ProtocolMin = 1, ProtocolMax = 1, Build = "bench", Slots = slots };
-        hello.Connections.Add("default", "sql");
-        await agent.SayAsync(new AgentMessage { Hello = hello });
-        _ = agent.ReadAsync();
-        _ = agent.HeartbeatAsync();
+        var directory = Directory.CreateTempSubdirectory("kpi-bench-agent-").FullName;
+        var (token, connections) = (Path.Combine(directory, "token"), Path.Combine(directory, "connections.yaml"));
+        await File.WriteAllTextAsync(token, issuer.AgentToken("bench", "eu", "acme"));
+        // The agent wants a file that it can read; what it describes is replaced by the bench's executor.
+        await File.WriteAllTextAsync(connections, "connections:\n  default:\n    driver: http\n    endpoint: http://127.0.0.1:1\n");
+        var builder = Host.CreateEmptyApplicationBuilder(null);
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["Agent:Name"] = "bench", ["Agent:Region"] = "eu", ["Agent:Slots"] = $"{slots}", ["Agent:ConnectionsFile"] = connections,
+            ["Agent:ControlPlane:Address"] = controlUrl, ["Agent:ControlPlane:Token"] = $"file:{token}", ["Agent:Outbox:Directory"] = Path.Combine(directory, "outbox"),
+        });
+        builder.Logging.AddSimpleConsole(console => console.SingleLine = true).SetMinimumLevel(LogLevel.Warning);
+        var executor = new BenchExecutor();
+        builder.Services.AddSingleton(new ExecutorTable(new Dictionary<string, ConnectedExecutor> { ["default"] = new("sql", executor) }));
+        builder.Services.AddAgent();
+        var agent = new BenchAgent(builder.Build(), directory) { Executor = executor };
+        await agent._host.StartAsync();
         return agent;
     }
 
-    public Task CreditAsync(int slots) => SayAsync(new AgentMessage { Credit = new Credit { Slots = slots } });
-
-    /// <summary>Completes when so many more runs are acknowledged.</summary>
-    public Task AcknowledgedAsync(int runs)
+    /// <summary>Completes when everything that was executed is acknowledged, and it is so many runs.</summary>
+    public async Task AcknowledgedAsync(int runs)
     {
-        _reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _target = Volatile.Read(ref _acknowledged) + runs;
-        return _reached.Task;
+        var (outbox, attempts) = (_host.Services.GetRequiredService<Outbox>(), _host.Services.GetRequiredService<Attempts>());
+        while (Executor.Executed < runs || attempts.Count > 0 || outbox.Waiting > 0)
+            await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System);
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync();
-        _call.Dispose();
-        _channel.Dispose();
-    }
-
-    private async Task ReadAsync()
-    {
-        try
-        {
-            await foreach (var message in _call.ResponseStream.ReadAllAsync(_stop.Token))
-                if (message.LeaseBatch is { } batch)
-                    await RunAsync(batch);
-                else if (message.FinishedAckBatch is { } acks)
-                    Acknowledge(acks);
-        }
-        catch (Exception ended) when (ended is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled })
-        {
-            // The end of the measurement.
-        }
-        catch (Exception broken)
-        {
-            _reached.TrySetException(broken);
-        }
-    }
-
-    private async Task RunAsync(LeaseBatch batch)
-    {
-        var now = TimeProvider.System.GetUtcNow();
-        var at = now.ToTimestamp();
-        foreach (var lease in batch.Leases)
-        {
-            _delays.Add((now - lease.ScheduledFor.ToDateTimeOffset()).TotalMilliseconds);
-            await SayAsync(new AgentMessage
-            {
-                Finished = new Finished
-                {
-                    AttemptId = lease.AttemptId, BindingId = lease.BindingId, SlotKey = lease.SlotKey, Fence = lease.Fence, Status = "success", Executor = "bench",
-                    AgentBuild = "bench", StartedAt = at, FinishedAt = at, RowsProcessed = 1000, DataPoints = 12,
-                },
-            });
-        }
-    }
-
-    private void Acknowledge(FinishedAckBatch acks)
-    {
-        var wrong = acks.Acks.FirstOrDefault(a => a.Outcome != FinishedAck.Types.Outcome.Recorded);
-        if (wrong is not null)
-            _reached.TrySetException(new InvalidOperationException($"A run was answered {wrong.Outcome}: {wrong.Detail}"));
-        _ = CreditAsync(acks.Acks.Count);
-        if (Interlocked.Add(ref _acknowledged, acks.Acks.Count) >= _target)
-            _reached.TrySetResult();
-    }
-
-    private async Task HeartbeatAsync()
-    {
-        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(5));
-        try
-        {
-            while (await timer.WaitForNextTickAsync(_stop.Token))
-                await SayAsync(new AgentMessage { Heartbeat = new Heartbeat { Sequence = Stopwatch.GetTimestamp() } });
-        }
-        catch (Exception ended) when (ended is OperationCanceledException or RpcException or InvalidOperationException)
-        {
-            // The stream's end is reported by its reader.
-        }
-    }
-
-    private async Task SayAsync(AgentMessage message)
-    {
-        await _write.WaitAsync(_stop.Token);
-        try
-        {
-            await _call.RequestStream.WriteAsync(message, _stop.Token);
-        }
-        finally
-        {
-            _write.Release();
-        }
+        await _host.StopAsync();
+        _host.Dispose();
+        Directory.Delete(_directory, recursive: true);
     }
 }

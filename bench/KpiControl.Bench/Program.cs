@@ -1,9 +1,11 @@
 using KpiControl.Bench;
 
-// ./dev bench lease [bindings]
+// ./dev bench lease [bindings] [rounds]
 if (args is not ["lease", ..])
 {
-    Console.Error.WriteLine("usage: bench lease [bindings, default 100000]");
+    Console.Error.WriteLine("usage: bench lease [bindings, default 100000] [rounds, default 3]");
     return 2;
 }
-return await LeaseBench.RunAsync(bindings: args.Length > 1 ? int.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 100_000);
+return await LeaseBench.RunAsync(bindings: Number(1, 100_000), rounds: Number(2, 3));
+
+int Number(int position, int otherwise) => args.Length > position ? int.Parse(args[position], System.Globalization.CultureInfo.InvariantCulture) : otherwise;

@@ -13,11 +13,20 @@ public static class PostgresFixture
     internal static readonly (string Group, string Login) SchedulerLogin = ("kpi_scheduler", "kpi_test_scheduler");
     internal static readonly (string Group, string Login) ReaderLogin = ("kpi_reader", "kpi_test_reader");
 
+    private const string SharedServer = "KPI_TEST_PG";
+
     private static readonly Lazy<Task<string>> Server = new(StartAsync);
     private static int databases;
 
     /// <summary>The superuser's connection string of the server.</summary>
     public static Task<string> ServerAsync() => Server.Value;
+
+    /// <summary>
+    /// Starts a private server with these settings for the whole process; before anything else asks for one. Measurements
+    /// need it: the server of tests does not wait for its disk.
+    /// </summary>
+    public static async Task StartServerAsync(params string[] settings) =>
+        Environment.SetEnvironmentVariable(SharedServer, await PrivatePostgres.StartAsync(settings));
 
     /// <summary>A fresh, migrated database; dispose it to drop it.</summary>
     public static async Task<TestDatabase> CreateDatabaseAsync(CancellationToken token = default)
@@ -44,7 +53,7 @@ public static class PostgresFixture
 
     private static async Task<string> StartAsync()
     {
-        var server = Environment.GetEnvironmentVariable("KPI_TEST_PG") is { Length: > 0 } shared
+        var server = Environment.GetEnvironmentVariable(SharedServer) is { Length: > 0 } shared
             ? shared
             : await PrivatePostgres.StartAsync();
         await TemplateDatabase.EnsureAsync(server, CancellationToken.None);

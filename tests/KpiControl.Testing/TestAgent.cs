@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using System.Collections.Concurrent;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
@@ -45,19 +46,19 @@ public sealed class TestAgent : IAsyncDisposable
     public async Task<Lease> LeaseAsync(int number = 1)
     {
         while (_leases.Count < number)
-            await NextAsync(m => m.LeaseBatch is not null);
+            await NextAsync(m => m.Leases is not null);
         return _leases[number - 1];
     }
 
     public async Task<FinishedAck> FinishAsync(Finished finished)
     {
-        await SayAsync(new AgentMessage { Finished = finished });
-        return (await NextAsync(m => m.FinishedAckBatch?.Acks.Any(a => a.AttemptId == finished.AttemptId) == true || m.FinishedAck?.AttemptId == finished.AttemptId)) switch
-        {
-            { FinishedAck: { } one } => one,
-            var batch => batch.FinishedAckBatch.Acks.First(a => a.AttemptId == finished.AttemptId),
-        };
+        await SayAsync(Report(finished));
+        return (await NextAsync(m => m.FinishedAcks?.Acks.Any(a => a.AttemptId == finished.AttemptId) == true))
+            .FinishedAcks.Acks.First(a => a.AttemptId == finished.AttemptId);
     }
+
+    public static AgentMessage Report(params IEnumerable<Finished> results) =>
+        new() { Finished = new FinishedBatch { Results = { results.Select(r => r.ToByteString()) } } };
 
     public static Finished Success(Lease lease) => Result(lease, "success");
 
@@ -118,7 +119,7 @@ public sealed class TestAgent : IAsyncDisposable
         {
             await foreach (var message in _call.ResponseStream.ReadAllAsync())
             {
-                if (message.LeaseBatch is { } batch)
+                if (message.Leases is { } batch)
                     lock (_leases)
                         _leases.AddRange(batch.Leases);
                 _heard.Enqueue(message);

@@ -80,7 +80,7 @@ internal sealed partial class Attempts(AttemptRunner runner, Outbox.Outbox outbo
     {
         try
         {
-            outbound.Say(new Started { AttemptId = attempt.Lease.AttemptId, StartedAt = Timestamp.FromDateTimeOffset(startedAt) });
+            outbound.Say(new StartedAttempt { AttemptId = attempt.Lease.AttemptId, StartedAt = Timestamp.FromDateTimeOffset(startedAt) });
             return await runner.RunAsync(attempt);
         }
         finally

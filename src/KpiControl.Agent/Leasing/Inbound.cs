@@ -24,18 +24,12 @@ internal sealed partial class Inbound(Attempts attempts, Outbox.Outbox outbox, O
     {
         switch (message.MessageCase)
         {
-            case ControlMessage.MessageOneofCase.Lease:
-                Take(message.Lease);
-                break;
-            case ControlMessage.MessageOneofCase.LeaseBatch:
-                foreach (var lease in message.LeaseBatch.Leases)
+            case ControlMessage.MessageOneofCase.Leases:
+                foreach (var lease in message.Leases.Leases)
                     Take(lease);
                 break;
-            case ControlMessage.MessageOneofCase.FinishedAck:
-                Acknowledge(message.FinishedAck);
-                break;
-            case ControlMessage.MessageOneofCase.FinishedAckBatch:
-                foreach (var ack in message.FinishedAckBatch.Acks)
+            case ControlMessage.MessageOneofCase.FinishedAcks:
+                foreach (var ack in message.FinishedAcks.Acks)
                     Acknowledge(ack);
                 break;
             case ControlMessage.MessageOneofCase.HeartbeatAck:

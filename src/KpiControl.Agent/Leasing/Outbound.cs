@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using System.Diagnostics.CodeAnalysis;
 using KpiControl.Protocol.V1;
 
@@ -11,11 +12,13 @@ internal sealed class Outbound
 {
     // With more under way, heartbeats would wait behind results that control is too slow to take.
     private const int MaxUnacknowledged = 1000;
+    // Far below what control takes in one message; a result may be larger, and then goes alone or last.
+    private const int MaxBatchBytes = 256 << 10;
     private readonly Slots slots;
     private readonly Outbox.Outbox outbox;
     private readonly Lock gate = new();
     private readonly Signal signal = new();
-    private readonly Queue<Started> started = new();
+    private readonly List<StartedAttempt> started = [];
     private readonly List<string> returned = [];
     private readonly HashSet<string> inFlight = new(StringComparer.Ordinal);
     private long beat;
@@ -46,7 +49,7 @@ internal sealed class Outbound
 
     public void Beat(long sequence) => Change(() => beat = sequence);
 
-    public void Say(Started message) => Change(() => started.Enqueue(message));
+    public void Say(StartedAttempt attempt) => Change(() => started.Add(attempt));
 
     /// <summary>An attempt goes back unrun. Control takes this as the end of credit, so only a draining agent says it.</summary>
     public void Return(string attemptId) => Change(() => returned.Add(attemptId));
@@ -67,7 +70,7 @@ internal sealed class Outbound
 
     public bool TryNext([NotNullWhen(true)] out AgentMessage? message)
     {
-        message = TryNextNote() ?? TryNextResult();
+        message = TryNextNote() ?? TryNextResults();
         return message is not null;
     }
 
@@ -81,19 +84,31 @@ internal sealed class Outbound
                 return Draining();
             if (!stopping && !drained && !MustReopen && outbox.Writable && slots.Grant() is > 0 and var credit)
                 return new AgentMessage { Credit = new Credit { Slots = credit } };
-            return started.TryDequeue(out var next) ? new AgentMessage { Started = next } : null;
+            return started.Count > 0 ? Started() : null;
         }
     }
 
-    private AgentMessage? TryNextResult()
+    // Whatever has gathered goes in one message: a message a result costs more than the result.
+    private AgentMessage? TryNextResults()
     {
         lock (gate)
         {
-            if (inFlight.Count >= MaxUnacknowledged || !outbox.TryNext(out var finished))
-                return null;
-            inFlight.Add(finished.AttemptId);
-            return new AgentMessage { Finished = finished };
+            var batch = new FinishedBatch();
+            for (var bytes = 0; bytes < MaxBatchBytes && inFlight.Count < MaxUnacknowledged && outbox.TryNext(out var attemptId, out var result);)
+            {
+                inFlight.Add(attemptId);
+                batch.Results.Add(UnsafeByteOperations.UnsafeWrap(result));
+                bytes += result.Length;
+            }
+            return batch.Results.Count > 0 ? new AgentMessage { Finished = batch } : null;
         }
+    }
+
+    private AgentMessage Started()
+    {
+        var message = new Started { Attempts = { started } };
+        started.Clear();
+        return new AgentMessage { Started = message };
     }
 
     private AgentMessage Draining()

@@ -96,13 +96,15 @@ internal sealed partial class Outbox(IOptions<OutboxOptions> options, TimeProvid
     /// <summary>A stream begins: send everything again.</summary>
     public void Rewind() => index.Rewind();
 
-    public bool TryNext([NotNullWhen(true)] out Finished? finished)
+    /// <param name="result">A serialised <see cref="Finished"/>, as it was journaled.</param>
+    public bool TryNext([NotNullWhen(true)] out string? attemptId, [NotNullWhen(true)] out byte[]? result)
     {
-        finished = null;
+        (attemptId, result) = (null, null);
         if (!index.TryNextUnsent(out var entry))
             return false;
+        attemptId = entry.Held.AttemptId;
         // Compaction may move a record and delete its file; under this lock the place is right.
-        lock (files) finished = Finished.Parser.ParseFrom(entry.Read());
+        lock (files) result = entry.Read();
         return true;
     }
 

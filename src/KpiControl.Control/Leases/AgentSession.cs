@@ -60,6 +60,9 @@ internal sealed class AgentSession(SessionRef id, SessionOpening opening, long h
 
     public void Send(ControlMessage message) => _outbox.Writer.TryWrite(message);
 
+    /// <summary>Answers reports; what was granted and is answered is held no more.</summary>
+    public void Acknowledge(IEnumerable<FinishedAck> acks) => Send(new ControlMessage { FinishedAcks = new FinishedAckBatch { Acks = { acks } } });
+
     public void Drain() => IsDraining = true;
 
     /// <summary>The stream is gone; the session lives on until it is silent for too long, or resumes.</summary>

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using Google.Protobuf;
 using Grpc.Core;
 using KpiControl.Control.Hosting;
 using KpiControl.Protocol.V1;
@@ -59,11 +61,9 @@ internal sealed partial class AgentStream(
                 session.AddCredit(message.Credit.Slots);
                 dispatcher.CreditArrived(session.Region);
                 break;
-            case AgentMessage.MessageOneofCase.Finished when Report.From(session, message.Finished) is { } report:
-                await completions.ReportAsync(report, token);
-                break;
             case AgentMessage.MessageOneofCase.Finished:
-                session.Send(new ControlMessage { FinishedAck = new FinishedAck { AttemptId = message.Finished.AttemptId, Outcome = FinishedAck.Types.Outcome.Refused, Detail = "The report lacks its attempt, binding, fence, or a known status." } });
+                foreach (var result in message.Finished.Results)
+                    await ReportAsync(session, result, token);
                 break;
             case AgentMessage.MessageOneofCase.Heartbeat when node.IsSure:
                 session.Send(new ControlMessage { HeartbeatAck = new HeartbeatAck { Sequence = message.Heartbeat.Sequence } });
@@ -75,6 +75,30 @@ internal sealed partial class AgentStream(
                 break;
             default:
                 throw Reject.Invalid("message", $"{message.MessageCase} is out of place here.");
+        }
+    }
+
+    private ValueTask ReportAsync(AgentSession session, ByteString result, CancellationToken token)
+    {
+        if (!TryParse(result, out var finished))
+            throw Reject.Invalid("finished.results", "One of the results is not a serialised Finished.");
+        if (Report.From(session, finished, result) is { } report)
+            return completions.ReportAsync(report, token);
+        session.Acknowledge([new FinishedAck { AttemptId = finished.AttemptId, Outcome = FinishedAck.Types.Outcome.Refused, Detail = "The report lacks its attempt, binding, fence, or a known status." }]);
+        return ValueTask.CompletedTask;
+    }
+
+    private static bool TryParse(ByteString result, [NotNullWhen(true)] out Finished? finished)
+    {
+        try
+        {
+            finished = Finished.Parser.ParseFrom(result);
+            return true;
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            finished = null;
+            return false;
         }
     }
 

@@ -73,13 +73,10 @@ internal sealed partial class CompletionCollector(
             catch (Exception error) when (error is not OperationCanceledException)
             {
                 Log.Poison(logger, batch[0].Attempt, error);
-                batch[0].Session.Send(Ack(batch[0], FinishedAck.Types.Outcome.Refused, "The report could not be stored; the control plane's log says why."));
+                batch[0].Session.Acknowledge([batch[0].Answer(FinishedAck.Types.Outcome.Refused, "The report could not be stored; the control plane's log says why.")]);
                 return;
             }
     }
-
-    private static ControlMessage Ack(Report report, FinishedAck.Types.Outcome outcome, string detail) =>
-        new() { FinishedAck = new FinishedAck { AttemptId = report.Finished.AttemptId, Outcome = outcome, Detail = detail } };
 
     private static partial class Log
     {

@@ -11,62 +11,67 @@ internal sealed class CompletionRecorder(CompletionStore store, PlanCache plans,
     public async Task RecordAsync(IReadOnlyList<Report> reports, CancellationToken token)
     {
         var decided = await DecideAsync(reports, token);
-        var completions = decided.Select(d => d.Completion).OrderBy(c => c.BindingId).ToList();
-        var recorded = await store.CompleteAsync(completions, token);
-        var done = new HashSet<Completion>(recorded.Select(r => r.Completion), ReferenceEqualityComparer.Instance);
-        var others = decided.Where(d => !done.Contains(d.Completion)).ToList();
-        var answers = decided.Where(d => done.Contains(d.Completion))
-            .Select(d => (d.Report, Ack: new FinishedAck { AttemptId = d.Report.Finished.AttemptId, Outcome = FinishedAck.Types.Outcome.Recorded })).ToList();
+        decided.Sort((a, b) => a.Completion.BindingId.CompareTo(b.Completion.BindingId));
+        var recorded = await store.CompleteAsync([.. decided.Select(d => d.Completion)], token);
+        var answers = new List<(Report Report, FinishedAck Ack)>(decided.Count);
+        var others = new List<DecidedReport>();
+        for (var i = 0; i < decided.Count; i++)
+            if (recorded[i] is not null)
+                answers.Add((decided[i].Report, decided[i].Report.Answer(FinishedAck.Types.Outcome.Recorded)));
+            else
+                others.Add(decided[i]);
         if (others.Count > 0)
             answers.AddRange(await StandAsync(others, token));
         Answer(answers);
         Follow(recorded);
     }
 
-    private async Task<List<(Report Report, Completion Completion)>> DecideAsync(IReadOnlyList<Report> reports, CancellationToken token)
+    private async Task<List<DecidedReport>> DecideAsync(IReadOnlyList<Report> reports, CancellationToken token)
     {
-        var held = await HeldAsync(reports, token);
-        var known = await plans.GetAsync(held.Values.Select(h => new PlanKey(h.BindingId, h.Revision)), token);
-        var decided = new List<(Report, Completion)>(reports.Count);
+        var foundElsewhere = await FindAsync(reports, token);
+        var decided = new List<DecidedReport>(reports.Count);
         foreach (var report in reports)
         {
-            var plan = held.TryGetValue(report.Attempt, out var attempt) ? known.GetValueOrDefault(new PlanKey(attempt.BindingId, attempt.Revision)) : null;
+            var held = report.Session.Held.GetValueOrDefault(report.Attempt) ?? foundElsewhere?.GetValueOrDefault(report.Attempt);
             // Another region's work is not this session's to report: the fence alone will not be asked.
-            var foreign = plan is not null && plan.Region != report.Session.Region;
-            var disposition = plan is null || foreign ? null : await DispositionAsync(report, plan, attempt, token);
-            var completion = report.ToCompletion(disposition, plan, plan is null ? null : attempt);
+            var foreign = held is not null && held.Plan.Region != report.Session.Region;
+            var disposition = held is null || foreign ? null : await DispositionAsync(report, held, token);
+            var completion = report.ToCompletion(disposition, held);
             if (disposition?.Waits == true)
-                completion = completion with { Waits = true, RetryIn = plan!.Job.Retry.Initial, GivesUpAt = plan.GivesUpAt(attempt.ScheduledFor) };
-            decided.Add((report, foreign ? completion with { FenceNumber = 0 } : completion));
+                completion = completion with { Waits = true, RetryIn = held!.Plan.Job.Retry.Initial, GivesUpAt = held.Plan.GivesUpAt(held.ScheduledFor) };
+            decided.Add(new DecidedReport(report, foreign ? completion with { FenceNumber = 0 } : completion));
         }
         return decided;
     }
 
-    private async Task<Disposition> DispositionAsync(Report report, BindingPlan plan, HeldAttempt attempt, CancellationToken token)
+    private async ValueTask<Disposition> DispositionAsync(Report report, HeldAttempt held, CancellationToken token)
     {
-        var fallsBack = plan.Job.Run.OnRuleFail == "last_good" && report.Outcome.ErrorCode is { } code
-            && RunErrors.Of(code).Handling == ErrorHandling.RetryThenLastGood && await store.HasLastGoodAsync(plan.BindingId, token);
-        var jitter = RandomNumberGenerator.GetInt32(1 << 20) / (double)(1 << 20);
-        return Disposition.Of(report.Outcome, new RetryState(plan.Job.Retry, attempt.RetriesUsed, plan.Job.Run.OnRuleFail, fallsBack, jitter));
+        var (outcome, job) = (report.Outcome, held.Plan.Job);
+        var fallsBack = job.Run.OnRuleFail == "last_good" && outcome.ErrorCode is { } code
+            && RunErrors.Of(code).Handling == ErrorHandling.RetryThenLastGood && await store.HasLastGoodAsync(held.Plan.BindingId, token);
+        var jitter = outcome.Status == RunStatus.Success ? 0 : RandomNumberGenerator.GetInt32(1 << 20) / (double)(1 << 20);
+        return Disposition.Of(outcome, new RetryState(job.Retry, held.RetriesUsed, job.Run.OnRuleFail, fallsBack, jitter));
     }
 
     // What this node granted it remembers; a session that moved here reports attempts that are looked up.
-    private async Task<Dictionary<Guid, HeldAttempt>> HeldAsync(IReadOnlyList<Report> reports, CancellationToken token)
+    private async ValueTask<Dictionary<Guid, HeldAttempt>?> FindAsync(IReadOnlyList<Report> reports, CancellationToken token)
     {
-        var held = new Dictionary<Guid, HeldAttempt>();
-        var unknown = new List<(long, Guid)>();
+        List<(long, Guid)>? unknown = null;
         foreach (var report in reports)
-            if (report.Session.Held.TryGetValue(report.Attempt, out var attempt))
-                held[report.Attempt] = attempt;
-            else
-                unknown.Add((report.Finished.BindingId, report.Attempt));
-        if (unknown.Count > 0)
-            foreach (var (attempt, found) in await store.LookUpAsync(unknown, token))
-                held[attempt] = found;
+            if (!report.Session.Held.ContainsKey(report.Attempt))
+                (unknown ??= []).Add((report.Finished.BindingId, report.Attempt));
+        if (unknown is null)
+            return null;
+        var found = await store.LookUpAsync(unknown, token);
+        var known = await plans.GetAsync([.. found.Select(f => f.Plan)], token);
+        var held = new Dictionary<Guid, HeldAttempt>(found.Count);
+        foreach (var (attempt, plan) in found.Zip(known))
+            if (plan is not null)
+                held[attempt.Attempt] = new HeldAttempt(plan, attempt.RetriesUsed, attempt.BusinessDate, attempt.ScheduledFor);
         return held;
     }
 
-    private async Task<List<(Report, FinishedAck)>> StandAsync(List<(Report Report, Completion Completion)> others, CancellationToken token)
+    private async Task<List<(Report, FinishedAck)>> StandAsync(List<DecidedReport> others, CancellationToken token)
     {
         var standings = await store.StandingAsync([.. others.Select(o => o.Completion)], token);
         var byReport = new Dictionary<Completion, Report>(others.Select(o => KeyValuePair.Create(o.Completion, o.Report)), ReferenceEqualityComparer.Instance);
@@ -88,7 +93,7 @@ internal sealed class CompletionRecorder(CompletionStore store, PlanCache plans,
 
     private static FinishedAck Judge(Standing standing, Report report)
     {
-        var ack = new FinishedAck { AttemptId = report.Finished.AttemptId };
+        var ack = report.Answer(default);
         (ack.Outcome, ack.Detail) = (standing.RecordedDigest, Concerns(standing)) switch
         {
             (_, false) => (FinishedAck.Types.Outcome.Refused, "No such attempt."),
@@ -108,25 +113,24 @@ internal sealed class CompletionRecorder(CompletionStore store, PlanCache plans,
     {
         foreach (var group in answers.GroupBy(a => a.Report.Session))
         {
-            var batch = new FinishedAckBatch();
-            foreach (var (report, ack) in group)
-            {
+            foreach (var (report, _) in group)
                 group.Key.Held.TryRemove(report.Attempt, out _);
-                batch.Acks.Add(ack);
-            }
-            group.Key.Send(new ControlMessage { FinishedAckBatch = batch });
+            group.Key.Acknowledge(group.Select(a => a.Ack));
         }
     }
 
-    private void Follow(IReadOnlyList<RecordedCompletion> recorded)
+    private void Follow(IReadOnlyList<RecordedCompletion?> recorded)
     {
-        foreach (var completion in recorded)
+        foreach (var completion in recorded.OfType<RecordedCompletion>())
         {
             if (completion.MoreQueued)
                 dispatcher.QueuedBehind((short)completion.Lane);
             if (!completion.Final)
                 dispatcher.Ready((short)completion.Lane);
+            else if (completion.Completion.Status is RunStatus.Success or RunStatus.Partial)
+                successes.Announce(completion.Completion.BindingId);
         }
-        successes.Announce(recorded.Where(r => r.Final && r.Completion.Status is RunStatus.Success or RunStatus.Partial).Select(r => r.Completion.BindingId));
     }
+
+    private readonly record struct DecidedReport(Report Report, Completion Completion);
 }

@@ -51,15 +51,15 @@ internal sealed class CompletionStore(Databases databases)
         ), chained AS (
           INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(fence_n) FROM u HAVING count(*) > 0
         )
-        SELECT ord, final, queued, lane, occ_retry_at FROM u
+        SELECT ord, final, queued, lane FROM u
         """;
 
     /// <summary>Records a batch in one commit; the completions must be in order of their bindings.</summary>
-    /// <returns>What was recorded; one that is absent was not the occurrence's any more.</returns>
-    public async Task<IReadOnlyList<RecordedCompletion>> CompleteAsync(IReadOnlyList<Completion> completions, CancellationToken token)
+    /// <returns>What was recorded, in the order of the completions; null where the occurrence was no longer the attempt's.</returns>
+    public async Task<IReadOnlyList<RecordedCompletion?>> CompleteAsync(IReadOnlyList<Completion> completions, CancellationToken token)
     {
         await using var command = databases.Hot.CreateCommand(CompleteSql);
-        command.Parameters.Add(new NpgsqlParameter { Value = Enumerable.Range(0, completions.Count).ToArray() });
+        command.AddOrdinals(completions.Count);
         command.Add(completions, NpgsqlDbType.Bigint, c => c.BindingId);
         command.Add(completions, NpgsqlDbType.Bigint, c => c.FenceNumber);
         command.Add(completions, NpgsqlDbType.Integer, c => c.FenceEpoch);
@@ -80,10 +80,13 @@ internal sealed class CompletionStore(Databases databases)
         command.Add(completions, NpgsqlDbType.Text, c => c.ZoneVersion);
         command.Add(completions, NpgsqlDbType.Boolean, c => c.Waits);
         command.Add(completions, NpgsqlDbType.TimestampTz, c => c.GivesUpAt?.UtcDateTime);
-        var recorded = new List<RecordedCompletion>(completions.Count);
+        var recorded = new RecordedCompletion?[completions.Count];
         await using var reader = await command.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
-            recorded.Add(new RecordedCompletion(completions[reader.GetInt32(0)], reader.GetBoolean(1), reader.GetInt32(2) > 0, Math.Abs(reader.GetInt16(3))));
+        {
+            var ord = reader.GetInt32(0);
+            recorded[ord] = new RecordedCompletion(completions[ord], reader.GetBoolean(1), reader.GetInt32(2) > 0, Math.Abs(reader.GetInt16(3)));
+        }
         return recorded;
     }
 
@@ -94,17 +97,17 @@ internal sealed class CompletionStore(Databases databases)
           JOIN kpi_job_runtime rt ON rt.binding_id = x.binding_id AND rt.attempt_id = x.attempt_id
         """;
 
-    public async Task<IReadOnlyDictionary<Guid, HeldAttempt>> LookUpAsync(IReadOnlyList<(long BindingId, Guid Attempt)> attempts, CancellationToken token)
+    public async Task<IReadOnlyList<FoundAttempt>> LookUpAsync(IReadOnlyList<(long BindingId, Guid Attempt)> attempts, CancellationToken token)
     {
         await using var command = databases.Hot.CreateCommand(LookUpSql);
-        command.Parameters.Add(new NpgsqlParameter { Value = Enumerable.Range(0, attempts.Count).ToArray() });
+        command.AddOrdinals(attempts.Count);
         command.Add(attempts, NpgsqlDbType.Bigint, a => a.BindingId);
         command.Add(attempts, NpgsqlDbType.Uuid, a => a.Attempt);
-        var found = new Dictionary<Guid, HeldAttempt>();
+        var found = new List<FoundAttempt>(attempts.Count);
         await using var reader = await command.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
             if (!reader.IsDBNull(2))
-                found[attempts[reader.GetInt32(0)].Attempt] = new HeldAttempt(reader.GetInt64(1), reader.GetInt32(2), reader.GetInt32(3), reader.GetFieldValue<DateOnly>(4), reader.GetFieldValue<DateTimeOffset>(5));
+                found.Add(new FoundAttempt(attempts[reader.GetInt32(0)].Attempt, new PlanKey(reader.GetInt64(1), reader.GetInt32(2)), reader.GetInt32(3), reader.GetFieldValue<DateOnly>(4), reader.GetFieldValue<DateTimeOffset>(5)));
         return found;
     }
 
@@ -134,7 +137,7 @@ internal sealed class CompletionStore(Databases databases)
     public async Task<IReadOnlyList<Standing>> StandingAsync(IReadOnlyList<Completion> reports, CancellationToken token)
     {
         await using var command = databases.Hot.CreateCommand(StandingSql);
-        command.Parameters.Add(new NpgsqlParameter { Value = Enumerable.Range(0, reports.Count).ToArray() });
+        command.AddOrdinals(reports.Count);
         command.Add(reports, NpgsqlDbType.Bigint, c => c.BindingId);
         command.Add(reports, NpgsqlDbType.Bigint, c => c.FenceNumber);
         command.Add(reports, NpgsqlDbType.Uuid, c => c.Attempt);
@@ -175,8 +178,11 @@ internal sealed class CompletionStore(Databases databases)
     }
 }
 
-/// <summary>What a node knows of an attempt it granted, or looks up of one it did not.</summary>
-internal readonly record struct HeldAttempt(long BindingId, int Revision, int RetriesUsed, DateOnly BusinessDate, DateTimeOffset ScheduledFor);
+/// <summary>What a node knows of an attempt it granted.</summary>
+internal sealed record HeldAttempt(BindingPlan Plan, int RetriesUsed, DateOnly BusinessDate, DateTimeOffset ScheduledFor);
+
+/// <summary>What the database knows of an attempt that another node granted.</summary>
+internal sealed record FoundAttempt(Guid Attempt, PlanKey Plan, int RetriesUsed, DateOnly BusinessDate, DateTimeOffset ScheduledFor);
 
 /// <summary>A report, decided: the status that history gets, and whether another try follows.</summary>
 internal sealed record Completion

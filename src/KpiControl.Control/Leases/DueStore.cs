@@ -26,7 +26,8 @@ internal sealed class DueStore(Databases databases)
         await using var reader = await command.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
         {
-            now = reader.GetFieldValue<DateTimeOffset>(0);
+            if (rows.Count == 0)
+                now = reader.GetFieldValue<DateTimeOffset>(0);
             rows.Add(new DueRow(reader.GetInt64(1), reader.GetFieldValue<DateTimeOffset>(2), reader.GetInt32(3), reader.GetString(4)));
         }
         return new DueScan(now, rows);
@@ -185,7 +186,7 @@ internal sealed class DueStore(Databases databases)
 
     private static void Bind(NpgsqlCommand command, IReadOnlyList<SlotTake> takes, NodeRef node)
     {
-        command.Parameters.Add(new NpgsqlParameter { Value = Enumerable.Range(0, takes.Count).ToArray() });
+        command.AddOrdinals(takes.Count);
         command.Add(takes, NpgsqlDbType.Bigint, t => t.Plan.BindingId);
         command.Add(takes, NpgsqlDbType.TimestampTz, t => t.Seen.UtcDateTime);
         command.Add(takes, NpgsqlDbType.Integer, t => t.Plan.Revision);

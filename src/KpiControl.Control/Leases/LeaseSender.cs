@@ -17,10 +17,10 @@ internal sealed class LeaseSender(SessionRegistry sessions)
             var batch = new LeaseBatch();
             foreach (var lease in group)
             {
-                session.Held[lease.Attempt] = new HeldAttempt(lease.Plan.BindingId, lease.Plan.Revision, lease.RetriesUsed, lease.BusinessDate, lease.ScheduledFor);
+                session.Held[lease.Attempt] = new HeldAttempt(lease.Plan, lease.RetriesUsed, lease.BusinessDate, lease.ScheduledFor);
                 batch.Leases.Add(Message(lease, session.FirstNeedOf(lease.Plan.ContractDigest)));
             }
-            session.Send(new ControlMessage { LeaseBatch = batch });
+            session.Send(new ControlMessage { Leases = batch });
         }
     }
 

@@ -13,35 +13,41 @@ namespace KpiControl.Control.Leases;
 /// </summary>
 internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logger)
 {
-    private const int MostPlans = 50_000;
+    private const int MostPlans = 200_000;
 
     private readonly ConcurrentDictionary<PlanKey, BindingPlan> _plans = new();
     // A fleet has few definitions and many bindings: what was parsed once is shared.
     private readonly ConcurrentDictionary<string, JobArtifact> _artifacts = new();
     private readonly ConcurrentDictionary<string, KnownContract> _contracts = new();
+    private readonly ConcurrentDictionary<(string ContentHash, string ContractDigest), KpiCall> _calls = new();
     private readonly ConcurrentDictionary<(string Cron, string Zone, string Identity), JobSchedule> _schedules = new();
 
-    public BindingPlan? Find(long bindingId, int revision) => _plans.GetValueOrDefault(new PlanKey(bindingId, revision));
-
-    /// <summary>The plans of these revisions; one that cannot be understood is left out, logged, and stops nobody else.</summary>
-    public async Task<IReadOnlyDictionary<PlanKey, BindingPlan>> GetAsync(IEnumerable<PlanKey> keys, CancellationToken token)
+    /// <summary>The plans of these revisions, in their order; one that cannot be understood is null, logged, and stops nobody else.</summary>
+    public async ValueTask<IReadOnlyList<BindingPlan?>> GetAsync(IReadOnlyList<PlanKey> keys, CancellationToken token)
     {
-        var found = new Dictionary<PlanKey, BindingPlan>();
-        var missing = new List<PlanKey>();
-        foreach (var key in keys.Distinct())
-            if (_plans.TryGetValue(key, out var plan))
-                found[key] = plan;
-            else
-                missing.Add(key);
-        if (missing.Count == 0)
-            return found;
+        var plans = new BindingPlan?[keys.Count];
+        List<int>? missing = null;
+        for (var i = 0; i < plans.Length; i++)
+            if (!_plans.TryGetValue(keys[i], out plans[i]))
+                (missing ??= []).Add(i);
+        if (missing is null)
+            return plans;
+        var loaded = await LoadAsync([.. missing.Select(i => keys[i]).Distinct()], token);
+        foreach (var i in missing)
+            plans[i] = loaded.GetValueOrDefault(keys[i]);
+        return plans;
+    }
+
+    private async Task<Dictionary<PlanKey, BindingPlan>> LoadAsync(IReadOnlyCollection<PlanKey> keys, CancellationToken token)
+    {
         Bound();
-        var rows = await store.LoadAsync(missing, token);
+        var rows = await store.LoadAsync(keys, token);
         await LearnTextsAsync(rows, token);
+        var loaded = new Dictionary<PlanKey, BindingPlan>(rows.Count);
         foreach (var row in rows)
             if (Understand(row) is { } plan)
-                found[new PlanKey(row.BindingId, row.Revision)] = _plans[new PlanKey(row.BindingId, row.Revision)] = plan;
-        return found;
+                loaded[new PlanKey(row.BindingId, row.Revision)] = _plans[new PlanKey(row.BindingId, row.Revision)] = plan;
+        return loaded;
     }
 
     private async Task LearnTextsAsync(IReadOnlyList<PlanRow> rows, CancellationToken token)
@@ -78,7 +84,7 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         {
             BindingId = row.BindingId, Revision = row.Revision, Tenant = row.TenantId, Environment = row.Environment, Region = row.Region,
             ContentHash = row.ContentHash, SchemaVersion = row.SchemaVersion, ContractDigest = row.ContractDigest, ZoneVersion = row.ZoneVersion,
-            ContractJson = contract.Text, Call = KpiCall.Of(job, contract.Contract), Job = job with { Schedule = spec }, Schedule = schedule, CatchupLane = row.CatchupLane,
+            ContractJson = contract.Text, Call = _calls.GetOrAdd((row.ContentHash, row.ContractDigest), _ => KpiCall.Of(job, contract.Contract)), Job = job with { Schedule = spec }, Schedule = schedule, CatchupLane = row.CatchupLane,
         };
     }
 
@@ -105,6 +111,7 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         _plans.Clear();
         _artifacts.Clear();
         _contracts.Clear();
+        _calls.Clear();
         _schedules.Clear();
     }
 

@@ -84,7 +84,7 @@ internal sealed class ReadyStore(Databases databases)
     public async Task<IReadOnlyList<GrantedReady>> GrantAsync(IReadOnlyList<ReadyGrant> grants, NodeRef node, CancellationToken token)
     {
         await using var command = databases.Hot.CreateCommand(GrantSql);
-        command.Parameters.Add(new NpgsqlParameter { Value = Enumerable.Range(0, grants.Count).ToArray() });
+        command.AddOrdinals(grants.Count);
         command.Add(grants, NpgsqlDbType.Bigint, g => g.Row.BindingId);
         command.Add(grants, NpgsqlDbType.Bigint, g => g.Row.FenceSeen);
         command.Add(grants, NpgsqlDbType.Integer, g => g.Row.Revision);

@@ -16,36 +16,38 @@ internal sealed record Report(AgentSession Session, Finished Finished, Guid Atte
     private static readonly JsonFormatter Json = new(JsonFormatter.Settings.Default.WithPreserveProtoFieldNames(true));
 
     /// <summary>Null where the message cannot be a report: no attempt, no fence, no known status.</summary>
-    public static Report? From(AgentSession session, Finished finished) =>
+    public static Report? From(AgentSession session, Finished finished, ByteString bytes) =>
         Guid.TryParse(finished.AttemptId, out var attempt) && finished.Fence is { Number: > 0 } && finished.BindingId > 0 && Statuses.Contains(finished.Status)
-            ? new Report(session, finished, attempt, SHA256.HashData(finished.ToByteArray()))
+            ? new Report(session, finished, attempt, SHA256.HashData(bytes.Span))
             : null;
+
+    public FinishedAck Answer(FinishedAck.Types.Outcome outcome, string detail = "") => new() { AttemptId = Finished.AttemptId, Outcome = outcome, Detail = detail };
 
     public AttemptOutcome Outcome => new(Finished.Status, Finished.ErrorCode.Length > 0 ? Finished.ErrorCode : null, RetryAfter);
 
     /// <summary>What the run said about itself beyond its row, or null where it said nothing.</summary>
-    public string? Document(BindingPlan? plan, HeldAttempt? held)
+    private string? Document(HeldAttempt? held)
     {
         if (Finished.Lineage is null && Finished.Points.Count + Finished.Validations.Count + Finished.Stages.Count + Finished.Secrets.Count + Finished.Warnings.Count == 0)
             return null;
-        return WithMembers(plan, held, detail: null);
+        return WithMembers(held, detail: null);
     }
 
     /// <summary>The whole report, for one that is kept without having changed anything.</summary>
-    public string KeptDocument(string detail) => WithMembers(null, null, detail);
+    public string KeptDocument(string detail) => WithMembers(null, detail);
 
-    public Completion ToCompletion(Disposition? disposition, BindingPlan? plan, HeldAttempt? held) => new()
+    public Completion ToCompletion(Disposition? disposition, HeldAttempt? held) => new()
     {
         BindingId = Finished.BindingId, Attempt = Attempt, FenceEpoch = Finished.Fence.Epoch, FenceNumber = Finished.Fence.Number, Reporter = Session.Id,
         Status = disposition?.Status ?? Finished.Status, Reason = disposition?.Reason, ErrorCategory = Text(Finished.ErrorCategory), ErrorCode = Text(Finished.ErrorCode),
         ErrorMessage = Text(Finished.ErrorMessage), StartedAt = Instant(Finished.StartedAt), FinishedAt = Instant(Finished.FinishedAt),
         RowsProcessed = Math.Max(0, Finished.RowsProcessed), DataPoints = Math.Max(0, Finished.DataPoints), Digest = Digest, RetryIn = disposition?.RetryIn,
-        Document = Document(plan, held), ZoneVersion = plan?.ZoneVersion,
+        Document = Document(held), ZoneVersion = held?.Plan.ZoneVersion,
     };
 
     private TimeSpan? RetryAfter => Finished.RetryAfter is { Seconds: >= 0 and < 7 * 86_400 } after ? TimeSpan.FromSeconds(after.Seconds) : null;
 
-    private string WithMembers(BindingPlan? plan, HeldAttempt? held, string? detail)
+    private string WithMembers(HeldAttempt? held, string? detail)
     {
         var report = Json.Format(Finished);
         var members = new Struct();
@@ -53,13 +55,12 @@ internal sealed record Report(AgentSession Session, Finished Finished, Guid Atte
         members.Fields.Add("session_id", Value.ForNumber(Session.Id.SessionId));
         if (detail is not null)
             members.Fields.Add("detail", Value.ForString(detail));
-        if (plan is not null)
+        if (held is { Plan: var plan } attempt)
         {
             members.Fields.Add("definition_hash", Value.ForString(plan.ContentHash));
             members.Fields.Add("contract_digest", Value.ForString(plan.ContractDigest));
             members.Fields.Add("schema_version", Value.ForString(plan.SchemaVersion));
-            if (held is { } attempt)
-                members.Fields.Add("call", Value.ForStruct(JsonParser.Default.Parse<Struct>(plan.Call.For(attempt.BusinessDate))));
+            members.Fields.Add("call", Value.ForStruct(JsonParser.Default.Parse<Struct>(plan.Call.For(attempt.BusinessDate))));
         }
         // Both are objects: joined at the brace. PostgreSQL's jsonb has no NUL.
         return (report[..^1].TrimEnd() + ", " + Json.Format(members).TrimStart()[1..]).Replace("\\u0000", "\\ufffd", StringComparison.Ordinal);

@@ -14,7 +14,7 @@ internal sealed partial class StreamOpening(
     public const int ProtocolVersion = 1;
     private const int MostSlots = 10_000;
     private static readonly TimeSpan HelloWithin = TimeSpan.FromSeconds(10);
-    private static readonly string[] KnownFeatures = ["lease_batch", "ack_batch"];
+    private static readonly string[] KnownFeatures = [];
 
     public async Task<AgentSession> OpenAsync(IAsyncStreamReader<AgentMessage> messages, AgentIdentity identity, CancellationToken token)
     {

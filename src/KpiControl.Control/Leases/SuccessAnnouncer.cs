@@ -9,11 +9,7 @@ internal sealed partial class SuccessAnnouncer(DependencyWaits waits, ILogger<Su
 {
     private readonly Channel<long> _bindings = Channel.CreateUnbounded<long>(new UnboundedChannelOptions { SingleReader = true });
 
-    public void Announce(IEnumerable<long> bindings)
-    {
-        foreach (var binding in bindings)
-            _bindings.Writer.TryWrite(binding);
-    }
+    public void Announce(long bindingId) => _bindings.Writer.TryWrite(bindingId);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

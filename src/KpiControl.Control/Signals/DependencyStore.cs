@@ -149,13 +149,14 @@ internal sealed class DependencyStore(Databases databases)
 
     public Task NotifyAsync(short[] lanes, CancellationToken token) => ExecuteAsync(NotifySql, new { lanes }, token);
 
+    // Nearly always nobody waits for a KPI: the EXISTS is looked at once and spares the bindings' rows then.
     private const string WaitersForKpisSql =
         """
         SELECT DISTINCT w.binding_id
           FROM kpi_job_binding b
           JOIN kpi_occurrence_wait w ON w.tenant_id = b.tenant_id AND w.environment = b.environment AND w.dep_type = 'kpi'
            AND w.dep_value = b.kpi_id || '@' || b.contract_version AND w.region = b.region
-         WHERE b.binding_id = ANY(@ids)
+         WHERE b.binding_id = ANY(@ids) AND EXISTS (SELECT FROM kpi_occurrence_wait WHERE dep_type = 'kpi')
         """;
 
     public Task<List<long>> WaitersForKpisAsync(long[] ids, CancellationToken token) => ListAsync<long>(WaitersForKpisSql, new { ids }, token);

@@ -22,6 +22,8 @@ public sealed class KpiCall
 
     private readonly string _grain, _before, _after;
     private readonly int? _lastPeriods;
+    // Of the last date asked for: the runs of one call mostly share theirs.
+    private Tuple<DateOnly, string>? _last;
 
     private KpiCall(string grain, int? lastPeriods, string json)
     {
@@ -51,6 +53,15 @@ public sealed class KpiCall
 
     /// <summary>The complete call of an occurrence, as JSON text.</summary>
     public string For(DateOnly businessDate)
+    {
+        if (_last is { } last && last.Item1 == businessDate)
+            return last.Item2;
+        var json = Render(businessDate);
+        _last = Tuple.Create(businessDate, json);
+        return json;
+    }
+
+    private string Render(DateOnly businessDate)
     {
         var last = Periods.LastEnded(_grain, businessDate);
         var from = _lastPeriods is { } count ? $"\"from\":\"{Periods.Format(_grain, Periods.Add(_grain, last, 1 - count))}\"," : "";

@@ -41,11 +41,11 @@ public sealed class FakeStream(Hello hello, string authorization, IServerStreamW
     public Task LeaseAsync(params Lease[] leases)
     {
         Credit -= leases.Length;
-        return SendAsync(leases.Length == 1 ? new ControlMessage { Lease = leases[0] } : new ControlMessage { LeaseBatch = new LeaseBatch { Leases = { leases } } });
+        return SendAsync(new ControlMessage { Leases = new LeaseBatch { Leases = { leases } } });
     }
 
     public Task AcknowledgeAsync(string attemptId, FinishedAck.Types.Outcome outcome = FinishedAck.Types.Outcome.Recorded) =>
-        SendAsync(new ControlMessage { FinishedAck = new FinishedAck { AttemptId = attemptId, Outcome = outcome } });
+        SendAsync(new ControlMessage { FinishedAcks = new FinishedAckBatch { Acks = { new FinishedAck { AttemptId = attemptId, Outcome = outcome } } } });
 
     /// <summary>The next message of this kind; others that come before it wait for whoever asks for theirs.</summary>
     public async Task<AgentMessage> NextAsync(AgentMessage.MessageOneofCase kind)
@@ -57,7 +57,8 @@ public sealed class FakeStream(Hello hello, string authorization, IServerStreamW
         return message;
     }
 
-    public async Task<Finished> FinishedAsync() => (await NextAsync(AgentMessage.MessageOneofCase.Finished)).Finished;
+    public async Task<Finished> FinishedAsync() =>
+        Finished.Parser.ParseFrom((await NextAsync(AgentMessage.MessageOneofCase.Finished)).Finished.Results.Single());
 
     public async Task<int> CreditAsync() => (await NextAsync(AgentMessage.MessageOneofCase.Credit)).Credit.Slots;
 
@@ -94,7 +95,8 @@ public sealed class FakeStream(Hello hello, string authorization, IServerStreamW
                     Credit += credit.Slots;
                 if (message.Heartbeat is { } beat && AnswersHeartbeats)
                     await WriteAsync(new ControlMessage { HeartbeatAck = new HeartbeatAck { Sequence = beat.Sequence } });
-                received.Writer.TryWrite(message);
+                foreach (var one in OneByOne(message))
+                    received.Writer.TryWrite(one);
             }
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or InvalidOperationException or RpcException)
@@ -106,6 +108,14 @@ public sealed class FakeStream(Hello hello, string authorization, IServerStreamW
             agentEnded.TrySetResult();
         }
     }
+
+    // How many of them travel together is a matter of moments: tests ask for one at a time.
+    private static IEnumerable<AgentMessage> OneByOne(AgentMessage message) => message switch
+    {
+        { Finished: { } batch } => batch.Results.Select(r => new AgentMessage { Finished = new FinishedBatch { Results = { r } } }),
+        { Started: { } started } => started.Attempts.Select(a => new AgentMessage { Started = new Started { Attempts = { a } } }),
+        _ => [message],
+    };
 
     private async Task WriteAsync(ControlMessage message)
     {

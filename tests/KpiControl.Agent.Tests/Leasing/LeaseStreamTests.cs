@@ -45,7 +45,7 @@ public sealed class LeaseStreamTests : IAsyncLifetime
         var lease = Leases.New();
         await stream.LeaseAsync(lease);
 
-        var started = (await stream.NextAsync(Message.Started)).Started;
+        var started = (await stream.NextAsync(Message.Started)).Started.Attempts.Single();
         var finished = await stream.FinishedAsync();
 
         Assert.Equal(lease.AttemptId, started.AttemptId);

@@ -43,8 +43,8 @@ public sealed class JournalTests : IDisposable
     {
         outbox.Rewind();
         var all = new List<Finished>();
-        while (outbox.TryNext(out var finished))
-            all.Add(finished);
+        while (outbox.TryNext(out _, out var result))
+            all.Add(Finished.Parser.ParseFrom(result));
         return all;
     }
 
