@@ -6,12 +6,14 @@ namespace KpiControl.Control.Leases;
 /// <summary>Takes due slots: those with nothing to wait for straight to an agent that has credit.</summary>
 internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits waits, LeaseSender sender, NodeLease node, IOptions<LeaseOptions> options)
 {
+    private const int SmallestPage = 50;
+
     /// <returns>Whether there is more to do at once.</returns>
     public async Task<bool> TakeAsync(LaneView view, IReadOnlyList<AgentSession> agents, DatabaseClock clock, CancellationToken token)
     {
         if (!view.TakeCursorsDirty() && clock.Now < view.NextDue)
             return false;
-        var limit = options.Value.BatchSize;
+        var limit = PageSize(view, agents);
         var scan = await store.ScanAsync(view.Lane.Number, view.Mark, limit, token);
         clock.Tell(scan.Now);
         var rows = scan.Rows.Where(row => row.Slot <= scan.Now).ToList();
@@ -19,8 +21,14 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
         view.NextDue = rows.Count < scan.Rows.Count ? scan.Rows[rows.Count].Slot : scan.Rows.Count < limit ? DateTimeOffset.MaxValue : scan.Now;
         if (rows.Count == 0)
             return false;
-        var (takes, left) = await DecideAsync(rows, agents, scan, rows.Count == limit, token);
-        if (left)
+        var (takes, left) = await DecideAsync(rows, agents, scan, rows.Count == options.Value.BatchSize, token);
+        if (left && rows.Count == limit && limit < options.Value.BatchSize && agents.Any(a => a.Credit > 0))
+        {
+            // What nobody here can run fills the page, and there is credit for what may lie behind it.
+            view.WholePage = true;
+            view.NextDue = scan.Now;
+        }
+        else if (left)
         {
             // What is left due needs credit, which wakes the loop, or time, after which it is shown to wait for an agent.
             view.LeftWork = true;
@@ -28,7 +36,7 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
             view.NextDue = look < view.NextDue || view.NextDue <= scan.Now ? look : view.NextDue;
         }
         if (takes.Count == 0)
-            return false;
+            return view.WholePage;
         // The cursors that are about to move come due again; whoever moves them, this node looks then.
         foreach (var take in takes)
             if (take.NextCursor is { } next && next < view.NextDue)
@@ -37,6 +45,14 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
         var taken = await store.TakeAsync(takes, await node.RegisteredAsync(token), token);
         await FollowUpAsync(view, takes, taken, agents, token);
         return taken.Count > 0;
+    }
+
+    // As many as there is credit for: reading five hundred slots to lease ten of them is most of the cost of the ten.
+    private int PageSize(LaneView view, IReadOnlyList<AgentSession> agents)
+    {
+        var (whole, most) = (view.WholePage, options.Value.BatchSize);
+        view.WholePage = false;
+        return whole ? most : Math.Clamp(agents.Sum(agent => agent.Credit), Math.Min(SmallestPage, most), most);
     }
 
     private async Task<(List<SlotTake> Takes, bool Left)> DecideAsync(

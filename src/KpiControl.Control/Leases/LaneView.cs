@@ -17,6 +17,9 @@ internal sealed class LaneView(Lane lane)
     public DateTimeOffset NextDue { get; set; } = DateTimeOffset.MinValue;
     public DateTimeOffset NextReady { get; set; } = DateTimeOffset.MinValue;
 
+    /// <summary>The next look at what is due takes a whole page, whatever the credit.</summary>
+    public bool WholePage { get; set; }
+
     public void MarkCursorsDirty() => _cursorsDirty = true;
     public void MarkReadyDirty() => _readyDirty = true;
     public void MarkQueueDirty() => _queueDirty = true;
