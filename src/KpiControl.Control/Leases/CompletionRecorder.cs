@@ -62,13 +62,8 @@ internal sealed class CompletionRecorder(CompletionStore store, PlanCache plans,
                 (unknown ??= []).Add((report.Finished.BindingId, report.Attempt));
         if (unknown is null)
             return null;
-        var found = await store.LookUpAsync(unknown, token);
-        var known = await plans.GetAsync([.. found.Select(f => f.Plan)], token);
-        var held = new Dictionary<Guid, HeldAttempt>(found.Count);
-        foreach (var (attempt, plan) in found.Zip(known))
-            if (plan is not null)
-                held[attempt.Attempt] = new HeldAttempt(plan, attempt.RetriesUsed, attempt.BusinessDate, attempt.ScheduledFor);
-        return held;
+        var found = await plans.PlannedAsync(await store.LookUpAsync(unknown, token), attempt => attempt.Plan, token);
+        return found.ToDictionary(f => f.Row.Attempt, f => new HeldAttempt(f.Plan, f.Row.RetriesUsed, f.Row.BusinessDate, f.Row.ScheduledFor));
     }
 
     private async Task<List<(Report, FinishedAck)>> StandAsync(List<DecidedReport> others, CancellationToken token)

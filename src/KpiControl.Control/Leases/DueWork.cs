@@ -58,12 +58,10 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
     private async Task<(List<SlotTake> Takes, bool Left)> DecideAsync(
         List<DueRow> rows, IReadOnlyList<AgentSession> agents, DueScan scan, bool fullPage, CancellationToken token)
     {
-        var known = await plans.GetAsync([.. rows.Select(row => new PlanKey(row.BindingId, row.Revision))], token);
+        var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
         var (takes, left) = (new List<SlotTake>(rows.Count), false);
-        foreach (var (row, plan) in FairPick.Interleave([.. rows.Zip(known)], pair => pair.First.Tenant))
+        foreach (var (row, plan) in FairPick.Interleave(planned, p => p.Row.Tenant))
         {
-            if (plan is null)
-                continue;
             var take = SlotDecision.Decide(row, plan, scan.Now);
             if (take.As != TakeAs.Leased)
             {

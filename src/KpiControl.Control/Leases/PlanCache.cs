@@ -22,20 +22,15 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
     private readonly ConcurrentDictionary<(string ContentHash, string ContractDigest), KpiCall> _calls = new();
     private readonly ConcurrentDictionary<(string Cron, string Zone, string Identity), JobSchedule> _schedules = new();
 
-    /// <summary>The plans of these revisions, in their order; one that cannot be understood is null, logged, and stops nobody else.</summary>
-    public async ValueTask<IReadOnlyList<BindingPlan?>> GetAsync(IReadOnlyList<PlanKey> keys, CancellationToken token)
+    /// <summary>The rows with their plans, in their order; one whose plan cannot be understood is left out, logged, and stops nobody else.</summary>
+    public async ValueTask<IReadOnlyList<(TRow Row, BindingPlan Plan)>> PlannedAsync<TRow>(IReadOnlyList<TRow> rows, Func<TRow, PlanKey> keyOf, CancellationToken token)
     {
-        var plans = new BindingPlan?[keys.Count];
-        List<int>? missing = null;
-        for (var i = 0; i < plans.Length; i++)
-            if (!_plans.TryGetValue(keys[i], out plans[i]))
-                (missing ??= []).Add(i);
-        if (missing is null)
-            return plans;
-        var loaded = await LoadAsync([.. missing.Select(i => keys[i]).Distinct()], token);
-        foreach (var i in missing)
-            plans[i] = loaded.GetValueOrDefault(keys[i]);
-        return plans;
+        var planned = new List<(TRow, BindingPlan)>(rows.Count);
+        var loaded = rows.Select(keyOf).Where(key => !_plans.ContainsKey(key)).Distinct().ToList() is { Count: > 0 } missing ? await LoadAsync(missing, token) : null;
+        foreach (var row in rows)
+            if (keyOf(row) is var key && (_plans.TryGetValue(key, out var plan) || loaded?.TryGetValue(key, out plan) == true))
+                planned.Add((row, plan));
+        return planned;
     }
 
     private async Task<Dictionary<PlanKey, BindingPlan>> LoadAsync(IReadOnlyCollection<PlanKey> keys, CancellationToken token)

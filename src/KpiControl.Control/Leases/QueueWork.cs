@@ -12,8 +12,8 @@ internal sealed class QueueWork(QueueStore store, PlanCache plans, DependencyWai
         var rows = await store.NextAsync(view.Lane.Number, options.Value.BatchSize, token);
         if (rows.Count == 0)
             return false;
-        var known = await plans.GetAsync([.. rows.Select(row => new PlanKey(row.BindingId, row.Revision))], token);
-        var promotions = rows.Zip(known).Where(r => r.Second is not null).Select(r => new Promotion(r.First, r.Second!)).OrderBy(p => p.Row.BindingId).ToList();
+        var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
+        var promotions = planned.Select(p => new Promotion(p.Row, p.Plan)).OrderBy(p => p.Row.BindingId).ToList();
         if (promotions.Count == 0)
             return false;
         var opened = (await store.PromoteAsync(promotions, token)).ToHashSet();

@@ -42,10 +42,10 @@ internal sealed class ReadyWork(ReadyStore store, PlanCache plans, LeaseSender s
 
     private async Task<List<ReadyGrant>> ChooseAsync(List<ReadyRow> rows, IReadOnlyList<AgentSession> agents, DateTimeOffset now, CancellationToken token)
     {
-        var known = await plans.GetAsync([.. rows.Select(row => new PlanKey(row.BindingId, row.Revision))], token);
+        var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
         var grants = new List<ReadyGrant>(rows.Count);
-        foreach (var (row, plan) in FairPick.Interleave([.. rows.Zip(known)], pair => pair.First.Tenant))
-            if (plan is not null && AgentChoice.Reserve(agents, plan).Session is { } agent)
+        foreach (var (row, plan) in FairPick.Interleave(planned, p => p.Row.Tenant))
+            if (AgentChoice.Reserve(agents, plan).Session is { } agent)
                 grants.Add(new ReadyGrant(row, plan, agent.Id, Guid.CreateVersion7(now)));
         return grants;
     }

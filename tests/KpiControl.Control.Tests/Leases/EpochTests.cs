@@ -49,12 +49,12 @@ public sealed class EpochTests
         var lease = await agent.LeaseAsync();
         await world.ExecuteAsync(OtherTimeline);
 
-        await agent.SayAsync(new AgentMessage { Finished = TestAgent.Success(lease) });
+        await agent.SayAsync(TestAgent.Report(TestAgent.Success(lease)));
         await world.UntilLoggedAsync("nothing is acknowledged until the epoch is bumped");
         Assert.Empty(await world.HistoryAsync(binding));
         await world.ExecuteAsync(Bump);
 
-        var ack = (await agent.NextAsync(m => m.FinishedAckBatch is not null)).FinishedAckBatch.Acks[0];
+        var ack = (await agent.NextAsync(m => m.FinishedAcks is not null)).FinishedAcks.Acks[0];
         Assert.Equal(Outcome.Recorded, ack.Outcome);
         Assert.Equal(["success"], await world.HistoryAsync(binding));
     }

@@ -15,9 +15,8 @@ internal sealed class Taker(RaceWorld world) : Racer(world)
         var rows = random.Next(3) == 0 && _old.Count > 0 ? _old : scan.Rows;
         _old = scan.Rows;
         var chosen = rows.Where(_ => random.Next(rows.Count) < 40).OrderBy(row => row.BindingId).ToList();
-        var plans = await World.Plans.GetAsync(chosen.Select(row => new PlanKey(row.BindingId, row.Revision)), token);
-        var takes = chosen.Where(row => plans.ContainsKey(new PlanKey(row.BindingId, row.Revision)))
-            .Select(row => Take(row, plans[new PlanKey(row.BindingId, row.Revision)], random)).ToList();
+        var planned = await World.Plans.PlannedAsync(chosen, row => new PlanKey(row.BindingId, row.Revision), token);
+        var takes = planned.Select(p => Take(p.Row, p.Plan, random)).ToList();
         if (takes.Count == 0)
             return;
         foreach (var taken in await _store.TakeAsync(takes, World.Node, token))
@@ -44,9 +43,9 @@ internal sealed class Granter(RaceWorld world) : Racer(world)
         var scan = await _store.ScanAsync(World.Lane.Number, ["acme"], 200, token);
         var rows = (random.Next(3) == 0 ? _old : scan.Rows).Where(row => row.State == 'R').ToList();
         _old = scan.Rows;
-        var plans = await World.Plans.GetAsync(rows.Select(row => new PlanKey(row.BindingId, row.Revision)), token);
-        var grants = rows.Where(row => plans.ContainsKey(new PlanKey(row.BindingId, row.Revision))).DistinctBy(row => row.BindingId).OrderBy(row => row.BindingId)
-            .Select(row => new ReadyGrant(row, plans[new PlanKey(row.BindingId, row.Revision)], World.AnySession(random), Guid.CreateVersion7())).ToList();
+        var planned = await World.Plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
+        var grants = planned.DistinctBy(p => p.Row.BindingId).OrderBy(p => p.Row.BindingId)
+            .Select(p => new ReadyGrant(p.Row, p.Plan, World.AnySession(random), Guid.CreateVersion7())).ToList();
         if (grants.Count > 0)
             foreach (var granted in await _store.GrantAsync(grants, World.Node, token))
                 World.InHand.Enqueue(World.Holding(granted.Grant.Row.BindingId, granted.Grant.Attempt, granted.FenceEpoch, granted.FenceNumber, granted.Grant.Session, random));
@@ -86,7 +85,7 @@ internal sealed class Completer(RaceWorld world) : Racer(world)
     private async Task CompleteAsync(IEnumerable<Completion> batch, CancellationToken token)
     {
         var ordered = batch.DistinctBy(c => c.BindingId).OrderBy(c => c.BindingId).ToList();
-        foreach (var recorded in await _store.CompleteAsync(ordered, token))
+        foreach (var recorded in (await _store.CompleteAsync(ordered, token)).OfType<RecordedCompletion>())
             World.Acknowledged.Add(recorded.Completion.Attempt);
     }
 }
@@ -100,9 +99,8 @@ internal sealed class Promoter(RaceWorld world) : Racer(world)
     protected override async Task ActAsync(Random random, CancellationToken token)
     {
         var rows = await _queue.NextAsync(World.Lane.Number, 50, token);
-        var plans = await World.Plans.GetAsync(rows.Select(row => new PlanKey(row.BindingId, row.Revision)), token);
-        var promotions = rows.Where(row => plans.ContainsKey(new PlanKey(row.BindingId, row.Revision)))
-            .Select(row => new Promotion(row, plans[new PlanKey(row.BindingId, row.Revision)])).OrderBy(p => p.Row.BindingId).ToList();
+        var planned = await World.Plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
+        var promotions = planned.Select(p => new Promotion(p.Row, p.Plan)).OrderBy(p => p.Row.BindingId).ToList();
         if (promotions.Count > 0)
             await _queue.PromoteAsync(promotions, token);
         var waiting = await _waits.OpenAsync(World.Bindings, token);
