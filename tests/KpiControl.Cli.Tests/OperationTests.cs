@@ -207,4 +207,22 @@ public sealed class OperationTests(ScriptedControlPlane server) : IClassFixture<
         Assert.Contains("no live agents", none.Error, StringComparison.Ordinal);
         Assert.Matches("(?m)^eu-1 +eu +live +3 +8 +acme +default:sql", one.Out);
     }
+
+    [Fact]
+    public async Task An_epoch_that_fell_is_shown_with_what_raises_it_and_raising_needs_a_reason()
+    {
+        server.Script.When<GetEpochRequest>(_ => new Epoch { Epoch_ = 1, Timeline = "00000001", WrittenTimeline = "00000002", BumpedAt = Wire.At("2026-01-02T00:00:00Z") });
+        server.Script.When<BumpEpochRequest>(_ => new Epoch { Epoch_ = 2, Timeline = "00000002", WrittenTimeline = "00000002", Stands = true, BumpedAt = Wire.At("2026-01-02T00:00:00Z") });
+        using var kpictl = new CommandLine(server);
+
+        var shown = await kpictl.Run("epoch", "show");
+        var bare = await kpictl.Run("epoch", "bump");
+        var bumped = await kpictl.Run("epoch", "bump", "--reason", "promoted the standby");
+
+        Assert.StartsWith("epoch 1, set ", shown.Out, StringComparison.Ordinal);
+        Assert.Contains("nothing is granted until: kpictl epoch bump", shown.Error, StringComparison.Ordinal);
+        Assert.Contains("--reason is missing", bare.Error, StringComparison.Ordinal);
+        Assert.StartsWith("epoch 2, set ", bumped.Out, StringComparison.Ordinal);
+        Assert.Equal("promoted the standby", server.Script.Last<BumpEpochRequest>().Reason);
+    }
 }

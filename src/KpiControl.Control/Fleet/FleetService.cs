@@ -11,7 +11,7 @@ using KpiControl.Protocol.V1;
 namespace KpiControl.Control.Fleet;
 
 /// <summary>Agents and their sessions, as far as they serve the caller's tenants.</summary>
-internal sealed class FleetService(Databases databases) : Protocol.V1.FleetService.FleetServiceBase
+internal sealed class FleetService(Databases databases, Mutations mutations) : Protocol.V1.FleetService.FleetServiceBase
 {
     public override async Task<ListAgentsResponse> ListAgents(ListAgentsRequest request, ServerCallContext context)
     {
@@ -25,6 +25,15 @@ internal sealed class FleetService(Databases databases) : Protocol.V1.FleetServi
             response.NextPageToken = Paging.Token(request, rows[paging.Size - 1].SessionId.ToString(CultureInfo.InvariantCulture));
         return response;
     }
+
+    public override async Task<Epoch> GetEpoch(GetEpochRequest request, ServerCallContext context)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
+        return await Epochs.GetAsync(tx);
+    }
+
+    public override Task<Epoch> BumpEpoch(BumpEpochRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => Epochs.BumpAsync(tx, request), context.CancellationToken);
 
     private static Agent ToProto(SessionRow row)
     {

@@ -98,6 +98,7 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
             view.MarkReadyDirty();
         if (taken.Any(t => t.Fate == SlotFate.Queued || t.Take.Queued is not null))
             view.MarkQueueDirty();
+        view.QueuedElsewhere |= taken.Any(t => t.Take.Queued is not null);
         var waiting = taken.Where(t => t.Take.As == TakeAs.Waiting && t.Fate == SlotFate.Opened).Select(t => t.Take.Plan.BindingId).ToList();
         if (waiting.Count > 0)
             await waits.BeginAsync(waiting, token);

@@ -70,5 +70,8 @@ internal sealed class LaneView(Lane lane)
         return was;
     }
 
+    /// <summary>Slots to catch up with went to the region's catch-up lane, whose view must look.</summary>
+    public bool QueuedElsewhere { get; set; }
+
     public bool HasNews => _cursorsDirty || _readyDirty || _queueDirty || _creditArrived;
 }

@@ -8,7 +8,7 @@ internal sealed class QueueStore(Databases databases)
 {
     private const string NextSql =
         """
-        SELECT DISTINCT ON (o.binding_id) o.binding_id, o.scheduled_for, o.kind, o.last_slot, o.lane, o.window_start, o.business_date, rt.revision
+        SELECT DISTINCT ON (o.binding_id) o.binding_id, o.scheduled_for, o.kind, o.last_slot, o.lane, o.window_start, o.business_date, rt.revision, o.revision AS queued_under
           FROM kpi_occurrence o JOIN kpi_job_runtime rt USING (binding_id)
          WHERE o.lane = @lane AND rt.occ_state IS NULL AND rt.lane > 0
          ORDER BY o.binding_id, o.scheduled_for LIMIT @limit
@@ -87,13 +87,15 @@ internal sealed record QueuedRow
     public DateTimeOffset? WindowStart { get; init; }
     public DateOnly BusinessDate { get; init; }
     public int Revision { get; init; }
+    /// <summary>The revision whose schedule a stretch of slots is of; an edit since changes none of them.</summary>
+    public int QueuedUnder { get; init; }
 }
 
 /// <summary>A queued occurrence that is to open; of a stretch of slots its first, the rest stay queued.</summary>
-internal sealed record Promotion(QueuedRow Row, BindingPlan Plan)
+internal sealed record Promotion(QueuedRow Row, BindingPlan Plan, BindingPlan QueuedUnder)
 {
     public DateTimeOffset? NextOfStretch =>
-        Row.LastSlot > Row.ScheduledFor && Plan.Schedule.Next(Row.ScheduledFor) is { } next && next <= Row.LastSlot ? next : null;
+        Row.LastSlot > Row.ScheduledFor && QueuedUnder.Schedule.Next(Row.ScheduledFor) is { } next && next <= Row.LastSlot ? next : null;
 
     /// <summary>
     /// What was queued waits for its dependencies as long as its job says, from now on where it is caught up with: its own

@@ -12,8 +12,7 @@ internal sealed class QueueWork(QueueStore store, PlanCache plans, DependencyWai
         var rows = await store.NextAsync(view.Lane.Number, options.Value.BatchSize, token);
         if (rows.Count == 0)
             return false;
-        var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
-        var promotions = planned.Select(p => new Promotion(p.Row, p.Plan)).OrderBy(p => p.Row.BindingId).ToList();
+        var promotions = await UnderstandAsync(rows, plans, token);
         if (promotions.Count == 0)
             return false;
         var opened = (await store.PromoteAsync(promotions, token)).ToHashSet();
@@ -24,5 +23,13 @@ internal sealed class QueueWork(QueueStore store, PlanCache plans, DependencyWai
         if (rows.Count == options.Value.BatchSize)
             view.MarkQueueDirty();
         return opened.Count > 0;
+    }
+
+    /// <summary>In order of their bindings; one whose plan cannot be understood is left where it is.</summary>
+    public static async Task<List<Promotion>> UnderstandAsync(IReadOnlyList<QueuedRow> rows, PlanCache plans, CancellationToken token)
+    {
+        var current = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
+        var both = await plans.PlannedAsync(current, c => new PlanKey(c.Row.BindingId, c.Row.QueuedUnder), token);
+        return [.. both.Select(b => new Promotion(b.Row.Row, b.Row.Plan, b.Plan)).OrderBy(p => p.Row.BindingId)];
     }
 }

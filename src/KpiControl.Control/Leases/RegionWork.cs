@@ -26,6 +26,12 @@ internal sealed partial class RegionWork(
                 more |= await ready.LeaseAsync(view, agents, clock, token);
                 more |= await due.TakeAsync(view, agents, clock, token);
             }
+            if (lanes.Any(view => view.QueuedElsewhere))
+                foreach (var view in lanes)
+                {
+                    view.QueuedElsewhere = false;
+                    view.MarkQueueDirty();
+                }
             return more ? TimeSpan.Zero : Sleep(lanes, clock);
         }
         catch (Exception error) when (SqlStates.IsOutage(error))

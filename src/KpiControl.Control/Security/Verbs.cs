@@ -46,6 +46,8 @@ internal static class Verbs
         ["/kpicontrol.v1.SignalService/PublishRefresh"] = new Requirement.ByVerb(Run),
         ["/kpicontrol.v1.SignalService/ListSignals"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.FleetService/ListAgents"] = new Requirement.ByVerb(List),
+        ["/kpicontrol.v1.FleetService/GetEpoch"] = new Requirement.ByVerb(List),
+        ["/kpicontrol.v1.FleetService/BumpEpoch"] = new Requirement.ByVerb(Resume),
         ["/kpicontrol.v1.AgentService/Work"] = new Requirement.Agent(),
         ["/grpc.health.v1.Health/Check"] = new Requirement.Anybody(),
         ["/grpc.health.v1.Health/List"] = new Requirement.Anybody(),

@@ -8,7 +8,6 @@ namespace KpiControl.Control.Tests.Leases;
 public sealed class EpochTests
 {
     private const string OtherTimeline = "UPDATE kpi_cluster SET timeline = '000000FF'";
-    private const string Bump = "UPDATE kpi_cluster SET epoch = epoch + 1, timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8); SELECT pg_notify('kpi', 'epoch')";
 
     [Fact]
     public async Task On_another_timeline_nothing_is_granted_until_the_epoch_is_bumped()
@@ -29,7 +28,7 @@ public sealed class EpochTests
         Assert.Contains("nothing is granted until an operator bumps the cluster's epoch", told.Answer);
         Assert.Contains(told.Facts, fact => fact.Kind == "epoch");
 
-        await world.ExecuteAsync(Bump);
+        await BumpAsync(world);
         var after = await agent.LeaseAsync(2);
 
         Assert.Equal((1, 2), (before.Fence.Epoch, after.Fence.Epoch));
@@ -52,10 +51,31 @@ public sealed class EpochTests
         await agent.SayAsync(TestAgent.Report(TestAgent.Success(lease)));
         await world.UntilLoggedAsync("nothing is acknowledged until the epoch is bumped");
         Assert.Empty(await world.HistoryAsync(binding));
-        await world.ExecuteAsync(Bump);
+        await BumpAsync(world);
 
         var ack = (await agent.NextAsync(m => m.FinishedAcks is not null)).FinishedAcks.Acks[0];
         Assert.Equal(Outcome.Recorded, ack.Outcome);
         Assert.Equal(["success"], await world.HistoryAsync(binding));
     }
+
+    [Fact]
+    public async Task Only_an_operator_bumps_it_with_a_reason_that_is_audited()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        await world.ExecuteAsync(OtherTimeline);
+
+        var denied = await Refusals.OfAsync(Fleet(world, "admin").BumpEpochAsync(new BumpEpochRequest { Reason = "mine" }));
+        var bare = await Refusals.OfAsync(Fleet(world, "operator").BumpEpochAsync(new BumpEpochRequest()));
+        var before = await Fleet(world, "admin").GetEpochAsync(new GetEpochRequest());
+        var after = await BumpAsync(world);
+
+        Assert.Equal((Grpc.Core.StatusCode.PermissionDenied, Grpc.Core.StatusCode.InvalidArgument), (denied.StatusCode, bare.StatusCode));
+        Assert.Equal((1, false, 2, true), (before.Epoch_, before.Stands, after.Epoch_, after.Stands));
+        Assert.Equal("* Resume cluster epoch promoted 1 2", await world.OneAsync<string>(
+            "SELECT concat_ws(' ', tenant_id, verb, object_kind, object_id, reason, before ->> 'epoch', after ->> 'epoch') FROM kpi_audit WHERE object_kind = 'cluster'"));
+    }
+
+    private static async Task<Epoch> BumpAsync(LeaseWorld world) => await Fleet(world, "operator").BumpEpochAsync(new BumpEpochRequest { Reason = "promoted" });
+
+    private static FleetService.FleetServiceClient Fleet(LeaseWorld world, string principal) => new(world.Node.Channel(world.Issuer.Token(principal)));
 }

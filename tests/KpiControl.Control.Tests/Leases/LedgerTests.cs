@@ -107,6 +107,54 @@ public sealed class LedgerTests
         await AssertLedgerAsync(world, binding);
     }
 
+    [Theory]
+    [InlineData("none", "skipped(missed_window)", 60, "")]
+    [InlineData("latest", "skipped(superseded)", 59, "leased")]
+    [InlineData("all", "skipped(missed_window)", 50, "leased queued")]
+    public async Task What_a_pause_held_back_is_caught_up_with_as_the_job_says(string catchup, string reason, int count, string open)
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var minute = (await world.OneAsync<DateTime>("SELECT now() - interval '10 minutes'")).Minute;
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", $"{minute} * * * *", $"  catchup: {catchup}\n  catchup_window: 10h"), "date_trunc('minute', now()) + interval '1 day'");
+        var jobs = world.Node.Jobs();
+        await jobs.PauseJobAsync(new PauseJobRequest { BindingId = binding });
+        // It held sixty slots back, the newest of which is ten minutes old.
+        await world.ExecuteAsync("""
+            SET session_replication_role = replica;
+            UPDATE kpi_job_runtime SET next_run_at = date_trunc('hour', now() - interval '10 minutes') + make_interval(mins => @minute) - interval '59 hours';
+            UPDATE kpi_binding_revision SET first_slot_after = (SELECT next_run_at - interval '1 microsecond' FROM kpi_job_runtime);
+            SET session_replication_role = origin
+            """, new { minute });
+        await using var agent = await world.AgentAsync(credit: 1);
+        using var alive = new PeriodicHeartbeat(agent);
+
+        await jobs.ResumeJobAsync(new ResumeJobRequest { BindingId = binding });
+        await world.UntilAsync("SELECT count(*) = 1 FROM kpi_job_history");
+
+        Assert.Equal([reason], await world.HistoryAsync(binding));
+        Assert.Equal(count, await world.OneAsync<int>("SELECT slot_count FROM kpi_job_history"));
+        await world.UntilAsync("SELECT coalesce(string_agg(state, ' ' ORDER BY state), '') = @open FROM kpi_open_occurrence", new { open });
+        await AssertLedgerAsync(world, binding);
+    }
+
+    [Fact]
+    public async Task A_slot_that_comes_due_while_the_former_waits_is_no_overlap()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *", more: "dependencies: { signals: [erp_eod_sync] }"), "date_trunc('hour', now()) + interval '1 hour'");
+        await world.ExecuteAsync("""
+            INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) SELECT binding_id, lane, tenant_id, 'W', now() FROM kpi_job_runtime;
+            UPDATE kpi_job_runtime SET occ_state = 'W', occ_kind = 0, occ_scheduled_for = next_run_at - interval '2 hours', occ_business_date = now() - interval '1 day', occ_reason = 1,
+              next_run_at = next_run_at - interval '1 hour';
+            SELECT pg_notify('kpi', 'lane ' || lane) FROM kpi_lane
+            """);
+
+        await world.UntilAsync("SELECT count(*) = 1 FROM kpi_occurrence WHERE binding_id = @binding AND kind = 0", new { binding });
+
+        Assert.Empty(await world.HistoryAsync(binding));
+        Assert.Equal("W", await world.OneAsync<string>("SELECT occ_state::text FROM kpi_job_runtime"));
+    }
+
     // What was in force: every slot of the revision's schedule from its first to the cursor. Minutes and hours here divide
     // evenly, so the pure evaluation is a division.
     private static async Task AssertLedgerAsync(LeaseWorld world, long binding)
@@ -114,7 +162,7 @@ public sealed class LedgerTests
         var gap = await world.OneAsync<long>(
             """
             WITH r AS (SELECT r.binding_id, r.first_slot_after, rt.next_run_at,
-                              CASE r.schedule_cron WHEN '* * * * *' THEN interval '1 minute' WHEN '0 * * * *' THEN interval '1 hour' ELSE interval '2 hours' END AS step
+                              CASE r.schedule_cron WHEN '* * * * *' THEN interval '1 minute' WHEN '0 */2 * * *' THEN interval '2 hours' ELSE interval '1 hour' END AS step
                          FROM kpi_binding_revision r JOIN kpi_job_runtime rt USING (binding_id) WHERE binding_id = @binding)
             SELECT round(extract(epoch FROM next_run_at - (first_slot_after + interval '1 microsecond')) / extract(epoch FROM step))::bigint
                    - coalesce((SELECT sum(h.slot_count) FROM kpi_job_history h WHERE h.binding_id = r.binding_id AND h.final AND h.trigger_kind = 'schedule'), 0)

@@ -99,8 +99,7 @@ internal sealed class Promoter(RaceWorld world) : Racer(world)
     protected override async Task ActAsync(Random random, CancellationToken token)
     {
         var rows = await _queue.NextAsync(World.Lane.Number, 50, token);
-        var planned = await World.Plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
-        var promotions = planned.Select(p => new Promotion(p.Row, p.Plan)).OrderBy(p => p.Row.BindingId).ToList();
+        var promotions = await QueueWork.UnderstandAsync(rows, World.Plans, token);
         if (promotions.Count > 0)
             await _queue.PromoteAsync(promotions, token);
         var waiting = await _waits.OpenAsync(World.Bindings, token);

@@ -1,0 +1,38 @@
+using KpiControl.Control.Requests;
+
+namespace KpiControl.Control.Fleet;
+
+/// <summary>The cluster's epoch: the first half of every fence.</summary>
+internal static class EpochStore
+{
+    private const string Find = """
+        SELECT epoch, timeline, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) AS written, bumped_at FROM kpi_cluster
+        """;
+
+    public static async Task<EpochRow> FindAsync(RequestTransaction tx) => (await tx.FindAsync<EpochRow>(Find))!;
+
+    // Once a transaction: of two operators who bump at once the second waits, and raises it once more, which harms nobody.
+    private const string Bump = """
+        UPDATE kpi_cluster SET epoch = epoch + 1, bumped_at = now(), timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
+        RETURNING epoch, timeline, timeline AS written, bumped_at
+        """;
+
+    private const string Notify = """
+        SELECT pg_notify('kpi', 'epoch')
+        """;
+
+    public static async Task<EpochRow> BumpAsync(RequestTransaction tx)
+    {
+        var bumped = await tx.FindAsync<EpochRow>(Bump);
+        await tx.ExecuteAsync(Notify);
+        return bumped!;
+    }
+}
+
+internal sealed record EpochRow
+{
+    public int Epoch { get; init; }
+    public string Timeline { get; init; } = "";
+    public string Written { get; init; } = "";
+    public DateTimeOffset BumpedAt { get; init; }
+}
