@@ -24,13 +24,13 @@ internal sealed class SigningKey(RSA rsa)
         return new SigningKey(rsa);
     }
 
-    public string Token(string issuer, IDictionary<string, object> claims, TimeSpan lifetime)
+    public string Token(string issuer, IDictionary<string, object> claims, TimeSpan lifetime, string audience = Audience)
     {
         var now = TimeProvider.System.GetUtcNow().UtcDateTime;
         return new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(new SecurityTokenDescriptor
         {
             Issuer = issuer,
-            Audience = Audience,
+            Audience = audience,
             TokenType = "at+jwt",
             IssuedAt = now,
             Expires = now + lifetime,

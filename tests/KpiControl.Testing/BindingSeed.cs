@@ -66,8 +66,8 @@ public sealed class BindingSeed(TestDatabase database)
           SELECT def_id, $4, 'dev', $5, CASE WHEN i = 1 THEN $6 ELSE $6 || '_' || i END, $7, $8, $9, $10, 'seed' FROM def, generate_series(1, $14) AS i
           RETURNING binding_id, def_id
         ), revision AS (
-          INSERT INTO kpi_binding_revision (binding_id, revision, tenant_id, def_id, contract_digest, schedule_cron, timezone, schedule_extra, active, call_json, zone_version, first_slot_after, changed_by)
-          SELECT binding_id, 1, $4, def_id, $11, $9, $10, '{}', true, '{}', 'seed', {next_run_at} - interval '1 microsecond', 'seed' FROM binding
+          INSERT INTO kpi_binding_revision (binding_id, revision, tenant_id, def_id, contract_digest, schedule_cron, timezone, schedule_extra, active, zone_version, first_slot_after, changed_by)
+          SELECT binding_id, 1, $4, def_id, $11, $9, $10, '{}', true, 'seed', {next_run_at} - interval '1 microsecond', 'seed' FROM binding
         ), gdp AS (
           INSERT INTO kpi_job_dependency (binding_id, dep_type, dep_value, tenant_id) SELECT binding_id, 'gdp', d, $4 FROM binding, unnest($15) AS d
         ), signals AS (

@@ -25,8 +25,8 @@ public sealed class TestIssuer : IAsyncDisposable
     public string Token(string principal = "admin") => Token(Principals.All[principal]);
 
     /// <summary>A token with exactly these claims; expired where <paramref name="lifetime"/> is negative.</summary>
-    public string Token(IDictionary<string, object> claims, TimeSpan? lifetime = null) =>
-        key.Token(Url, claims, lifetime ?? TimeSpan.FromHours(1));
+    public string Token(IDictionary<string, object> claims, TimeSpan? lifetime = null, string audience = SigningKey.Audience) =>
+        key.Token(Url, claims, lifetime ?? TimeSpan.FromHours(1), audience);
 
     /// <summary>A token of a person: roles as <c>tenant/environment/role</c>.</summary>
     public string PersonToken(string subject, params string[] roles) =>

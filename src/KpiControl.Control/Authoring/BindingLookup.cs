@@ -24,7 +24,7 @@ internal static class BindingLookup
             ? string.Create(CultureInfo.InvariantCulture, $"The job {key.BindingId}")
             : $"The job {key.Tenant}/{key.Environment}/{key.JobId}";
         var binding = await find(tx, key) ?? throw Reject.NotFound(what);
-        tx.Caller.Demand(verb, binding.TenantId, binding.Environment, what);
+        tx.Demand(verb, binding.TenantId, binding.Environment, what);
         return binding;
     }
 

@@ -43,7 +43,7 @@ internal static class JobCheck
         if (reading.Remains is not { Tenant.Length: > 0 } job)
             return new CheckedJob { Submission = submission, Reading = reading, Findings = reading.Findings };
 
-        tx.Caller.Demand(verb, job.Tenant, submission.Environment, $"The tenant {job.Tenant}");
+        tx.Demand(verb, job.Tenant, submission.Environment, $"The tenant {job.Tenant}");
         var placement = await TenantStore.PlacementAsync(tx, job.Tenant, submission.Environment) ?? throw Reject.NotFound($"The tenant {job.Tenant}");
         var region = submission.Region.Length > 0 ? submission.Region : placement.HomeRegion;
         var row = await ContractStore.FindAsync(tx, job.Tenant, job.KpiId, job.ContractVersion);

@@ -43,7 +43,7 @@ internal static class JobCreation
         var artifact = job.Job;
         var schedule = BoundJob.Schedule(artifact.Schedule, bindingId);
         var next = schedule.Next(await CursorStore.NowAsync(tx));
-        await PlacementStore.ReviseAsync(tx, bindingId, CallTemplate.Of(artifact, job.Contract!), schedule.ZoneVersion, "");
+        await PlacementStore.ReviseAsync(tx, bindingId, schedule.ZoneVersion, "");
         await PlacementStore.ReplaceDependenciesAsync(tx, bindingId, artifact);
         await PlacementStore.ReplacePromisesAsync(tx, bindingId, artifact);
         await AuditStore.AppendAsync(tx, new AuditEntry

@@ -4,13 +4,14 @@ using KpiControl.Control.Requests;
 using KpiControl.Control.Runs;
 using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
+using KpiControl.Control.Signals;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Authoring;
 
 /// <summary>Jobs on the wire: each method reads its request, makes one call, and answers.</summary>
-internal sealed class JobService(Databases databases, Mutations mutations, RunReads runs) : Protocol.V1.JobService.JobServiceBase
+internal sealed class JobService(Databases databases, Mutations mutations, RunReads runs, DependencyWaits waits) : Protocol.V1.JobService.JobServiceBase
 {
     public override async Task<ValidateJobResponse> ValidateJob(ValidateJobRequest request, ServerCallContext context)
     {
@@ -28,8 +29,14 @@ internal sealed class JobService(Databases databases, Mutations mutations, RunRe
     public override Task<CreateJobResponse> CreateJob(CreateJobRequest request, ServerCallContext context) =>
         mutations.RunAsync(request, context.Caller(), tx => JobCreation.CreateAsync(tx, request), context.CancellationToken);
 
-    public override Task<UpdateJobResponse> UpdateJob(UpdateJobRequest request, ServerCallContext context) =>
-        mutations.RunAsync(request, context.Caller(), tx => JobUpdate.UpdateAsync(tx, request), context.CancellationToken);
+    public override async Task<UpdateJobResponse> UpdateJob(UpdateJobRequest request, ServerCallContext context)
+    {
+        var response = await mutations.RunAsync(request, context.Caller(), tx => JobUpdate.UpdateAsync(tx, request), context.CancellationToken);
+        // After the commit, as everywhere: what waits under the new definition waits for what that names, and may have it already.
+        if (response.Rebound && !request.ValidateOnly)
+            await waits.BeginAsync([response.BindingId], context.CancellationToken);
+        return response;
+    }
 
     public override async Task<Job> GetJob(GetJobRequest request, ServerCallContext context)
     {

@@ -1,6 +1,5 @@
 using System.Globalization;
 using KpiControl.Control.Audit;
-using KpiControl.Control.Catalog;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Schedules;
@@ -23,14 +22,14 @@ internal static class JobUpdate
             throw Reject.Invalid("content", "comes with fields: send either an artifact or fields, not both");
         if (!hasFields && request.Content.Length == 0)
             throw Reject.Invalid("", "Nothing to change: send an artifact as content, or any of active_flag, paused_until, schedule_cron, timezone.");
-        DemandVerbs(tx.Caller, request, binding);
+        DemandVerbs(tx, request, binding);
         Etags.Demand(request.Etag, binding.Revision);
         return hasFields ? await EditFieldsAsync(tx, binding, request) : await RebindAsync(tx, binding, request);
     }
 
-    private static void DemandVerbs(Caller caller, UpdateJobRequest request, Binding binding)
+    private static void DemandVerbs(RequestTransaction tx, UpdateJobRequest request, Binding binding)
     {
-        void Demand(Verb verb) => caller.Demand(verb, binding.TenantId, binding.Environment, $"The job {binding.BindingId}");
+        void Demand(Verb verb) => tx.Demand(verb, binding.TenantId, binding.Environment, $"The job {binding.BindingId}");
         if (request.HasScheduleCron || request.HasTimezone)
             Demand(Verb.ScheduleEdit);
         if (request.HasPausedUntil)
@@ -58,10 +57,9 @@ internal static class JobUpdate
             throw JobCreation.ApprovalRequired(binding.TenantId, binding.Environment, binding.JobId);
         if (edited == binding)
             return;
-        var contract = JobCheck.Understand(await Contracts.FindAsync(tx, binding.TenantId, binding.KpiId, binding.ContractVersion));
         if (!await PlacementStore.TweakAsync(tx, edited))
             throw new InvalidOperationException("A binding changed while it was held.");
-        await PutInForceAsync(tx, binding, edited, job, job, contract, request.Reason);
+        await PutInForceAsync(tx, binding, edited, job, job, request.Reason);
     }
 
     private static async Task EditPauseAsync(RequestTransaction tx, Binding binding, UpdateJobRequest request)
@@ -103,15 +101,15 @@ internal static class JobUpdate
             KpiId = job.Job.KpiId, ContractVersion = job.Job.ContractVersion, ScheduleExtra = BoundJob.ScheduleExtra(job.Job), ScheduleOverridden = false,
         };
         var wasJob = ArtifactReader.Read(before.CanonicalJson, ArtifactFormat.Json).Job!;
-        await PutInForceAsync(tx, binding, edited, wasJob, job.Job, job.Contract!, request.Reason);
+        await PutInForceAsync(tx, binding, edited, wasJob, job.Job, request.Reason);
         return await AnswerAsync(tx, binding.BindingId, rebound: !isSame, job.Findings);
     }
 
     private static async Task PutInForceAsync(
-        RequestTransaction tx, Binding was, Binding edited, JobArtifact wasJob, JobArtifact job, Jobs.Contracts.MetricContract contract, string reason)
+        RequestTransaction tx, Binding was, Binding edited, JobArtifact wasJob, JobArtifact job, string reason)
     {
         var schedule = BoundJob.Schedule(JobEdit.InForce(job, edited), was.BindingId);
-        await PlacementStore.ReviseAsync(tx, was.BindingId, CallTemplate.Of(job, contract), schedule.ZoneVersion, reason);
+        await PlacementStore.ReviseAsync(tx, was.BindingId, schedule.ZoneVersion, reason);
         await AuditStore.AppendAsync(tx, new AuditEntry
         {
             TenantId = was.TenantId, Environment = was.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Update), ObjectKind = "binding",

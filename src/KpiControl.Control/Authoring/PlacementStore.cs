@@ -39,16 +39,16 @@ internal static class PlacementStore
     // What is in force stands in the binding; a revision is a copy of it that never changes.
     private const string Revise = """
         INSERT INTO kpi_binding_revision (binding_id, revision, tenant_id, def_id, contract_digest, schedule_cron, timezone, schedule_extra,
-               active, call_json, zone_version, changed_by, reason)
+               active, zone_version, changed_by, reason)
         SELECT b.binding_id, b.revision, b.tenant_id, b.def_id, c.digest, b.schedule_cron, b.timezone, b.schedule_extra,
-               b.active_flag, @callJson, @zoneVersion, @by, @reason
+               b.active_flag, @zoneVersion, @by, @reason
           FROM kpi_job_binding b JOIN kpi_contract c ON c.tenant_id = b.tenant_id AND c.kpi_id = b.kpi_id AND c.version = b.contract_version
          WHERE b.binding_id = @bindingId
         """;
 
-    public static async Task ReviseAsync(RequestTransaction tx, long bindingId, string callJson, string zoneVersion, string reason)
+    public static async Task ReviseAsync(RequestTransaction tx, long bindingId, string zoneVersion, string reason)
     {
-        if (await tx.ExecuteAsync(Revise, new { bindingId, callJson, zoneVersion, by = tx.Caller.Principal, reason }) != 1)
+        if (await tx.ExecuteAsync(Revise, new { bindingId, zoneVersion, by = tx.Caller.Principal, reason }) != 1)
             throw new InvalidOperationException($"Binding {bindingId} has no contract to be revised under.");
     }
 

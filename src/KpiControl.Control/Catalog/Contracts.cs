@@ -13,7 +13,7 @@ internal static class Contracts
 {
     public static async Task<Contract> PutAsync(RequestTransaction tx, PutContractRequest request)
     {
-        var tenant = RequestFields.Tenant(tx.Caller, request.Tenant, Verb.Publish);
+        var tenant = RequestFields.TenantToChange(tx, request.Tenant, Verb.Publish);
         var format = RequestFields.Format(request.Format);
         var reading = ContractReader.Read(RequestFields.Required("content", request.Content), format);
         FindingMapping.DemandNoErrors(reading.Findings);
@@ -39,7 +39,7 @@ internal static class Contracts
 
     public static async Task<Contract> MoveAsync(RequestTransaction tx, SetContractStatusRequest request)
     {
-        var tenant = RequestFields.Tenant(tx.Caller, request.Tenant, Verb.Publish);
+        var tenant = RequestFields.TenantToChange(tx, request.Tenant, Verb.Publish);
         var row = await FindAsync(tx, tenant, request.KpiId, request.Version);
         if (!ContractStatus.All.Contains(request.Status))
             throw Reject.Invalid("status", $"is none of {string.Join(", ", ContractStatus.All)}");

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using KpiControl.Control.Database;
@@ -29,6 +30,10 @@ internal sealed partial class OutageInterceptor(ILogger<OutageInterceptor> logge
         catch (RpcException)
         {
             throw;
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            throw Reject.Invalid("", "A message of the stream is not one of this method.");
         }
         catch (OperationCanceledException) when (context.CancellationToken.IsCancellationRequested)
         {

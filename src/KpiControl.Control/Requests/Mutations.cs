@@ -18,7 +18,7 @@ internal sealed class Mutations(Databases databases)
         var envelope = Envelope.Of(request);
         await using var tx = await RequestTransaction.BeginAsync(databases, caller, token, envelope.RequestId);
         if (envelope.RequestId is { } id && !await RequestStore.ClaimAsync(tx, id, envelope.Method, envelope.Digest))
-            return Replay<TResponse>(await RequestStore.EarlierAsync(tx, id), envelope);
+            return Replay<TResponse>(await RequestStore.EarlierAsync(tx, id), envelope, caller);
 
         var response = await change(tx);
         if (envelope.ValidateOnly)
@@ -29,10 +29,13 @@ internal sealed class Mutations(Databases databases)
         return response;
     }
 
-    private static TResponse Replay<TResponse>(EarlierRequest earlier, Envelope envelope) where TResponse : IMessage<TResponse>, new()
+    private static TResponse Replay<TResponse>(EarlierRequest earlier, Envelope envelope, Caller caller) where TResponse : IMessage<TResponse>, new()
     {
         if (earlier.Method != envelope.Method || !earlier.BodyDigest.AsSpan().SequenceEqual(envelope.Digest))
             throw Reject.Precondition("REQUEST_ID_REUSED", "request_id", "This request_id was used with another body within 24 hours; send a new one.");
+        // Roles may have gone since: an answer of yesterday is no way around that.
+        foreach (var (verb, tenant, environment) in RequestStore.DemandedOf(earlier))
+            caller.Demand(verb, tenant, environment, "What this request was about");
         var response = new TResponse();
         response.MergeFrom(earlier.Response);
         return response;

@@ -24,22 +24,22 @@ internal sealed record Paging(int Size, string? After)
 
     /// <summary>The token of the page after <paramref name="position"/>.</summary>
     public static string Token(IMessage request, string position) =>
-        Base64Url.EncodeToString([.. Digest(request), .. Encoding.UTF8.GetBytes(position)]);
+        Base64Url.EncodeToString([.. Digest(request, Encoding.UTF8.GetBytes(position)), .. Encoding.UTF8.GetBytes(position)]);
 
     private static string Position(IMessage request, string token)
     {
         var bytes = Base64Url.IsValid(token) ? Base64Url.DecodeFromChars(token) : [];
-        return bytes.Length > DigestBytes && bytes.AsSpan(0, DigestBytes).SequenceEqual(Digest(request))
+        return bytes.Length > DigestBytes && bytes.AsSpan(0, DigestBytes).SequenceEqual(Digest(request, bytes.AsSpan(DigestBytes)))
             ? Encoding.UTF8.GetString(bytes, DigestBytes, bytes.Length - DigestBytes)
             : throw Reject.Invalid("page_token", "is not one of this query: send it with the same parameters, or start without it");
     }
 
-    private static byte[] Digest(IMessage request)
+    private static byte[] Digest(IMessage request, ReadOnlySpan<byte> position)
     {
         var query = request.Descriptor.Parser.ParseFrom(request.ToByteString());
         query.Descriptor.FindFieldByName("page_size").Accessor.Clear(query);
         query.Descriptor.FindFieldByName("page_token").Accessor.Clear(query);
-        return SHA256.HashData([.. Encoding.UTF8.GetBytes(query.Descriptor.FullName), 0, .. query.ToByteArray()])[..DigestBytes];
+        return SHA256.HashData([.. Encoding.UTF8.GetBytes(query.Descriptor.FullName), 0, .. query.ToByteArray(), 0, .. position])[..DigestBytes];
     }
 
     private static object Field(IMessage request, string name) => request.Descriptor.FindFieldByName(name).Accessor.GetValue(request);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Security;
 using KpiControl.Jobs.Artifacts;
@@ -21,6 +22,16 @@ internal static class RequestFields
         : ArtifactFormats.TryParse(format, out var parsed) ? parsed
         : throw Reject.Invalid("format", "is neither yaml nor json");
 
+    /// <summary>Null where absent.</summary>
+    public static DateOnly? BusinessDate(string text)
+    {
+        if (text.Length == 0)
+            return null;
+        return DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date) && date.Year is >= 1990 and < 2100
+            ? date
+            : throw Reject.Invalid("business_date", "is not a date like 2026-01-31, from 1990 to 2099");
+    }
+
     public static string Required(string field, string value) =>
         value.Length > 0 ? value : throw Reject.Invalid(field, "is missing");
 
@@ -32,5 +43,13 @@ internal static class RequestFields
         if (!caller.MayIn(Verb.List, tenant))
             throw Reject.NotFound($"The tenant {tenant}");
         return caller.MayIn(verb, tenant) ? tenant : throw Reject.Denied(verb.ToString());
+    }
+
+    /// <summary>The same for a change: what was demanded is remembered.</summary>
+    public static string TenantToChange(RequestTransaction tx, string tenant, Verb verb)
+    {
+        var known = Tenant(tx.Caller, tenant, verb);
+        tx.Demanded.Add(new DemandedVerb(verb, known, "*"));
+        return known;
     }
 }

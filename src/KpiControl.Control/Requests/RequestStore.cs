@@ -1,3 +1,6 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
 namespace KpiControl.Control.Requests;
 
 internal sealed record EarlierRequest
@@ -5,10 +8,14 @@ internal sealed record EarlierRequest
     public required string Method { get; init; }
     public required byte[] BodyDigest { get; init; }
     public required byte[] Response { get; init; }
+    /// <summary>JSON of what was demanded of the caller.</summary>
+    public required string Demanded { get; init; }
 }
 
 internal static class RequestStore
 {
+    private static readonly JsonSerializerOptions Words = new() { Converters = { new JsonStringEnumConverter() } };
+
     private const string SetTenants = """
         SELECT set_config('kpi.tenants', @tenants, true)
         """;
@@ -29,17 +36,21 @@ internal static class RequestStore
         await tx.ExecuteAsync(Claim, new { principal = tx.Caller.Principal, id, method, digest }) == 1;
 
     private const string Find = """
-        SELECT method, body_digest, response FROM kpi_request WHERE principal = @principal AND request_id = @id
+        SELECT method, body_digest, response, demanded::text AS demanded FROM kpi_request WHERE principal = @principal AND request_id = @id
         """;
 
     public static async Task<EarlierRequest> EarlierAsync(RequestTransaction tx, Guid id) =>
         await tx.FindAsync<EarlierRequest>(Find, new { principal = tx.Caller.Principal, id })
         ?? throw new InvalidOperationException("A request that was claimed is gone.");
 
+    /// <summary>What an earlier request was granted by.</summary>
+    public static IReadOnlyList<DemandedVerb> DemandedOf(EarlierRequest earlier) => JsonSerializer.Deserialize<List<DemandedVerb>>(earlier.Demanded, Words)!;
+
     private const string Keep = """
-        UPDATE kpi_request SET response = @response WHERE principal = @principal AND request_id = @id
+        UPDATE kpi_request SET response = @response, demanded = @demanded::jsonb WHERE principal = @principal AND request_id = @id
         """;
 
+    /// <summary>With what this transaction demanded.</summary>
     public static Task KeepAsync(RequestTransaction tx, Guid id, byte[] response) =>
-        tx.ExecuteAsync(Keep, new { principal = tx.Caller.Principal, id, response });
+        tx.ExecuteAsync(Keep, new { principal = tx.Caller.Principal, id, response, demanded = JsonSerializer.Serialize(tx.Demanded, Words) });
 }

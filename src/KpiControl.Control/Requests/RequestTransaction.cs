@@ -29,6 +29,16 @@ internal sealed class RequestTransaction : IAsyncDisposable
     /// <summary>The tenants whose rows exist for the caller; null: all of them.</summary>
     public string[]? Tenants => Caller.TenantsFor(Verb.List)?.ToArray();
 
+    /// <summary>What was demanded of the caller so far, each once: whoever is answered the same again must still be granted it.</summary>
+    public HashSet<DemandedVerb> Demanded { get; } = [];
+
+    /// <summary>For an object the caller was shown to exist: whoever may not even list it is told that it does not.</summary>
+    public void Demand(Verb verb, string tenant, string environment, string what)
+    {
+        Caller.Demand(verb, tenant, environment, what);
+        Demanded.Add(new DemandedVerb(verb, tenant, environment));
+    }
+
     public static async Task<RequestTransaction> BeginAsync(Databases databases, Caller caller, CancellationToken token, Guid? requestId = null)
     {
         var connection = await databases.Requests.OpenConnectionAsync(token);
@@ -64,3 +74,6 @@ internal sealed class RequestTransaction : IAsyncDisposable
 
     private CommandDefinition Command(string sql, object? parameters) => new(sql, parameters, transaction, cancellationToken: token);
 }
+
+/// <param name="Environment"><c>*</c>: in any of the tenant's.</param>
+internal sealed record DemandedVerb(Verb Verb, string Tenant, string Environment);

@@ -40,7 +40,8 @@ internal sealed class RestEdge(RequestDelegate next, EndpointDataSource endpoint
     private static async Task PrepareAsync(HttpContext context, GrpcJsonTranscodingMetadata metadata)
     {
         var method = metadata.MethodDescriptor;
-        Authorize(context, $"/{method.Service.FullName}/{method.Name}");
+        // Before anything of the request is looked at: who may not call learns nothing about what they sent.
+        Admission.Demand(context.User, $"/{method.Service.FullName}/{method.Name}", context.Request.Headers.Authorization.Count > 0);
         var type = method.InputType;
         var hasBody = metadata.HttpRule.Body.Length > 0;
         if (!hasBody)
@@ -63,20 +64,6 @@ internal sealed class RestEdge(RequestDelegate next, EndpointDataSource endpoint
         context.Request.Body = new MemoryStream(body);
         context.Request.ContentLength = body.Length;
         context.Request.ContentType = "application/json";
-    }
-
-    // Before anything of the request is looked at: who may not call learns nothing about what they sent.
-    private static void Authorize(HttpContext context, string method)
-    {
-        var requirement = Verbs.For(method);
-        if (requirement is Requirement.Anybody)
-            return;
-        if (context.User.Identity?.IsAuthenticated != true)
-            throw Reject.Unauthenticated(context.Request.Headers.Authorization.Count == 0
-                ? "No token: send 'Authorization: Bearer …'."
-                : "The bearer token was not accepted: it may have expired, or come from another issuer or for another audience.");
-        if (requirement is Requirement.ByVerb(var verb) && !Caller.From(context.User).MayAnywhere(verb))
-            throw Reject.Denied(verb.ToString());
     }
 
     private static string? Artifact(HttpRequest request, byte[] body, MessageDescriptor type)

@@ -11,13 +11,22 @@ internal sealed record PausedRow
 /// <summary>Pauses: a column of the runtime row that every grant tests, and intervals that are only added to.</summary>
 internal static class PauseStore
 {
-    // A pause that is moved ends and another begins; one that had run out ended then, whoever notices first.
+    // A pause that is moved ends and another begins; one that had run out ended then, whoever notices first, and whoever does audits it.
     private const string End = """
-        INSERT INTO kpi_pause_end (pause_id, tenant_id, ended_at, reason, ended_by)
-        SELECT p.pause_id, p.tenant_id, LEAST(now(), p.paused_until), @reason, CASE WHEN p.paused_until <= now() THEN 'system' ELSE @by END
-          FROM kpi_pause p
-         WHERE p.binding_id = @bindingId AND NOT EXISTS (SELECT FROM kpi_pause_end e WHERE e.pause_id = p.pause_id)
-        ON CONFLICT (pause_id) DO NOTHING
+        WITH ended AS (
+          INSERT INTO kpi_pause_end (pause_id, tenant_id, ended_at, reason, ended_by)
+          SELECT p.pause_id, p.tenant_id, LEAST(now(), p.paused_until), CASE WHEN p.paused_until <= now() THEN 'expired' ELSE @reason END,
+                 CASE WHEN p.paused_until <= now() THEN 'system' ELSE @by END
+            FROM kpi_pause p
+           WHERE p.binding_id = @bindingId AND NOT EXISTS (SELECT FROM kpi_pause_end e WHERE e.pause_id = p.pause_id)
+          ON CONFLICT (pause_id) DO NOTHING RETURNING pause_id, ended_by
+        ), audited AS (
+          INSERT INTO kpi_audit (tenant_id, environment, actor, verb, object_kind, object_id, reason, before, after)
+          SELECT b.tenant_id, b.environment, 'system', 'Resume', 'binding', b.binding_id::text, 'expired',
+                 jsonb_build_object('paused', true, 'paused_until', p.paused_until), jsonb_build_object('paused', false)
+            FROM ended JOIN kpi_pause p USING (pause_id) JOIN kpi_job_binding b USING (binding_id) WHERE ended.ended_by = 'system' RETURNING audit_id
+        )
+        INSERT INTO kpi_chain_pending (audit_ids) SELECT array_agg(audit_id) FROM audited HAVING count(*) > 0
         """;
 
     private const string Pause = """

@@ -19,7 +19,7 @@ internal static class Triggers
     public static async Task<TriggerJobResponse> TriggerAsync(RequestTransaction tx, TriggerJobRequest request)
     {
         var binding = await BindingLookup.ResolveForEditAsync(tx, new(request.BindingId, request.Tenant, request.Environment, request.JobId), Verb.Run);
-        var asked = BusinessDate(request.BusinessDate);
+        var asked = RequestFields.BusinessDate(request.BusinessDate);
         var facts = await TriggerStore.FactsAsync(tx, binding.BindingId);
         DemandMayRun(facts, binding);
         var job = ArtifactReader.Read(facts.CanonicalJson, ArtifactFormat.Json).Job
@@ -49,15 +49,6 @@ internal static class Triggers
 
     private static Exception Paused(Binding binding) =>
         Reject.Precondition("PAUSED", $"{binding.BindingId}", "The job is paused: resume it first.");
-
-    private static DateOnly? BusinessDate(string text)
-    {
-        if (text.Length == 0)
-            return null;
-        return DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date) && date.Year is >= 1990 and < 2100
-            ? date
-            : throw Reject.Invalid("business_date", "is not a date like 2025-08-22, from 1990 to 2099");
-    }
 
     private static Occurrence ToProto(Triggered occurrence) => new()
     {

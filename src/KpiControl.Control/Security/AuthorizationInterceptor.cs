@@ -1,10 +1,9 @@
 using Grpc.Core;
 using Grpc.Core.Interceptors;
-using KpiControl.Control.Hosting;
 
 namespace KpiControl.Control.Security;
 
-/// <summary>Every method asks here first, unary and streaming alike, before anything of the request is looked at.</summary>
+/// <summary>Every method asks here, unary and streaming alike, whatever way the call came: the edges have asked before the message was read.</summary>
 internal sealed class AuthorizationInterceptor : Interceptor
 {
     public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
@@ -35,24 +34,6 @@ internal sealed class AuthorizationInterceptor : Interceptor
         return continuation(requestStream, responseStream, context);
     }
 
-    private static void Authorize(ServerCallContext context)
-    {
-        var requirement = Verbs.For(context.Method) ?? throw Reject.Denied("anything of this method");
-        if (requirement is Requirement.Anybody)
-            return;
-        var user = context.GetHttpContext().User;
-        if (user.Identity?.IsAuthenticated != true)
-            throw Reject.Unauthenticated(Why(context));
-        switch (requirement)
-        {
-            case Requirement.Agent when AgentIdentity.From(user) is null:
-                throw Reject.Denied("the agents' stream");
-            case Requirement.ByVerb(var verb) when !Caller.From(user).MayAnywhere(verb):
-                throw Reject.Denied(verb.ToString());
-        }
-    }
-
-    private static string Why(ServerCallContext context) => context.RequestHeaders.GetValue("authorization") is null
-        ? "No token: send 'authorization: Bearer …'."
-        : "The bearer token was not accepted: it may have expired, or come from another issuer or for another audience.";
+    private static void Authorize(ServerCallContext context) =>
+        Admission.Demand(context.GetHttpContext().User, context.Method, context.RequestHeaders.GetValue("authorization") is not null);
 }

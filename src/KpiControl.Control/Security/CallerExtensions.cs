@@ -15,7 +15,7 @@ internal static class CallerExtensions
     /// </summary>
     public static void Demand(this Caller caller, Verb verb, string tenant, string environment, string what)
     {
-        if (caller.May(verb, tenant, environment))
+        if (environment == "*" ? caller.MayIn(verb, tenant) : caller.May(verb, tenant, environment))
             return;
         if (!caller.MayIn(Verb.List, tenant))
             throw Reject.NotFound(what);

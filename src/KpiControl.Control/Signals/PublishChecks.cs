@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
@@ -14,7 +13,7 @@ internal static partial class PublishChecks
         var known = Tenant(tx.Caller, tenant);
         var target = new PublishTarget(known, Environment(environment), region.Length == 0 ? null : region);
         var what = $"The tenant {known}";
-        tx.Caller.Demand(Verb.Run, target.Tenant, target.Environment, what);
+        tx.Demand(Verb.Run, target.Tenant, target.Environment, what);
         var place = await SignalStore.PlaceAsync(tx, target.Tenant, target.Region);
         if (!place.TenantExists)
             throw Reject.NotFound(what);
@@ -29,10 +28,6 @@ internal static partial class PublishChecks
             throw Reject.Invalid(field, name.Length == 0 ? "is missing" : "is not a name: letters, digits and _ . : -, at most 128, beginning with a letter or _");
         return name;
     }
-
-    public static DateOnly? BusinessDate(string text) => text.Length == 0 ? null
-        : DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date) ? date
-        : throw Reject.Invalid("business_date", $"'{Cut(text)}' is not a date like 2026-01-31");
 
     public static string Bounded(string field, string text, bool required)
     {

@@ -21,7 +21,7 @@ internal sealed class SignalService(Mutations mutations, Databases databases, De
         {
             var target = await PublishChecks.TargetAsync(tx, request.Tenant, request.Environment, request.Region);
             var name = PublishChecks.Name("name", request.Name);
-            var id = await SignalStore.AddSignalAsync(tx, target, name, PublishChecks.BusinessDate(request.BusinessDate));
+            var id = await SignalStore.AddSignalAsync(tx, target, name, RequestFields.BusinessDate(request.BusinessDate));
             await AuditAsync(tx, target, "signal", id, AuditEntry.Json(new { name, target.Region, request.BusinessDate }));
             committed = target;
             return new PublishSignalResponse { SignalId = id };
@@ -29,7 +29,7 @@ internal sealed class SignalService(Mutations mutations, Databases databases, De
         if (committed is { } to && !request.ValidateOnly)
         {
             response.Woken = await waits.PublishedAsync("signal", to.Tenant, to.Environment, to.Region, request.Name, token);
-            await KeepAsync(request, response, caller, token);
+            await KeepAsync(request, response, to, caller, token);
         }
         return response;
     }
@@ -52,7 +52,7 @@ internal sealed class SignalService(Mutations mutations, Databases databases, De
         if (committed is { } to && !request.ValidateOnly)
         {
             response.Woken = await waits.PublishedAsync("gdp", to.Tenant, to.Environment, to.Region, request.Dataset, token);
-            await KeepAsync(request, response, caller, token);
+            await KeepAsync(request, response, to, caller, token);
         }
         return response;
     }
@@ -97,11 +97,12 @@ internal sealed class SignalService(Mutations mutations, Databases databases, De
         });
 
     // How many woke is known after the commit; the replay must answer the same.
-    private async Task KeepAsync(IMessage request, IMessage response, Caller caller, CancellationToken token)
+    private async Task KeepAsync(IMessage request, IMessage response, PublishTarget target, Caller caller, CancellationToken token)
     {
         if (Envelope.Of(request).RequestId is not { } id)
             return;
         await using var tx = await RequestTransaction.BeginAsync(databases, caller, token, id);
+        tx.Demand(Verb.Run, target.Tenant, target.Environment, $"The tenant {target.Tenant}");
         await RequestStore.KeepAsync(tx, id, response.ToByteArray());
         await tx.CommitAsync();
     }

@@ -37,8 +37,8 @@ internal sealed class RunWorld : IAsyncDisposable
             b AS (INSERT INTO kpi_job_binding (def_id, tenant_id, environment, region, job_id, kpi_id, contract_version, schedule_cron, timezone, created_by)
                   SELECT def_id, 'acme', 'dev', 'eu', 'dso_daily', 'CFO-EF-02', '1.1.0', '0 2 * * *', 'UTC', 'ann' FROM d RETURNING binding_id, def_id),
             r AS (INSERT INTO kpi_binding_revision (binding_id, revision, tenant_id, def_id, contract_digest, schedule_cron, timezone, schedule_extra,
-                         active, call_json, zone_version, effective_from, first_slot_after, changed_by)
-                  SELECT binding_id, 1, 'acme', def_id, 'sha256:c', '0 2 * * *', 'UTC', '{}', true, '{}', '2026a', '2026-01-01', '2026-01-01', 'ann' FROM b),
+                         active, zone_version, effective_from, first_slot_after, changed_by)
+                  SELECT binding_id, 1, 'acme', def_id, 'sha256:c', '0 2 * * *', 'UTC', '{}', true, '2026a', '2026-01-01', '2026-01-01', 'ann' FROM b),
             t AS (INSERT INTO kpi_job_runtime (binding_id, lane, tenant_id, next_run_at) SELECT binding_id, 1, 'acme', now() + interval '1 hour' FROM b)
             SELECT binding_id FROM b
             """);

@@ -57,13 +57,7 @@ public sealed class PauseTests(ControlFixture fixture) : IClassFixture<ControlFi
     {
         var bound = await fixture.Host.CreateSimpleAsync(Token, "expiring");
         await Jobs.PauseJobAsync(new PauseJobRequest { BindingId = bound.BindingId }, cancellationToken: Token);
-        // The pause ran out while every node was down: its rows say so, whenever they are looked at.
-        await fixture.RunAsync("""
-            ALTER TABLE kpi_pause DISABLE TRIGGER append_only;
-            UPDATE kpi_pause SET paused_at = now() - interval '2 minutes', paused_until = now() - interval '1 minute' WHERE binding_id = @id;
-            ALTER TABLE kpi_pause ENABLE TRIGGER append_only;
-            UPDATE kpi_job_runtime SET paused_until = (SELECT max(paused_until) FROM kpi_pause WHERE binding_id = @id) WHERE binding_id = @id
-            """, new { id = bound.BindingId });
+        await RunOutAsync(bound.BindingId);
 
         var store = new ExpiryStore(fixture.Host.Services.GetRequiredService<Databases>());
         await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => store.ExpireAsync(Token)));
@@ -72,6 +66,22 @@ public sealed class PauseTests(ControlFixture fixture) : IClassFixture<ControlFi
         Assert.Equal("system t", await fixture.ScalarAsync<string>(
             "SELECT concat_ws(' ', ended_by, CASE WHEN ended_at = paused_until THEN 't' END) FROM kpi_pause JOIN kpi_pause_end USING (pause_id) WHERE binding_id = @id", new { id = bound.BindingId }));
         Assert.Equal(1, await fixture.ScalarAsync<long>("SELECT count(*) FROM kpi_audit WHERE object_id = @id AND actor = 'system'", new { id = $"{bound.BindingId}" }));
+    }
+
+    [Fact]
+    public async Task A_pause_that_ran_out_and_is_followed_by_another_before_anybody_noticed_is_audited_once()
+    {
+        var bound = await fixture.Host.CreateSimpleAsync(Token, "followed");
+        await Jobs.PauseJobAsync(new PauseJobRequest { BindingId = bound.BindingId }, cancellationToken: Token);
+        await RunOutAsync(bound.BindingId);
+
+        await Jobs.PauseJobAsync(new PauseJobRequest { BindingId = bound.BindingId, Reason = "again" }, cancellationToken: Token);
+        await new ExpiryStore(fixture.Host.Services.GetRequiredService<Databases>()).ExpireAsync(Token);
+
+        Assert.Equal(["Pause admin@acme.example ", "Resume system expired", "Pause admin@acme.example again"], await fixture.ListAsync(
+            "SELECT concat_ws(' ', verb, actor, reason) FROM kpi_audit WHERE object_id = @id AND verb IN ('Pause', 'Resume') ORDER BY audit_id", new { id = $"{bound.BindingId}" }));
+        Assert.Equal(0, await fixture.ScalarAsync<long>(
+            "SELECT count(*) FROM kpi_audit a WHERE object_id = @id AND NOT EXISTS (SELECT FROM kpi_chain_pending WHERE a.audit_id = ANY (audit_ids))", new { id = $"{bound.BindingId}" }));
     }
 
     [Fact]
@@ -86,4 +96,12 @@ public sealed class PauseTests(ControlFixture fixture) : IClassFixture<ControlFi
         Assert.True(paused.Paused);
         Assert.Equal(StatusCode.NotFound, foreign.StatusCode);
     }
+
+    // The pause ran out while every node was down: its rows say so, whenever they are looked at.
+    private Task RunOutAsync(long bindingId) => fixture.RunAsync("""
+        ALTER TABLE kpi_pause DISABLE TRIGGER append_only;
+        UPDATE kpi_pause SET paused_at = now() - interval '2 minutes', paused_until = now() - interval '1 minute' WHERE binding_id = @bindingId;
+        ALTER TABLE kpi_pause ENABLE TRIGGER append_only;
+        UPDATE kpi_job_runtime SET paused_until = (SELECT max(paused_until) FROM kpi_pause WHERE binding_id = @bindingId) WHERE binding_id = @bindingId
+        """, new { bindingId });
 }

@@ -67,8 +67,10 @@ internal sealed class WaitingBindings : IAsyncDisposable
 
     public Task SucceededAsync(long id, string slot, string kind = "schedule", string status = "success") => ExecuteAsync(
         """
-        INSERT INTO kpi_job_history (run_id, binding_id, scheduled_for, revision, business_date, lane, final, tenant_id, status, trigger_kind)
-        VALUES (nextval('kpi_fence'), @id, @slot::timestamptz, 1, '2026-01-01', 1, true, 'acme', @status, @kind)
+        WITH h AS (
+          INSERT INTO kpi_job_history (run_id, binding_id, scheduled_for, revision, business_date, lane, final, tenant_id, status, trigger_kind)
+          VALUES (nextval('kpi_fence'), @id, @slot::timestamptz, 1, '2026-01-01', 1, true, 'acme', @status, @kind) RETURNING run_id)
+        INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM h
         """, new { id, slot, kind, status });
 
     public Task SignalAsync(string name, string? businessDate, string publishedAt, string? region = null) => ExecuteAsync(

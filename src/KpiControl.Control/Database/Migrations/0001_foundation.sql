@@ -140,8 +140,6 @@ CREATE TABLE kpi_binding_revision (
   timezone         text NOT NULL,
   schedule_extra   jsonb NOT NULL,
   active           boolean NOT NULL,
-  -- The KPI Call of this definition under this contract, without what differs by occurrence: rendered once, here.
-  call_json        text NOT NULL,
   zone_version     text NOT NULL,
   effective_from   timestamptz NOT NULL DEFAULT now(),
   -- No slot at or before this instant belongs to this revision: an edit never fires the past.
@@ -461,6 +459,7 @@ CREATE TABLE kpi_request (
   method      text NOT NULL,
   body_digest bytea NOT NULL,
   response    bytea,                               -- NULL only inside the transaction that claims it
+  demanded    jsonb NOT NULL DEFAULT '[]',         -- verbs, tenants and environments that the caller must still have to be answered
   recorded_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (principal, request_id)
 );

@@ -1,0 +1,90 @@
+using System.Text;
+using System.Text.Json;
+using Google.Protobuf;
+using Google.Protobuf.Reflection;
+using Grpc.Net.Client;
+using KpiControl.Protocol.V1;
+using KpiControl.Testing;
+
+namespace KpiControl.Control.Tests.Security;
+
+/// <summary>A node with one of everything of the tenant acme, a valid request for each method about it, and tokens of every kind.</summary>
+public sealed class AuthorizationFixture : IAsyncLifetime
+{
+    private static readonly TimeSpan Past = TimeSpan.FromHours(-1);
+
+    private readonly Dictionary<string, GrpcChannel> channels = [];
+    private long runId;
+
+    public ControlFixture Control { get; } = new();
+
+    public long BindingId { get; private set; }
+
+    public IReadOnlyList<(string What, string Token)> BadTokens { get; private set; } = [];
+
+    public async ValueTask InitializeAsync()
+    {
+        await Control.InitializeAsync();
+        var token = CancellationToken.None;
+        var host = Control.Host;
+        BindingId = (await host.CreateSimpleAsync(token, "guarded")).BindingId;
+        // A run that ended, and an occurrence that is open.
+        await host.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = BindingId }, cancellationToken: token);
+        await host.Jobs().CancelOccurrenceAsync(new CancelOccurrenceRequest { BindingId = BindingId }, cancellationToken: token);
+        runId = (await host.Jobs().ListRunsAsync(new ListRunsRequest { BindingId = BindingId }, cancellationToken: token)).Runs[0].RunId;
+        await host.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = BindingId }, cancellationToken: token);
+        await new SignalService.SignalServiceClient(host.Channel()).PublishSignalAsync(new PublishSignalRequest { Tenant = "acme", Name = "told" }, cancellationToken: token);
+        var admin = new Dictionary<string, object> { ["sub"] = "admin@acme.example", ["kpi_roles"] = new[] { "acme/*/admin" } };
+        BadTokens =
+        [
+            ("no token", ""), ("a forged token", Control.Issuer.ForgedToken()), ("an expired token", Control.Issuer.Token(admin, Past)),
+            ("another audience", Control.Issuer.Token(admin, audience: "somebody-else")), ("alg none", Unsigned(Control.Issuer.Token())), ("no JWT", "letmein"),
+        ];
+    }
+
+    public string TokenOf(string role, string tenant) => role switch
+    {
+        "agent" => Control.Issuer.AgentToken("agent-m", "eu", tenant),
+        "platform_operator" => Control.Issuer.PersonToken("operator", "*/*/platform_operator"),
+        _ => Control.Issuer.PersonToken($"{role}@{tenant}", $"{tenant}/*/{role}"),
+    };
+
+    public GrpcChannel Channel(string token)
+    {
+        if (!channels.TryGetValue(token, out var channel))
+            channels[token] = channel = Control.Host.Channel(token);
+        return channel;
+    }
+
+    /// <summary>A request that is right in every way; a mutation only rehearses.</summary>
+    public byte[] RequestFor(MethodDescriptor method, long? bindingId = null)
+    {
+        var id = bindingId ?? BindingId;
+        object about = method.Name switch
+        {
+            "ValidateJob" => new { content = SampleTexts.Simple() },
+            "CreateJob" => new { content = SampleTexts.Simple("fresh"), validate_only = true },
+            "UpdateJob" => new { binding_id = id, content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
+            "ListJobs" or "ListSignals" or "ListAgents" or "Work" => new { },
+            "PauseJob" or "ResumeJob" or "TriggerJob" or "CancelOccurrence" => new { binding_id = id, validate_only = true },
+            "GetRun" => new { run_id = runId },
+            "GetJob" or "ListRuns" or "PreviewSchedule" or "ExplainOccurrence" or "WatchJobs" => new { binding_id = id },
+            "PutContract" => new { tenant = "acme", content = SampleTexts.SimpleContract("9.0.0"), validate_only = true },
+            "GetContract" => new { tenant = "acme", kpi_id = "T-SIMPLE", version = "1.0.0" },
+            "ListContracts" => new { tenant = "acme" },
+            "SetContractStatus" => new { tenant = "acme", kpi_id = "T-SIMPLE", version = "1.0.0", status = "deprecated", validate_only = true },
+            "PublishSignal" => new { tenant = "acme", name = "eod", business_date = "2026-01-31", validate_only = true },
+            "PublishRefresh" => new { tenant = "acme", dataset = "GDP_A", data_through = "2026-01-31T00:00:00Z", run_id = "r1", validate_only = true },
+            _ => throw new InvalidOperationException($"Say what a valid request of {method.FullName} is."),
+        };
+        return JsonParser.Default.Parse(JsonSerializer.Serialize(about), method.InputType).ToByteArray();
+    }
+
+    private static string Unsigned(string token)
+    {
+        var header = Convert.ToBase64String(Encoding.UTF8.GetBytes("""{"alg":"none","typ":"at+jwt"}""")).TrimEnd('=').Replace('+', '-').Replace('/', '_');
+        return $"{header}.{token.Split('.')[1]}.";
+    }
+
+    public ValueTask DisposeAsync() => Control.DisposeAsync();
+}

@@ -1,0 +1,168 @@
+using System.Text;
+using Google.Protobuf;
+using Google.Protobuf.Reflection;
+using Grpc.Core;
+using KpiControl.Control.Security;
+using KpiControl.Protocol.V1;
+using KpiControl.Testing;
+
+namespace KpiControl.Control.Tests.Security;
+
+/// <summary>Every method of every service, as every role, for the own tenant and another's, and with every kind of token that is none.</summary>
+public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFixture<AuthorizationFixture>
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    // Written by hand, from the platform's roles and verbs; docs/authorization.md shows the same lines.
+    // "another tenant": what somebody who may do this in another tenant is told of the object, or shown of the list.
+    private const string Matrix = """
+        | method | verb | viewer | analyst | author | publisher | approver_business | approver_technical | auditor | admin | platform_operator | agent | another tenant |
+        |---|---|---|---|---|---|---|---|---|---|---|---|---|
+        | JobService/ValidateJob | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | JobService/CreateJob | Create | – | – | yes | yes | – | – | – | yes | – | – | not found |
+        | JobService/UpdateJob | Update | – | – | yes | yes | – | – | – | yes | – | – | not found |
+        | JobService/GetJob | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | JobService/ListJobs | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
+        | JobService/PauseJob | Pause | – | – | – | yes | – | – | – | yes | yes | – | not found |
+        | JobService/ResumeJob | Resume | – | – | – | yes | – | – | – | yes | yes | – | not found |
+        | JobService/TriggerJob | Run | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | JobService/CancelOccurrence | Run | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | JobService/ListRuns | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | JobService/GetRun | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | JobService/PreviewSchedule | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | JobService/ExplainOccurrence | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | JobService/WatchJobs | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | CatalogService/PutContract | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | CatalogService/GetContract | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | CatalogService/ListContracts | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | not found |
+        | CatalogService/SetContractStatus | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | SignalService/PublishSignal | Run | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | SignalService/PublishRefresh | Run | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | SignalService/ListSignals | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |
+        | FleetService/ListAgents | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
+        | AgentService/Work | an agent's token | – | – | – | – | – | – | – | – | – | yes | – |
+        """;
+
+    private static readonly string[][] Rows = [.. Matrix.Split('\n').Select(line => line.Trim().Trim('|').Split('|').Select(cell => cell.Trim()).ToArray())];
+    private static readonly string[] Columns = Rows[0][2..^1];
+
+    private static readonly IReadOnlyList<MethodDescriptor> Methods = [.. typeof(JobServiceReflection).Assembly.GetTypes()
+        .Select(type => type.GetProperty("Descriptor")?.GetValue(null)).OfType<FileDescriptor>().SelectMany(file => file.Services).SelectMany(service => service.Methods)];
+
+    public static TheoryData<string> Names => [.. Methods.Select(Name)];
+
+    [Fact]
+    public void Every_method_stands_in_the_matrix_and_states_its_verb_in_one_place()
+    {
+        Assert.Equal(Methods.Select(Name).Order(), Rows[2..].Select(row => row[0]).Order());
+        Assert.All(Methods, method => Assert.Equal(Row(method)[1], Verbs.For(Path(method)) switch
+        {
+            Requirement.ByVerb(var verb) => verb.ToString(),
+            Requirement.Agent => "an agent's token",
+            var other => $"{other}",
+        }));
+        Assert.Null(Verbs.For("/kpicontrol.v1.JobService/DropEverything"));
+    }
+
+    [Fact]
+    public void The_page_shows_this_matrix() =>
+        Assert.Contains(Matrix, File.ReadAllText(Repository.File("docs", "authorization.md")), StringComparison.Ordinal);
+
+    [Theory, MemberData(nameof(Names))]
+    public async Task Each_role_may_what_the_matrix_says(string name)
+    {
+        var method = Find(name);
+        var before = await fixture.Control.FootprintAsync();
+        foreach (var (role, cell) in Columns.Zip(Row(method)[2..^1]))
+        {
+            var answer = await CallAsync(method, fixture.TokenOf(role, "acme"), fixture.RequestFor(method));
+            var isRefused = answer.StatusCode is StatusCode.PermissionDenied or StatusCode.Unauthenticated or StatusCode.NotFound or StatusCode.Internal or StatusCode.Unknown;
+            Assert.True(isRefused == (cell != "yes"), $"{name} as {role}: {answer.StatusCode} {answer.Detail}");
+            if (isRefused)
+                Assert.Equal(StatusCode.PermissionDenied, answer.StatusCode);
+        }
+        Assert.Equal(before, await fixture.Control.FootprintAsync());
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public async Task Another_tenants_object_is_not_there(string name)
+    {
+        var method = Find(name);
+        var told = Row(method)[^1];
+        foreach (var role in Columns.Where(role => role is not ("platform_operator" or "agent")))
+        {
+            var answer = await CallAsync(method, fixture.TokenOf(role, "globex"), fixture.RequestFor(method));
+            var expected = Row(method)[2 + Array.IndexOf(Columns, role)] != "yes" ? StatusCode.PermissionDenied : told == "nothing" ? StatusCode.OK : StatusCode.NotFound;
+            Assert.True(expected == answer.StatusCode, $"{name} as {role}: {answer.StatusCode} {answer.Detail}");
+            Assert.DoesNotContain("acme", Encoding.UTF8.GetString(answer.Message), StringComparison.Ordinal);
+            if (answer.StatusCode == StatusCode.NotFound && method.InputType.FindFieldByName("binding_id") is not null)
+            {
+                var absent = await CallAsync(method, fixture.TokenOf(role, "globex"), fixture.RequestFor(method, bindingId: 987654321));
+                Assert.Equal((absent.StatusCode, absent.Detail.Replace("987654321", $"{fixture.BindingId}")), (answer.StatusCode, answer.Detail));
+            }
+        }
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public async Task Without_a_token_that_counts_nothing_is_looked_at(string name)
+    {
+        var method = Find(name);
+        foreach (var (what, token) in fixture.BadTokens)
+            foreach (var request in new[] { fixture.RequestFor(method), [0x0a, 0xff, 0xff] })
+            {
+                var answer = await CallAsync(method, token, request);
+                Assert.True(answer.StatusCode == StatusCode.Unauthenticated, $"{name} with {what}: {answer.StatusCode} {answer.Detail}");
+            }
+    }
+
+    [Theory, MemberData(nameof(Names))]
+    public async Task Who_may_not_call_learns_nothing_of_what_they_sent(string name)
+    {
+        var method = Find(name);
+        var answer = await CallAsync(method, fixture.TokenOf(name == "AgentService/Work" ? "admin" : "agent", "acme"), [0x0a, 0xff, 0xff]);
+        Assert.Equal(StatusCode.PermissionDenied, answer.StatusCode);
+    }
+
+    private static string Name(MethodDescriptor method) => $"{method.Service.Name}/{method.Name}";
+
+    private static string Path(MethodDescriptor method) => $"/{method.Service.FullName}/{method.Name}";
+
+    private static MethodDescriptor Find(string name) => Methods.Single(method => Name(method) == name);
+
+    private static string[] Row(MethodDescriptor method) => Rows.Single(row => row[0] == Name(method));
+
+    private sealed record Answer(StatusCode StatusCode, string Detail, byte[] Message);
+
+    /// <summary>The answer's first message, or how the call ended; a stream that is open is one that was let in.</summary>
+    private async Task<Answer> CallAsync(MethodDescriptor method, string token, byte[] request)
+    {
+        var bytes = Marshallers.Create(b => b, b => b);
+        var type = (method.IsClientStreaming, method.IsServerStreaming) switch { (true, true) => MethodType.DuplexStreaming, (false, true) => MethodType.ServerStreaming, _ => MethodType.Unary };
+        var invoker = fixture.Channel(token).CreateCallInvoker();
+        var definition = new Method<byte[], byte[]>(type, method.Service.FullName, method.Name, bytes, bytes);
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var options = new CallOptions(cancellationToken: enough.Token);
+        try
+        {
+            if (type == MethodType.Unary)
+                return new Answer(StatusCode.OK, "", await invoker.AsyncUnaryCall(definition, null, options, request));
+            if (type == MethodType.ServerStreaming)
+            {
+                using var stream = invoker.AsyncServerStreamingCall(definition, null, options, request);
+                return new Answer(StatusCode.OK, "", await stream.ResponseStream.MoveNext(Token) ? stream.ResponseStream.Current : []);
+            }
+            using var both = invoker.AsyncDuplexStreamingCall(definition, null, options);
+            // Who is not let in may find the stream closed before the first message; the reason stands in the answer.
+            await both.RequestStream.WriteAsync(request, Token).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            return new Answer(StatusCode.OK, "", await both.ResponseStream.MoveNext(Token) ? both.ResponseStream.Current : []);
+        }
+        catch (RpcException refused)
+        {
+            return new Answer(refused.StatusCode, refused.Status.Detail, []);
+        }
+        finally
+        {
+            await enough.CancelAsync();
+        }
+    }
+}
