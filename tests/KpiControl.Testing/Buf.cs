@@ -7,6 +7,9 @@ public static class Buf
 {
     private static readonly Lazy<Task<string>> Executable = new(InstallAsync);
 
+    /// <summary>Where the program is.</summary>
+    public static Task<string> PathAsync() => Executable.Value;
+
     /// <returns>The exit code, standard output and standard error.</returns>
     public static async Task<(int Code, string Output, string Error)> RunAsync(CancellationToken token, params string[] arguments) =>
         await RunAsync(await Executable.Value, Repository.Root, arguments, token);
