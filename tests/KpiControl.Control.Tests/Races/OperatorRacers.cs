@@ -41,7 +41,7 @@ internal sealed class Rebinder(RaceWorld world) : Racer(world)
         var edited = was with { ScheduleOverridden = !was.ScheduleOverridden };
         if (!await PlacementStore.TweakAsync(tx, edited))
             throw new InvalidOperationException("A binding changed while it was held.");
-        await PlacementStore.ReviseAsync(tx, was.BindingId, "{}", "race", "race");
+        await PlacementStore.ReviseAsync(tx, was.BindingId, "race", "race");
         await CursorMove.ApplyAsync(tx, was, edited, job, job, World.Lane.Number);
         await tx.CommitAsync();
     }
