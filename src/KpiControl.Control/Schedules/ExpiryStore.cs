@@ -7,6 +7,8 @@ namespace KpiControl.Control.Schedules;
 internal sealed class ExpiryStore(Databases databases)
 {
     // However many nodes race here: the primary key of kpi_pause_end lets one of them end a pause, and that one audits it.
+    // The join with locked is the order of the locks: the runtime row first, as whoever pauses or resumes takes them. Without
+    // it PostgreSQL may end the pauses first, and meet in a deadlock one who holds the row and ends the same pause.
     private const string Expire = """
         WITH due AS MATERIALIZED (
           SELECT p.pause_id, p.binding_id, p.tenant_id, p.paused_until, b.environment
@@ -21,7 +23,7 @@ internal sealed class ExpiryStore(Databases databases)
           RETURNING abs(rt.lane) AS lane
         ), ended AS (
           INSERT INTO kpi_pause_end (pause_id, tenant_id, ended_at, reason, ended_by)
-          SELECT pause_id, tenant_id, paused_until, 'expired', 'system' FROM due
+          SELECT pause_id, tenant_id, paused_until, 'expired', 'system' FROM due JOIN locked USING (binding_id)
           ON CONFLICT (pause_id) DO NOTHING RETURNING pause_id
         ), audited AS (
           INSERT INTO kpi_audit (tenant_id, environment, actor, verb, object_kind, object_id, reason, before, after)
