@@ -56,13 +56,13 @@ internal sealed class CompletionRecorder(CompletionStore store, PlanCache plans,
     // What this node granted it remembers; a session that moved here reports attempts that are looked up.
     private async ValueTask<Dictionary<Guid, HeldAttempt>?> FindAsync(IReadOnlyList<Report> reports, CancellationToken token)
     {
-        List<(long, Guid)>? unknown = null;
+        HashSet<(long, Guid)>? unknown = null;
         foreach (var report in reports)
             if (!report.Session.Held.ContainsKey(report.Attempt))
                 (unknown ??= []).Add((report.Finished.BindingId, report.Attempt));
         if (unknown is null)
             return null;
-        var found = await plans.PlannedAsync(await store.LookUpAsync(unknown, token), attempt => attempt.Plan, token);
+        var found = await plans.PlannedAsync(await store.LookUpAsync([.. unknown], token), attempt => attempt.Plan, token);
         return found.ToDictionary(f => f.Row.Attempt, f => new HeldAttempt(f.Plan, f.Row.RetriesUsed, f.Row.BusinessDate, f.Row.ScheduledFor));
     }
 

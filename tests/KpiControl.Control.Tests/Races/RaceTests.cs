@@ -15,7 +15,7 @@ public sealed class RaceTests
         var found = await RaceAsync(Whole, (requests, scheduler, superuser, seconds) => Race.RunAsync(requests, scheduler, superuser, seconds, Environment.TickCount));
 
         TestContext.Current.TestOutputHelper?.WriteLine(found[^1]);
-        Assert.Equal("", string.Join('\n', found[..^1]));
+        Assert.True(found.Length == 1, string.Join("\n", found));
     }
 
     /// <summary>The name of what is missing, the text in the statement, and what stands in its place.</summary>
