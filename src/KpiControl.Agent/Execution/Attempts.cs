@@ -53,12 +53,29 @@ internal sealed partial class Attempts(AttemptRunner runner, Outbox.Outbox outbo
 
     private async Task RunAsync(Attempt attempt)
     {
-        var startedAt = time.GetUtcNow();
-        var end = await EnterAsync(attempt)
-            ? await RunInRoomAsync(attempt, startedAt)
-            : AttemptEnd.Of(attempt.Reason, null, "none", TimeSpan.Zero);
-        await ConcludeAsync(attempt, end, startedAt);
+        var concluded = await TryRunAsync(attempt);
         Forget(attempt);
+        // Forgotten first: the next Hello must no longer name it, so that control gives it to somebody else.
+        if (!concluded)
+            outbound.Reopen();
+    }
+
+    private async Task<bool> TryRunAsync(Attempt attempt)
+    {
+        var startedAt = time.GetUtcNow();
+        try
+        {
+            var end = await EnterAsync(attempt)
+                ? await RunInRoomAsync(attempt, startedAt)
+                : AttemptEnd.Of(attempt.Reason, null, "none", TimeSpan.Zero);
+            await ConcludeAsync(attempt, end, startedAt);
+            return true;
+        }
+        catch (Exception e)
+        {
+            Log.Broke(log, attempt.Lease.AttemptId, attempt.Lease.JobId, e.GetType().Name, e.StackTrace?.ReplaceLineEndings(" "));
+            return false;
+        }
     }
 
     private void Forget(Attempt attempt)
@@ -114,6 +131,9 @@ internal sealed partial class Attempts(AttemptRunner runner, Outbox.Outbox outbo
 
         [LoggerMessage(1412, LogLevel.Warning, "Attempt {Attempt} of job {Job} stopped ({Reason}): {End}, not reported.")]
         public static partial void Stopped(ILogger log, string attempt, string job, StopReason reason, AttemptEndKind end);
+
+        [LoggerMessage(1414, LogLevel.Error, "Attempt {Attempt} of job {Job} could not be concluded ({Exception}): it is dropped, and control will hand the occurrence out again. {Stack}")]
+        public static partial void Broke(ILogger log, string attempt, string job, string exception, string? stack);
 
         [LoggerMessage(1413, LogLevel.Warning, "Lease {Attempt} came without credit; it waits for one of {Slots} slots.")]
         public static partial void BeyondCredit(ILogger log, string attempt, int slots);

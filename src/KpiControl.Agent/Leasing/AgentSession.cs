@@ -33,7 +33,6 @@ internal sealed class AgentSession(IOptions<AgentOptions> options, Outbox.Outbox
             Build = FinishedReport.Build,
             Labels = { agent.Labels },
             Slots = agent.Slots,
-            ResumeSessionId = Id,
         };
         foreach (var (connId, connection) in executors.Connections)
             hello.Connections[connId] = connection.Kind;

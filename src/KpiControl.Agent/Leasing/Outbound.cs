@@ -57,7 +57,7 @@ internal sealed class Outbound
     /// <summary>The process stops: no more credit, on any stream.</summary>
     public void StopTakingLeases() => Change(() => stopping = true);
 
-    /// <summary>An operator drains the agent: no more credit on this stream. Control says it again on the next one if it still holds.</summary>
+    /// <summary>Control drains the agent: no more credit on this stream. It says so again on the next one if it still holds.</summary>
     public void Drain() => Change(() => drained = true);
 
     public void Reopen() => Change(() => MustReopen = true);

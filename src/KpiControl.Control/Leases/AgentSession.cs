@@ -60,7 +60,7 @@ internal sealed class AgentSession(SessionRef id, SessionOpening opening, long h
 
     public void Send(ControlMessage message) => _outbox.Writer.TryWrite(message);
 
-    /// <summary>Answers reports; what was granted and is answered is held no more.</summary>
+    /// <summary>Answers reports.</summary>
     public void Acknowledge(IEnumerable<FinishedAck> acks) => Send(new ControlMessage { FinishedAcks = new FinishedAckBatch { Acks = { acks } } });
 
     public void Drain() => IsDraining = true;

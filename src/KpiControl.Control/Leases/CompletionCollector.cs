@@ -73,9 +73,23 @@ internal sealed partial class CompletionCollector(
             catch (Exception error) when (error is not OperationCanceledException)
             {
                 Log.Poison(logger, batch[0].Attempt, error);
-                batch[0].Session.Acknowledge([batch[0].Answer(FinishedAck.Types.Outcome.Refused, "The report could not be stored; the control plane's log says why.")]);
+                await RefuseAsync(batch[0], token);
                 return;
             }
+    }
+
+    // The agent forgets what is refused, so it is told only when the report is kept here; else it must send it again.
+    private async Task RefuseAsync(Report report, CancellationToken token)
+    {
+        try
+        {
+            await recorder.RefuseAsync(report, token);
+        }
+        catch (Exception error) when (error is not OperationCanceledException)
+        {
+            Log.NotKept(logger, report.Attempt, report.Session.Opening.Agent, error);
+            report.Session.Close();
+        }
     }
 
     private static partial class Log
@@ -88,5 +102,8 @@ internal sealed partial class CompletionCollector(
 
         [LoggerMessage(EventId = 352, Level = LogLevel.Error, Message = "The report of attempt {Attempt} cannot be stored")]
         public static partial void Poison(ILogger logger, Guid attempt, Exception error);
+
+        [LoggerMessage(EventId = 353, Level = LogLevel.Error, Message = "The report of attempt {Attempt} could not be kept as evidence either: the stream of agent {Agent} ends, which will send it again")]
+        public static partial void NotKept(ILogger logger, Guid attempt, string agent, Exception error);
     }
 }

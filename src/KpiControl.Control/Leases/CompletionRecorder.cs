@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Security.Cryptography;
 using KpiControl.Control.Signals;
 using KpiControl.Jobs.Runs;
@@ -6,7 +7,7 @@ using KpiControl.Protocol.V1;
 namespace KpiControl.Control.Leases;
 
 /// <summary>Decides what follows each report, records the batch, and answers.</summary>
-internal sealed class CompletionRecorder(CompletionStore store, PlanCache plans, Dispatcher dispatcher, SuccessAnnouncer successes)
+internal sealed class CompletionRecorder(CompletionStore store, ReclaimStore reclaim, PlanCache plans, Dispatcher dispatcher, SuccessAnnouncer successes)
 {
     public async Task RecordAsync(IReadOnlyList<Report> reports, CancellationToken token)
     {
@@ -26,31 +27,50 @@ internal sealed class CompletionRecorder(CompletionStore store, PlanCache plans,
         Follow(recorded);
     }
 
+    /// <summary>For a report that cannot be recorded: it is kept as evidence, and its occurrence goes to another attempt.</summary>
+    public async Task RefuseAsync(Report report, CancellationToken token)
+    {
+        const string Why = "The report could not be stored; the control plane's log says why.";
+        var standing = (await store.StandingAsync([report.ToCompletion(null, null)], token)).Single();
+        if (Concerns(standing))
+            await store.KeepAsync([(standing, "refused", report.KeptDocument(Why))], token);
+        foreach (var lane in await reclaim.ReturnAsync(report.Session.Id, [report.Attempt], token))
+            dispatcher.Ready(lane);
+        Answer([(report, report.Answer(FinishedAck.Types.Outcome.Refused, Why))]);
+    }
+
     private async Task<List<DecidedReport>> DecideAsync(IReadOnlyList<Report> reports, CancellationToken token)
     {
         var foundElsewhere = await FindAsync(reports, token);
+        var held = reports.Select(report => report.Session.Held.GetValueOrDefault(report.Attempt) ?? foundElsewhere?.GetValueOrDefault(report.Attempt)).ToList();
+        var lastGood = await LastGoodAsync(reports, held, token);
         var decided = new List<DecidedReport>(reports.Count);
-        foreach (var report in reports)
+        foreach (var (report, attempt) in reports.Zip(held))
         {
-            var held = report.Session.Held.GetValueOrDefault(report.Attempt) ?? foundElsewhere?.GetValueOrDefault(report.Attempt);
             // Another region's work is not this session's to report: the fence alone will not be asked.
-            var foreign = held is not null && held.Plan.Region != report.Session.Region;
-            var disposition = held is null || foreign ? null : await DispositionAsync(report, held, token);
-            var completion = report.ToCompletion(disposition, held);
+            var foreign = attempt is not null && attempt.Plan.Region != report.Session.Region;
+            var disposition = attempt is null || foreign ? null : Decide(report, attempt, lastGood.Contains(attempt.Plan.BindingId));
+            var completion = report.ToCompletion(disposition, attempt);
             if (disposition?.Waits == true)
-                completion = completion with { Waits = true, RetryIn = held!.Plan.Job.Retry.Initial, GivesUpAt = held.Plan.GivesUpAt(held.ScheduledFor) };
+                completion = completion with { Waits = true, RetryIn = attempt!.Plan.Job.Retry.Initial, GivesUpAt = attempt.Plan.GivesUpAt(attempt.ScheduledFor) };
             decided.Add(new DecidedReport(report, foreign ? completion with { FenceNumber = 0 } : completion));
         }
         return decided;
     }
 
-    private async ValueTask<Disposition> DispositionAsync(Report report, HeldAttempt held, CancellationToken token)
+    private static Disposition Decide(Report report, HeldAttempt held, bool hasLastGood)
     {
         var (outcome, job) = (report.Outcome, held.Plan.Job);
-        var fallsBack = job.Run.OnRuleFail == "last_good" && outcome.ErrorCode is { } code
-            && RunErrors.Of(code).Handling == ErrorHandling.RetryThenLastGood && await store.HasLastGoodAsync(held.Plan.BindingId, token);
         var jitter = outcome.Status == RunStatus.Success ? 0 : RandomNumberGenerator.GetInt32(1 << 20) / (double)(1 << 20);
-        return Disposition.Of(outcome, new RetryState(job.Retry, held.RetriesUsed, job.Run.OnRuleFail, fallsBack, jitter));
+        return Disposition.Of(outcome, new RetryState(job.Retry, held.RetriesUsed, job.Run.OnRuleFail, hasLastGood, jitter));
+    }
+
+    // Of those alone that could fall back on it, and in one question: a source that is down fails many jobs at once.
+    private async ValueTask<IReadOnlySet<long>> LastGoodAsync(IReadOnlyList<Report> reports, List<HeldAttempt?> held, CancellationToken token)
+    {
+        var failed = reports.Zip(held).Where(r => r.Second?.Plan.Job.Run.OnRuleFail == "last_good" && r.First.Outcome.ErrorCode is { } code
+            && RunErrors.Of(code).Handling == ErrorHandling.RetryThenLastGood).Select(r => r.Second!.Plan.BindingId).ToArray();
+        return failed.Length == 0 ? ImmutableHashSet<long>.Empty : await store.WithLastGoodAsync(failed, token);
     }
 
     // What this node granted it remembers; a session that moved here reports attempts that are looked up.
@@ -62,7 +82,11 @@ internal sealed class CompletionRecorder(CompletionStore store, PlanCache plans,
                 (unknown ??= []).Add((report.Finished.BindingId, report.Attempt));
         if (unknown is null)
             return null;
-        var found = await plans.PlannedAsync(await store.LookUpAsync([.. unknown], token), attempt => attempt.Plan, token);
+        var attempts = await store.LookUpAsync([.. unknown], token);
+        var found = await plans.PlannedAsync(attempts, attempt => attempt.Plan, token);
+        // Without its plan nobody knows whether it may be tried again.
+        if (found.Count < attempts.Count)
+            throw new InvalidOperationException($"The plan of binding {attempts.Select(a => a.Plan).Except(found.Select(f => f.Row.Plan)).First().BindingId} cannot be read.");
         return found.ToDictionary(f => f.Row.Attempt, f => new HeldAttempt(f.Plan, f.Row.RetriesUsed, f.Row.BusinessDate, f.Row.ScheduledFor));
     }
 

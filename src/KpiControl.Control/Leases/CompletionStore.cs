@@ -112,14 +112,21 @@ internal sealed class CompletionStore(Databases databases)
     }
 
     private const string LastGoodSql =
-        "SELECT EXISTS (SELECT FROM kpi_job_history WHERE binding_id = $1 AND final AND status IN ('success', 'partial'))";
+        """
+        SELECT x.binding_id FROM unnest($1::bigint[]) AS x(binding_id)
+         WHERE EXISTS (SELECT FROM kpi_job_history h WHERE h.binding_id = x.binding_id AND h.final AND h.status IN ('success', 'partial'))
+        """;
 
-    /// <summary>Whether a value of an earlier run stands.</summary>
-    public async Task<bool> HasLastGoodAsync(long bindingId, CancellationToken token)
+    /// <summary>Those of the bindings of which a value of an earlier run stands.</summary>
+    public async Task<IReadOnlySet<long>> WithLastGoodAsync(long[] bindingIds, CancellationToken token)
     {
         await using var command = databases.Hot.CreateCommand(LastGoodSql);
-        command.AddValue(bindingId);
-        return await command.ExecuteScalarAsync(token) is true;
+        command.AddValue(bindingIds);
+        var found = new HashSet<long>();
+        await using var reader = await command.ExecuteReaderAsync(token);
+        while (await reader.ReadAsync(token))
+            found.Add(reader.GetInt64(0));
+        return found;
     }
 
     private const string StandingSql =

@@ -7,6 +7,9 @@ namespace KpiControl.Control.Leases;
 /// <summary>Tells agents of leases that are committed.</summary>
 internal sealed class LeaseSender(SessionRegistry sessions)
 {
+    // Of calls and contracts, the parts that authors make long: heartbeats never wait behind more than about this.
+    private const int MostCharacters = 256 << 10;
+
     public void Send(IEnumerable<NewLease> leases)
     {
         foreach (var group in leases.GroupBy(lease => lease.Session))
@@ -14,14 +17,26 @@ internal sealed class LeaseSender(SessionRegistry sessions)
             // A session that moved meanwhile learns of what it did not get when it says what it holds.
             if (sessions.Find(group.Key.SessionId) is not { } session || session.Id != group.Key)
                 continue;
-            var batch = new LeaseBatch();
-            foreach (var lease in group)
-            {
-                session.Held[lease.Attempt] = new HeldAttempt(lease.Plan, lease.RetriesUsed, lease.BusinessDate, lease.ScheduledFor);
-                batch.Leases.Add(Message(lease, session.FirstNeedOf(lease.Plan.ContractDigest)));
-            }
-            session.Send(new ControlMessage { Leases = batch });
+            foreach (var batch in Batches(group, session))
+                session.Send(new ControlMessage { Leases = batch });
         }
+    }
+
+    private static IEnumerable<LeaseBatch> Batches(IEnumerable<NewLease> leases, AgentSession session)
+    {
+        var (batch, characters) = (new LeaseBatch(), 0);
+        foreach (var lease in leases)
+        {
+            session.Held[lease.Attempt] = new HeldAttempt(lease.Plan, lease.RetriesUsed, lease.BusinessDate, lease.ScheduledFor);
+            var message = Message(lease, session.FirstNeedOf(lease.Plan.ContractDigest));
+            batch.Leases.Add(message);
+            if ((characters += message.CallJson.Length + message.ContractJson.Length) < MostCharacters)
+                continue;
+            yield return batch;
+            (batch, characters) = (new LeaseBatch(), 0);
+        }
+        if (batch.Leases.Count > 0)
+            yield return batch;
     }
 
     private static Lease Message(NewLease lease, bool withContract)

@@ -131,4 +131,16 @@ public sealed class AttemptBoundsTests : IAsyncLifetime
         Assert.Contains("was not sent", (await RunAsync(lease)).ErrorMessage, StringComparison.Ordinal);
         Assert.Equal("success", (await RunAsync(Leases.New())).Status);
     }
+
+    [Fact]
+    public async Task An_outcome_that_cannot_be_reported_frees_its_slot_and_control_hears_that_nothing_is_held()
+    {
+        executor.Script = (_, _, _) => Task.FromResult(ScriptedExecutor.Success with { ErrorMessage = null! });
+        await stream.LeaseAsync(Leases.New());
+
+        var next = await control.WelcomeAsync();
+
+        Assert.Empty(next.Hello.Held);
+        Assert.Equal(2, await next.CreditAsync());
+    }
 }

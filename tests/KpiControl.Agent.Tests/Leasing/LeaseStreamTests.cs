@@ -31,7 +31,7 @@ public sealed class LeaseStreamTests : IAsyncLifetime
         var stream = await control.NextStreamAsync();
 
         Assert.Equal("Bearer test-token", stream.Authorization);
-        Assert.Equal(("agent-1", "eu", 2, 0L), (stream.Hello.Agent, stream.Hello.Region, stream.Hello.Slots, stream.Hello.ResumeSessionId));
+        Assert.Equal(("agent-1", "eu", 2), (stream.Hello.Agent, stream.Hello.Region, stream.Hello.Slots));
         Assert.Equal("sql", stream.Hello.Connections["test"]);
         Assert.True(Guid.TryParse(stream.Hello.Instance, out _));
         Assert.Empty(stream.Hello.Held);
@@ -114,7 +114,7 @@ public sealed class LeaseStreamTests : IAsyncLifetime
 
         var second = await control.WelcomeAsync(session: 42, generation: 2);
 
-        Assert.Equal(42, second.Hello.ResumeSessionId);
+        Assert.Equal(first.Hello.Instance, second.Hello.Instance);
         Assert.Equal(lease.AttemptId, Assert.Single(second.Hello.Held).AttemptId);
         Assert.Equal(1, await second.CreditAsync());
         gate.SetResult();

@@ -247,4 +247,21 @@ public sealed class LeaseTests
         Assert.Empty(moved.Welcome.LostAttempts);
         Assert.Equal(Outcome.Recorded, (await moved.FinishAsync(TestAgent.Success(lease))).Outcome);
     }
+
+    [Fact]
+    public async Task A_report_that_cannot_be_stored_is_kept_and_its_occurrence_goes_to_another_attempt()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        await world.ExecuteAsync("ALTER TABLE kpi_job_history ADD CHECK (rows_processed <> 666)");
+        await using var agent = await world.AgentAsync(credit: 2);
+        var poison = TestAgent.Success(await agent.LeaseAsync());
+        poison.RowsProcessed = 666;
+
+        Assert.Equal(Outcome.Refused, (await agent.FinishAsync(poison)).Outcome);
+
+        Assert.Equal("refused", await world.OneAsync<string>("SELECT kind FROM kpi_evidence WHERE attempt_id = @attempt", new { attempt = Guid.Parse(poison.AttemptId) }));
+        Assert.Equal(Outcome.Recorded, (await agent.FinishAsync(TestAgent.Success(await agent.LeaseAsync(2)))).Outcome);
+        Assert.Collection((await world.HistoryAsync(binding)).Order(), lost => Assert.StartsWith("lost", lost), kept => Assert.Equal("success", kept));
+    }
 }

@@ -58,8 +58,6 @@ internal sealed class HttpExecutor(Connection connection, SecretSources secrets,
         request.Headers.Add("X-Tenant-Id", lease.Lease.Tenant);
         request.Headers.Add("X-Idempotency-Key", $"{lease.Lease.BindingId}/{lease.Lease.SlotKey}");
         request.Headers.Add("X-Fence", FormattableString.Invariant($"{lease.Lease.Fence.Epoch}.{lease.Lease.Fence.Number}"));
-        if (lease.Lease.Traceparent.Length > 0)
-            request.Headers.Add("traceparent", lease.Lease.Traceparent);
         return request;
     }
 
