@@ -13,7 +13,7 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
     {
         if (!view.TakeCursorsDirty() && clock.Now < view.NextDue)
             return false;
-        var limit = PageSize(view, agents);
+        var limit = PageSize(view, agents) + view.NotUnderstood;
         var scan = await store.ScanAsync(view.Lane.Number, view.Mark, limit, token);
         clock.Tell(scan.Now);
         var rows = scan.Rows.Where(row => row.Slot <= scan.Now).ToList();
@@ -21,30 +21,58 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
         view.NextDue = rows.Count < scan.Rows.Count ? scan.Rows[rows.Count].Slot : scan.Rows.Count < limit ? DateTimeOffset.MaxValue : scan.Now;
         if (rows.Count == 0)
             return false;
-        var (takes, left) = await DecideAsync(rows, agents, scan, rows.Count == options.Value.BatchSize, token);
-        if (left && rows.Count == limit && limit < options.Value.BatchSize && agents.Any(a => a.Credit > 0))
+        var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
+        var (takes, left) = Decide(planned, agents, scan.Now);
+        if (left)
+            LookBehindWhatIsLeft(view, rows.Count == limit && limit < options.Value.BatchSize, agents, scan.Now);
+        if (view.FindNotUnderstood(rows.Count - planned.Count) && rows.Count == limit)
+            view.NextDue = scan.Now;
+        return takes.Count == 0 ? view.NextDue <= scan.Now : await OpenAsync(view, takes, agents, scan.Now, token);
+    }
+
+    private void LookBehindWhatIsLeft(LaneView view, bool mayHide, IReadOnlyList<AgentSession> agents, DateTimeOffset now)
+    {
+        if (mayHide && agents.Any(agent => agent.Credit > 0))
         {
             // What nobody here can run fills the page, and there is credit for what may lie behind it.
             view.WholePage = true;
-            view.NextDue = scan.Now;
+            view.NextDue = now;
+            return;
         }
-        else if (left)
-        {
-            // What is left due needs credit, which wakes the loop, or time, after which it is shown to wait for an agent.
-            view.LeftWork = true;
-            var look = scan.Now + options.Value.UnroutableAfter;
-            view.NextDue = look < view.NextDue || view.NextDue <= scan.Now ? look : view.NextDue;
-        }
-        if (takes.Count == 0)
-            return view.WholePage;
+        // What is left due needs credit, which wakes the loop, or time, after which it is shown to wait for an agent.
+        view.LeftWork = true;
+        var look = now + options.Value.UnroutableAfter;
+        view.NextDue = look < view.NextDue || view.NextDue <= now ? look : view.NextDue;
+    }
+
+    private async Task<bool> OpenAsync(LaneView view, List<SlotTake> takes, IReadOnlyList<AgentSession> agents, DateTimeOffset now, CancellationToken token)
+    {
         // The cursors that are about to move come due again; whoever moves them, this node looks then.
         foreach (var take in takes)
-            if (take.NextCursor is { } next && next < view.NextDue)
-                view.NextDue = next;
+            if (take.NextCursor is { } next)
+                view.LookAtDueBy(next);
         takes.Sort((a, b) => a.Plan.BindingId.CompareTo(b.Plan.BindingId));
-        var taken = await store.TakeAsync(takes, await node.RegisteredAsync(token), token);
-        await FollowUpAsync(view, takes, taken, agents, token);
+        var taken = await GrantAsync(takes, agents, token);
+        // Another node was quicker, or a session is elsewhere and its slot still due. Not at once: on another timeline none is taken.
+        if (taken.Count < takes.Count)
+            view.LookAtDueBy(now + options.Value.ReclaimEvery);
+        await FollowUpAsync(view, taken, token);
         return taken.Count > 0;
+    }
+
+    private async Task<IReadOnlyList<TakenSlot>> GrantAsync(List<SlotTake> takes, IReadOnlyList<AgentSession> agents, CancellationToken token)
+    {
+        try
+        {
+            var taken = await store.TakeAsync(takes, await node.RegisteredAsync(token), token);
+            Send(takes, taken, agents);
+            return taken;
+        }
+        catch
+        {
+            AgentChoice.EndStreams(agents, takes.Where(t => t.As == TakeAs.Leased).Select(t => t.Session));
+            throw;
+        }
     }
 
     // As many as there is credit for: reading five hundred slots to lease ten of them is most of the cost of the ten.
@@ -55,14 +83,13 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
         return whole ? most : Math.Clamp(agents.Sum(agent => agent.Credit), Math.Min(SmallestPage, most), most);
     }
 
-    private async Task<(List<SlotTake> Takes, bool Left)> DecideAsync(
-        List<DueRow> rows, IReadOnlyList<AgentSession> agents, DueScan scan, bool fullPage, CancellationToken token)
+    private (List<SlotTake> Takes, bool Left) Decide(IReadOnlyList<(DueRow Row, BindingPlan Plan)> planned, IReadOnlyList<AgentSession> agents, DateTimeOffset now)
     {
-        var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
-        var (takes, left) = (new List<SlotTake>(rows.Count), false);
+        var (takes, left) = (new List<SlotTake>(planned.Count), false);
+        var fullPage = planned.Count >= options.Value.BatchSize;
         foreach (var (row, plan) in FairPick.Interleave(planned, p => p.Row.Tenant))
         {
-            var take = SlotDecision.Decide(row, plan, scan.Now);
+            var take = SlotDecision.Decide(row, plan, now);
             if (take.As != TakeAs.Leased)
             {
                 takes.Add(take);
@@ -70,8 +97,8 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
             }
             var (agent, lacking) = AgentChoice.Reserve(agents, plan);
             if (agent is not null)
-                takes.Add(take.LeasedTo(agent.Id, scan.Now));
-            else if (MustPark(lacking, scan.Now - row.Slot, fullPage))
+                takes.Add(take.LeasedTo(agent.Id, now));
+            else if (MustPark(lacking, now - row.Slot, fullPage))
                 takes.Add(take.ReadyBecause(lacking));
             else
                 left = true;
@@ -84,16 +111,21 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
     private bool MustPark(WaitingFor lacking, TimeSpan late, bool fullPage) =>
         fullPage || (lacking == WaitingFor.Agent && late >= options.Value.UnroutableAfter);
 
-    private async Task FollowUpAsync(LaneView view, List<SlotTake> takes, IReadOnlyList<TakenSlot> taken, IReadOnlyList<AgentSession> agents, CancellationToken token)
+    private void Send(List<SlotTake> takes, IReadOnlyList<TakenSlot> taken, IReadOnlyList<AgentSession> agents)
     {
-        sender.Send(taken.Where(t => t.Take.As == TakeAs.Leased && t.Fate == SlotFate.Opened).Select(t => new NewLease
+        var leased = taken.Where(t => t.Take.As == TakeAs.Leased && t.Fate == SlotFate.Opened).ToList();
+        sender.Send(leased.Select(t => new NewLease
         {
             Plan = t.Take.Plan, Attempt = t.Take.Attempt, Session = t.Take.Session, FenceEpoch = t.FenceEpoch, FenceNumber = t.FenceNumber, ScheduledFor = t.Take.Slot,
             WindowStart = t.Take.WindowStart, BusinessDate = t.Take.BusinessDate, Kind = OccurrenceKind.Schedule, RetriesUsed = 0,
         }));
-        var sent = taken.Where(t => t.Take.As == TakeAs.Leased && t.Fate == SlotFate.Opened).Select(t => t.Take.Attempt).ToHashSet();
+        var sent = leased.Select(t => t.Take.Attempt).ToHashSet();
         foreach (var unused in takes.Where(t => t.As == TakeAs.Leased && !sent.Contains(t.Attempt)))
             agents.FirstOrDefault(a => a.Id == unused.Session)?.Release();
+    }
+
+    private async Task FollowUpAsync(LaneView view, IReadOnlyList<TakenSlot> taken, CancellationToken token)
+    {
         if (taken.Any(t => t.Take.As == TakeAs.Ready))
             view.MarkReadyDirty();
         if (taken.Any(t => t.Fate == SlotFate.Queued || t.Take.Queued is not null))

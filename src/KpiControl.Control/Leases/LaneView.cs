@@ -20,6 +20,21 @@ internal sealed class LaneView(Lane lane)
     /// <summary>The next look at what is due takes a whole page, whatever the credit.</summary>
     public bool WholePage { get; set; }
 
+    /// <summary>Due slots whose plan cannot be understood: they stay due, so a page must reach past them.</summary>
+    public int NotUnderstood { get; private set; }
+
+    /// <returns>Whether there are more of them than the last look knew of.</returns>
+    public bool FindNotUnderstood(int count)
+    {
+        var more = count > NotUnderstood;
+        NotUnderstood = count;
+        return more;
+    }
+
+    public void LookAtDueBy(DateTimeOffset at) => NextDue = at < NextDue ? at : NextDue;
+
+    public void LookAtReadyBy(DateTimeOffset at) => NextReady = at < NextReady ? at : NextReady;
+
     public void MarkCursorsDirty() => _cursorsDirty = true;
     public void MarkReadyDirty() => _readyDirty = true;
     public void MarkQueueDirty() => _queueDirty = true;
@@ -27,18 +42,18 @@ internal sealed class LaneView(Lane lane)
     /// <summary>Due or ready work was left for lack of an agent: the next credit is worth a look.</summary>
     public bool LeftWork { get => _leftWork; set => _leftWork = value; }
 
-    public void CreditArrived()
-    {
-        if (LeftWork)
-            _creditArrived = true;
-    }
+    // Whether work was left is asked when the credit is taken, not here: a round may be about to leave some.
+    public void CreditArrived() => _creditArrived = true;
 
     /// <summary>After credit came to a lane that had left work: look again, from the same mark.</summary>
     public void TakeCredit()
     {
         if (!_creditArrived)
             return;
-        _creditArrived = LeftWork = false;
+        _creditArrived = false;
+        if (!LeftWork)
+            return;
+        LeftWork = false;
         NextDue = NextReady = DateTimeOffset.MinValue;
     }
 

@@ -7,20 +7,24 @@ namespace KpiControl.Control.Leases;
 /// <summary>Open occurrences that are ready and not leased: those that waited, are tried again, or lost their lease.</summary>
 internal sealed class ReadyStore(Databases databases)
 {
+    // Pages go on by (ready_at, binding_id): many become ready at one instant. Written so that the index begins where the page does.
     private const string ScanSql =
         """
         SELECT now(), k.binding_id, k.ticket, coalesce(rt.occ_state, ' '::"char"), k.ready_at, coalesce(rt.occ_scheduled_for, k.ready_at), rt.occ_window_start,
                coalesce(rt.occ_business_date, '0001-01-01'), coalesce(rt.occ_kind, 0::int2), rt.revision, rt.retry_count, rt.fence_n, rt.attempt_id, rt.tenant_id
           FROM kpi_parked k JOIN kpi_job_runtime rt USING (binding_id)
-         WHERE k.lane = $1 AND k.state = 'R' AND k.tenant_id = ANY ($2) AND rt.lane > 0 ORDER BY k.ready_at LIMIT $3
+         WHERE k.lane = $1 AND k.state = 'R' AND k.tenant_id = ANY ($2) AND rt.lane > 0
+           AND k.ready_at >= $4 AND (k.ready_at > $4 OR k.binding_id > $5) ORDER BY k.ready_at, k.binding_id LIMIT $3
         """;
 
-    public async Task<ReadyScan> ScanAsync(short lane, string[] tenants, int limit, CancellationToken token)
+    public async Task<ReadyScan> ScanAsync(short lane, string[] tenants, ReadyRow? after, int limit, CancellationToken token)
     {
         await using var command = databases.Hot.CreateCommand(ScanSql);
         command.AddValue(lane);
         command.AddValue(tenants);
         command.AddValue(limit);
+        command.Parameters.Add(new NpgsqlParameter { Value = (after?.ReadyAt ?? DateTimeOffset.MinValue).UtcDateTime, NpgsqlDbType = NpgsqlDbType.TimestampTz });
+        command.AddValue(after?.BindingId ?? 0);
         var (now, rows) = (DateTimeOffset.MaxValue, new List<ReadyRow>());
         await using var reader = await command.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))

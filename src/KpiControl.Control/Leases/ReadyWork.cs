@@ -18,26 +18,56 @@ internal sealed class ReadyWork(ReadyStore store, PlanCache plans, LeaseSender s
             view.NextReady = DateTimeOffset.MaxValue;
             return false;
         }
-        var limit = options.Value.BatchSize;
-        var scan = await store.ScanAsync(view.Lane.Number, tenants, limit, token);
-        clock.Tell(scan.Now);
+        view.NextReady = DateTimeOffset.MaxValue;
+        var (leased, after) = (false, (ReadyRow?)null);
+        do
+        {
+            var scan = await store.ScanAsync(view.Lane.Number, tenants, after, options.Value.BatchSize, token);
+            clock.Tell(scan.Now);
+            (var some, after) = await LeasePageAsync(view, scan, agents, token);
+            leased |= some;
+        }
+        while (after is not null);
+        return leased;
+    }
+
+    /// <returns>Whether any was leased, and where to go on: behind a page that was full of what nobody here can run.</returns>
+    private async Task<(bool Leased, ReadyRow? GoOnAfter)> LeasePageAsync(LaneView view, ReadyScan scan, IReadOnlyList<AgentSession> agents, CancellationToken token)
+    {
         var ready = scan.Rows.Where(row => row.ReadyAt <= scan.Now).ToList();
-        view.NextReady = ready.Count < scan.Rows.Count ? scan.Rows[ready.Count].ReadyAt : scan.Rows.Count < limit ? DateTimeOffset.MaxValue : scan.Now;
+        var full = ready.Count == options.Value.BatchSize;
+        view.LookAtReadyBy(ready.Count < scan.Rows.Count ? scan.Rows[ready.Count].ReadyAt : full ? scan.Now : DateTimeOffset.MaxValue);
         var gone = ready.Where(row => row.State != 'R').ToList();
         if (gone.Count > 0)
             await store.ForgetAsync(gone, token);
         var grants = await ChooseAsync([.. ready.Where(row => row.State == 'R')], agents, scan.Now, token);
-        if (grants.Count < ready.Count - gone.Count)
+        var left = grants.Count < ready.Count - gone.Count;
+        if (left)
         {
             view.LeftWork = true;
             view.NextReady = view.NextReady <= scan.Now ? DateTimeOffset.MaxValue : view.NextReady;
         }
-        if (grants.Count == 0)
-            return false;
+        var granted = grants.Count > 0 ? await GrantAsync(grants, agents, token) : 0;
+        // A session is elsewhere, and what it was to have is still ready. Not at once: on another timeline none is granted.
+        if (granted < grants.Count)
+            view.LookAtReadyBy(scan.Now + options.Value.ReclaimEvery);
+        return (granted > 0, full && left && agents.Any(agent => agent.Credit > 0) ? ready[^1] : null);
+    }
+
+    private async Task<int> GrantAsync(List<ReadyGrant> grants, IReadOnlyList<AgentSession> agents, CancellationToken token)
+    {
         grants.Sort((a, b) => a.Row.BindingId.CompareTo(b.Row.BindingId));
-        var granted = await store.GrantAsync(grants, await node.RegisteredAsync(token), token);
-        Tell(grants, granted, agents);
-        return granted.Count > 0;
+        try
+        {
+            var granted = await store.GrantAsync(grants, await node.RegisteredAsync(token), token);
+            Tell(grants, granted, agents);
+            return granted.Count;
+        }
+        catch
+        {
+            AgentChoice.EndStreams(agents, grants.Select(grant => grant.Session));
+            throw;
+        }
     }
 
     private async Task<List<ReadyGrant>> ChooseAsync(List<ReadyRow> rows, IReadOnlyList<AgentSession> agents, DateTimeOffset now, CancellationToken token)

@@ -66,7 +66,7 @@ public sealed partial class PlanTests
         var standing = await PlanAsync(connection, typeof(CompletionStore), "StandingSql", "");
         Assert.DoesNotContain("Seq Scan on kpi_job_history", standing);
         Assert.Contains("Index Cond: (run_id = x.fence_n)", standing);
-        var ready = await PlanAsync(connection, typeof(ReadyStore), "ScanSql", "(smallint, text[], int)");
+        var ready = await PlanAsync(connection, typeof(ReadyStore), "ScanSql", "(smallint, text[], int, timestamptz, bigint)");
         Assert.DoesNotContain("Seq Scan on kpi_job_runtime", ready);
         Assert.Contains("kpi_parked_lane_ready_at_idx", ready);
     }

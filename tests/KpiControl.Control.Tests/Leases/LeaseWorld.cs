@@ -45,8 +45,9 @@ public sealed class LeaseWorld : IAsyncDisposable
 
     public async Task<ControlHost> AddNodeAsync(string name, params (string Key, string Value)[] settings)
     {
-        var node = await ControlHost.StartAsync(Database, Issuer, [("Leases:Node", name), ("Leases:Ttl", "00:00:02"), ("Leases:HeartbeatEvery", "00:00:00.5"),
-            ("Leases:Grace", "00:00:00.5"), ("Leases:ReclaimEvery", "00:00:00.2"), ("Leases:UnroutableAfter", "00:00:01"), .. settings]);
+        (string Key, string Value)[] shorter = [("Leases:Node", name), ("Leases:Ttl", "00:00:02"), ("Leases:HeartbeatEvery", "00:00:00.5"),
+            ("Leases:Grace", "00:00:00.5"), ("Leases:ReclaimEvery", "00:00:00.2"), ("Leases:UnroutableAfter", "00:00:01")];
+        var node = await ControlHost.StartAsync(Database, Issuer, [.. shorter.ExceptBy(settings.Select(s => s.Key), s => s.Key), .. settings]);
         _nodes.Add(node);
         return node;
     }

@@ -40,7 +40,7 @@ internal sealed class Granter(RaceWorld world) : Racer(world)
 
     protected override async Task ActAsync(Random random, CancellationToken token)
     {
-        var scan = await _store.ScanAsync(World.Lane.Number, ["acme"], 200, token);
+        var scan = await _store.ScanAsync(World.Lane.Number, ["acme"], null, 200, token);
         var rows = (random.Next(3) == 0 ? _old : scan.Rows).Where(row => row.State == 'R').ToList();
         _old = scan.Rows;
         var planned = await World.Plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
