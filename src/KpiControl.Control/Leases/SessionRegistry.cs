@@ -13,12 +13,12 @@ internal sealed class SessionRegistry
 
     public AgentSession? Find(long sessionId) => _sessions.GetValueOrDefault(sessionId);
 
-    /// <summary>Adds a session's newest stream; an older one of the same session on this node ends.</summary>
+    /// <summary>Adds a session's stream; of two of the same session on this node, the older ends, whichever comes first.</summary>
     public void Add(AgentSession session)
     {
         AgentSession? former = null;
-        _sessions.AddOrUpdate(session.Id.SessionId, session, (_, old) => { former = old; return session; });
-        former?.Close();
+        var newest = _sessions.AddOrUpdate(session.Id.SessionId, session, (_, there) => (former = there).Id.Generation > session.Id.Generation ? there : session);
+        (newest == session ? former : session)?.Close();
     }
 
     public void Remove(AgentSession session) => _sessions.TryRemove(KeyValuePair.Create(session.Id.SessionId, session));

@@ -20,24 +20,43 @@ internal sealed partial class StreamOpening(
     {
         var hello = await HelloAsync(messages, token);
         var request = Check(hello, identity);
-        var id = await store.OpenAsync(request, await node.RegisteredAsync(token), token)
+        // Not the call's token: whether an agent that leaves now has a session must be known here, where it is watched.
+        var id = await store.OpenAsync(request, await node.RegisteredAsync(token), CancellationToken.None)
             ?? throw Reject.Exists("AGENT_NAME_TAKEN", $"Another live instance runs under the agent name '{identity.Agent}'. Stop it, or wait until its session has ended ({options.Value.Ttl + options.Value.Grace}).");
-        var held = hello.Held.Where(h => Guid.TryParse(h.AttemptId, out _)).Select(h => (h.BindingId, Attempt: Guid.Parse(h.AttemptId))).ToList();
-        var still = await store.StillHeldAsync(id.SessionId, held, token);
         var session = new AgentSession(id, request, time.GetTimestamp());
-        var welcome = new Welcome
-        {
-            SessionId = id.SessionId, Generation = id.Generation, Ttl = Duration.FromTimeSpan(options.Value.Ttl),
-            HeartbeatInterval = Duration.FromTimeSpan(options.Value.HeartbeatEvery), Protocol = ProtocolVersion, Node = node.Name,
-        };
-        welcome.LostAttempts.AddRange(held.Where(h => !still.Contains(h.Attempt)).Select(h => h.Attempt.ToString()));
-        session.Send(new ControlMessage { Welcome = welcome });
-        sessions.Add(session);
+        var held = hello.Held.Where(h => Guid.TryParse(h.AttemptId, out _)).Select(h => (h.BindingId, Attempt: Guid.Parse(h.AttemptId))).ToList();
+        await WelcomeAsync(session, held, token);
         if (id.Generation > 1)
             reclaimer.Resumed(id, [.. held.Select(h => h.Attempt)]);
         dispatcher.SessionOpened(request.Region);
         Log.Opened(logger, request.Agent, id.SessionId, id.Generation, request.Region, request.Build);
         return session;
+    }
+
+    private async Task WelcomeAsync(AgentSession session, List<(long BindingId, Guid Attempt)> held, CancellationToken token)
+    {
+        try
+        {
+            var still = await store.StillHeldAsync(session.Id.SessionId, held, token);
+            var welcome = new Welcome
+            {
+                SessionId = session.Id.SessionId, Generation = session.Id.Generation, Ttl = Duration.FromTimeSpan(options.Value.Ttl),
+                HeartbeatInterval = Duration.FromTimeSpan(options.Value.HeartbeatEvery), Protocol = ProtocolVersion, Node = node.Name,
+            };
+            welcome.LostAttempts.AddRange(held.Where(h => !still.Contains(h.Attempt)).Select(h => h.Attempt.ToString()));
+            session.Send(new ControlMessage { Welcome = welcome });
+        }
+        catch
+        {
+            session.Detach();
+            throw;
+        }
+        finally
+        {
+            // It is live in the database, so it must be watched here, welcomed or not: nobody else would end it. Not before
+            // the welcome, which is the first that an agent hears.
+            sessions.Add(session);
+        }
     }
 
     private async Task<Hello> HelloAsync(IAsyncStreamReader<AgentMessage> messages, CancellationToken token)
