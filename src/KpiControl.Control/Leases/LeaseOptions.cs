@@ -50,8 +50,8 @@ internal sealed class LeaseOptions : IValidatableObject
     [Range(typeof(TimeSpan), "00:01:00", "30.00:00:00")]
     public TimeSpan LossesWithin { get; set; } = TimeSpan.FromHours(72);
 
-    /// <summary>The node extends itself so often that no agent's trust outlives what the database was told.</summary>
-    public TimeSpan ExtendEvery => TimeSpan.FromTicks(Math.Min(Ttl.Ticks / 6, Grace.Ticks));
+    /// <summary>The node answers heartbeats for one grace after it extended itself: it does so twice within one.</summary>
+    public TimeSpan ExtendEvery => TimeSpan.FromTicks(Math.Min(Ttl.Ticks / 6, Grace.Ticks / 2));
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {

@@ -16,8 +16,11 @@ internal sealed partial class NodeLease(SessionStore store, IOptions<LeaseOption
 
     public Task<NodeRef> RegisteredAsync(CancellationToken token) => _registered.Task.WaitAsync(token);
 
-    /// <summary>Whether the database would still call this node live; only then is a heartbeat answered.</summary>
-    public bool IsSure => _registered.Task.IsCompletedSuccessfully && time.GetElapsedTime(Volatile.Read(ref _sureSince)) < options.Value.Ttl;
+    /// <summary>
+    /// Whether this node extended itself within the grace; only then is a heartbeat answered. Others end this node's sessions
+    /// a TTL and a grace after its last extension, and an agent that is answered trusts for up to a TTL from then on.
+    /// </summary>
+    public bool IsSure => _registered.Task.IsCompletedSuccessfully && time.GetElapsedTime(Volatile.Read(ref _sureSince)) < options.Value.Grace;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

@@ -73,4 +73,39 @@ public sealed class NodeTests
         Assert.Equal(Outcome.Recorded, (await moved.FinishAsync(TestAgent.Success(lease))).Outcome);
         await stopping;
     }
+
+    [Fact]
+    public async Task A_node_that_cannot_extend_itself_stops_answering_heartbeats_after_the_grace()
+    {
+        await using var world = await LeaseWorld.StartAsync(("Leases:Ttl", "00:05:00"));
+        await using var agent = await world.AgentAsync();
+        await using var connection = await world.Database.OpenAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using var cutOff = new Npgsql.NpgsqlCommand("SELECT FROM kpi_node FOR NO KEY UPDATE", connection, transaction);
+        await cutOff.ExecuteNonQueryAsync();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+
+        while (await IsAnsweredAsync(agent))
+            limit.Token.ThrowIfCancellationRequested();
+
+        await transaction.RollbackAsync();
+        Assert.NotNull((await HeardAgainAsync(agent)).HeartbeatAck);
+    }
+
+    // What is not a report is refused at once, whatever the database: by then the heartbeat before it was answered, or was not.
+    private static async Task<bool> IsAnsweredAsync(TestAgent agent)
+    {
+        await agent.HeartbeatAsync();
+        await agent.SayAsync(TestAgent.Report(new KpiControl.Protocol.V1.Finished()));
+        if ((await agent.NextAsync(m => m.HeartbeatAck is not null || m.FinishedAcks is not null)).HeartbeatAck is null)
+            return false;
+        await agent.NextAsync(m => m.FinishedAcks is not null);
+        return true;
+    }
+
+    private static async Task<KpiControl.Protocol.V1.ControlMessage> HeardAgainAsync(TestAgent agent)
+    {
+        using var alive = new PeriodicHeartbeat(agent);
+        return await agent.NextAsync(m => m.HeartbeatAck is not null);
+    }
 }
