@@ -15,7 +15,7 @@ internal static class SignalCommand
     private static readonly Option<string> DataThrough = new("--data-through")
     { Description = "Everything before this instant is in the table", HelpName = "TIME", Required = true };
     private static readonly Option<string?> RunId = new("--run-id")
-    { Description = "The pipeline's run: the same one again wakes nobody twice", HelpName = "ID" };
+    { Description = "The pipeline's run: the same one again wakes nobody twice", HelpName = "ID", Required = true };
     private static readonly Option<string?> TableVersion = new("--table-version") { Description = "The table's version, for lineage", HelpName = "VERSION" };
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many, the newest", HelpName = "N", DefaultValueFactory = _ => 50 };
 

@@ -27,7 +27,7 @@ internal sealed class LeaseOptions : IValidatableObject
     [Range(typeof(TimeSpan), "00:00:00.05", "00:00:10")]
     public TimeSpan ReclaimEvery { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Most leases of one statement (measured: 100 / 200 / 500 gave 17,400 / 24,900 / 29,400 runs a second).</summary>
+    /// <summary>Most leases of one statement; larger ones cost less a run and hold their rows' locks longer.</summary>
     [Range(1, 500)]
     public int BatchSize { get; set; } = 500;
 

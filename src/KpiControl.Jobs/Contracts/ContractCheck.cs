@@ -19,7 +19,7 @@ public static class ContractCheck
     }
 
     private static Finding Unknown(JobArtifact job) => Error("/contract_version", "contract.unknown",
-        $"There is no metric contract {job.KpiId}@{job.ContractVersion} in the catalogue.", "Put the contract first, or name a version that exists (kpictl contracts).");
+        $"There is no metric contract {job.KpiId}@{job.ContractVersion} in the catalogue.", "Put the contract first, or name a version that exists (kpictl contracts list).");
 
     private static IEnumerable<Finding> Status(JobArtifact job, MetricContract contract) => contract.Status switch
     {
