@@ -127,7 +127,7 @@ internal sealed class DependencyStore(Databases databases)
         done AS (DELETE FROM kpi_occurrence_wait w USING woken WHERE w.binding_id = woken.binding_id),
         parked AS (
           INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at, deadline)
-          SELECT binding_id, lane, tenant_id, 'R', now(), occ_deadline FROM woken
+          SELECT binding_id, abs(lane), tenant_id, 'R', now(), occ_deadline FROM woken
           ON CONFLICT (binding_id) DO UPDATE
              SET ticket = DEFAULT, lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = excluded.deadline)
         SELECT binding_id, abs(lane)::smallint AS lane FROM woken

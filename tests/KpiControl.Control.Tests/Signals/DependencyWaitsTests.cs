@@ -29,6 +29,20 @@ public sealed class DependencyWaitsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_became_ready_during_a_pause_is_listed_where_it_is_looked_for_after_it()
+    {
+        var id = await world.WaitingAsync("dso", dependencies: ["signal:erp"]);
+        await world.Waits.BeginAsync([id], Token);
+        await world.ExecuteAsync("UPDATE kpi_job_runtime SET paused_until = 'infinity', lane = -abs(lane)");
+
+        await world.SignalAsync("erp", "2026-01-01", "2026-01-02T03:00:00Z");
+        Assert.Equal(1, await world.Waits.PublishedAsync("signal", "acme", "dev", null, "erp", Token));
+
+        await world.ExecuteAsync("UPDATE kpi_job_runtime SET paused_until = NULL, lane = abs(lane)");
+        Assert.Equal([id], await world.ReadyAsync(lane: 1));
+    }
+
+    [Fact]
     public async Task What_was_published_before_is_seen_at_once()
     {
         await world.RefreshAsync("GDP_Sales", "2026-01-02T00:00:00Z", region: "eu");

@@ -1,5 +1,6 @@
 using Dapper;
 using KpiControl.Control.Database;
+using KpiControl.Control.Leases;
 using KpiControl.Control.Signals;
 using KpiControl.Testing;
 using Microsoft.Extensions.Options;
@@ -84,6 +85,10 @@ internal sealed class WaitingBindings : IAsyncDisposable
         INSERT INTO kpi_refresh (tenant_id, environment, region, dataset, data_through, source_run, published_by)
         VALUES ('acme', 'dev', @region, @dataset, @through::timestamptz, gen_random_uuid()::text, 'test')
         """, new { dataset, through, region });
+
+    /// <summary>What a dispatcher of the lane finds ready.</summary>
+    public async Task<IReadOnlyList<long>> ReadyAsync(short lane) =>
+        [.. (await new ReadyStore(databases).ScanAsync(lane, ["acme"], 100, CancellationToken.None)).Rows.Select(row => row.BindingId)];
 
     public async Task<string> StateAsync(long id) =>
         (await connection.ExecuteScalarAsync<string>("SELECT occ_state::text FROM kpi_job_runtime WHERE binding_id = @id", new { id }))!;

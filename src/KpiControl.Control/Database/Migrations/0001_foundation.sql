@@ -235,7 +235,7 @@ CREATE INDEX kpi_job_runtime_due ON kpi_job_runtime (lane, next_run_at);
 CREATE TABLE kpi_parked (
   binding_id bigint PRIMARY KEY,
   ticket     bigint GENERATED ALWAYS AS IDENTITY,  -- another one each time the binding is parked
-  lane       smallint NOT NULL,
+  lane       smallint NOT NULL CHECK (lane > 0),   -- a pause hides a row here by the runtime row's lane, never by this one
   tenant_id  text NOT NULL,
   state      "char" NOT NULL CHECK (state IN ('W', 'R')),
   ready_at   timestamptz NOT NULL,
