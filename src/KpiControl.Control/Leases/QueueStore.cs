@@ -26,8 +26,9 @@ internal sealed class QueueStore(Databases databases)
     private const string PromoteSql =
         """
         WITH x AS (
-          SELECT * FROM unnest(@ids, @slots, @kinds, @nexts, @windows, @nextDates, @takes, @givesUp, @dates, @starts)
-                 AS x(binding_id, slot, kind, next_slot, next_window, next_date, take, gives_up_at, business_date, window_start)
+          SELECT x.*, CASE WHEN x.kind = 0 THEN now() ELSE x.slot END + make_interval(secs => x.waits_seconds) AS gives_up_at
+            FROM unnest(@ids, @slots, @kinds, @nexts, @windows, @nextDates, @takes, @waits, @dates, @starts)
+                 AS x(binding_id, slot, kind, next_slot, next_window, next_date, take, waits_seconds, business_date, window_start)
         ), o AS (
           SELECT o.binding_id, o.scheduled_for, o.kind, o.lane, o.last_slot FROM kpi_occurrence o
             JOIN x ON o.binding_id = x.binding_id AND o.scheduled_for = x.slot AND o.kind = x.kind
@@ -68,7 +69,7 @@ internal sealed class QueueStore(Databases databases)
             windows = promotions.Select(p => p.NextOfStretch is null ? null : (DateTime?)p.Row.ScheduledFor.UtcDateTime).ToArray(),
             nextDates = promotions.Select(p => p.NextOfStretch is { } next ? p.Plan.BusinessDateOf(next) : (DateOnly?)null).ToArray(),
             takes = promotions.Select(p => p.Plan.HasDependencies ? "W" : "R").ToArray(),
-            givesUp = promotions.Select(p => p.GivesUpAt?.UtcDateTime).ToArray(),
+            waits = promotions.Select(p => p.Waits?.TotalSeconds).ToArray(),
             dates = promotions.Select(p => p.Row.BusinessDate).ToArray(),
             starts = promotions.Select(p => p.Row.WindowStart?.UtcDateTime).ToArray(),
         }, transaction, cancellationToken: token))).AsList();
@@ -98,9 +99,10 @@ internal sealed record Promotion(QueuedRow Row, BindingPlan Plan, BindingPlan Qu
         Row.LastSlot > Row.ScheduledFor && QueuedUnder.Schedule.Next(Row.ScheduledFor) is { } next && next <= Row.LastSlot ? next : null;
 
     /// <summary>
-    /// What was queued waits for its dependencies as long as its job says, from now on where it is caught up with: its own
-    /// successor's time has passed.
+    /// How long it may take to start, from its instant on; a scheduled slot from when it opens on, since its successor's time has
+    /// passed: it waits for its dependencies as long as it would have in its own time. Null: it does not give up.
     /// </summary>
-    public DateTimeOffset? GivesUpAt =>
-        Row.Kind == (short)OccurrenceKind.Schedule ? null : Plan.Job.Dependencies.WaitTimeout is { } wait ? Row.ScheduledFor + wait : null;
+    public TimeSpan? Waits =>
+        Row.Kind != (short)OccurrenceKind.Schedule ? Plan.Job.Dependencies.WaitTimeout
+        : Plan.HasDependencies ? Plan.GivesUpAt(Row.ScheduledFor) - Row.ScheduledFor : null;
 }

@@ -58,6 +58,25 @@ public sealed class LedgerTests
         await AssertLedgerAsync(world, binding);
     }
 
+    [Theory]
+    [InlineData("", 59)]
+    [InlineData(", wait_timeout: 10m", 10)]
+    public async Task A_slot_that_is_caught_up_with_waits_as_long_as_it_would_have_in_its_time_and_gives_way(string timeout, int minutes)
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(
+            BindingSeed.Job("hourly", "0 * * * *", "  catchup: all", $"dependencies: {{ signals: [never]{timeout} }}"), "date_trunc('hour', now()) - interval '5 hours'");
+        await world.UntilAsync("SELECT occ_state = 'W' AND queued > 0 FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+        var first = await world.OneAsync<DateTime>("SELECT occ_scheduled_for FROM kpi_job_runtime");
+
+        Assert.True(await world.OneAsync<bool>(
+            "SELECT coalesce(occ_deadline BETWEEN now() + make_interval(mins => @minutes - 1) AND now() + make_interval(mins => @minutes + 1), false) FROM kpi_job_runtime", new { minutes }));
+        await world.ExecuteAsync("UPDATE kpi_job_runtime SET occ_deadline = now(); UPDATE kpi_parked SET deadline = now()");
+
+        await world.UntilAsync("SELECT occ_state = 'W' AND occ_scheduled_for > @first AND occ_deadline > now() FROM kpi_job_runtime", new { first });
+        Assert.Equal(["skipped(not_ready)"], await world.HistoryAsync(binding));
+    }
+
     [Fact]
     public async Task One_overlapping_slot_queues_where_the_job_says_so()
     {
