@@ -199,7 +199,7 @@ internal static class Invariants
           FROM kpi_job_history h LEFT JOIN (SELECT unnest(run_ids) AS run_id FROM kpi_chain_pending) c USING (run_id) WHERE c.run_id IS NULL
         UNION ALL
         SELECT format('run %s of binding %s: its result has no digest', run_id, binding_id)
-          FROM kpi_job_history WHERE attempt_id IS NOT NULL AND status <> 'lost' AND reason IS DISTINCT FROM 'lease_lost' AND result_digest IS NULL
+          FROM kpi_job_history WHERE attempt_id IS NOT NULL AND status <> 'lost' AND coalesce(reason, '') NOT IN ('lease_lost', 'returned') AND result_digest IS NULL
         UNION ALL
         SELECT format('run %s of binding %s: %s is not there', h.run_id, h.binding_id, h.lineage_ref)
           FROM kpi_job_history h WHERE h.lineage_ref IS NOT NULL AND NOT EXISTS (

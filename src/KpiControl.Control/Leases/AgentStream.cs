@@ -109,7 +109,11 @@ internal sealed partial class AgentStream(
         if (attempts.Count == 0)
             return;
         foreach (var lane in (await reclaim.ReturnAsync(session.Id, attempts, token)).Distinct())
+        {
             dispatcher.Ready(lane);
+            // One that was cancelled ended by it, and others may queue behind it.
+            dispatcher.QueuedBehind(lane);
+        }
     }
 
     private static async Task WriteAsync(AgentSession session, IServerStreamWriter<ControlMessage> replies, CancellationToken token)

@@ -33,29 +33,31 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
     }
 
     // An occurrence that lost its lease too often ends here: whatever runs it takes its agent down. Earlier losses are in
-    // history, written by the grants that followed them; this one is that row's.
+    // history, written by the grants that followed them; this one is that row's. What was returned unrun is no loss. One that
+    // was cancelled ends too, however its lease came back: no grant would take it.
     private const string GiveBack =
         """
         , counted AS MATERIALIZED (
-          SELECT l.*, l.why = 5 AND @losses <= 1 + (SELECT count(*) FROM kpi_job_history h JOIN kpi_job_runtime rt USING (binding_id)
-              WHERE h.binding_id = l.binding_id AND h.recorded_at > now() - @within::interval AND h.status = 'lost'
-                AND h.scheduled_for = rt.occ_scheduled_for AND h.trigger_kind = kpi_kind_name(rt.occ_kind)) AS quarantined
+          SELECT l.*, CASE WHEN l.occ_cancel THEN 'cancelled' WHEN l.why = 5 AND @losses <= 1 + (
+              SELECT count(*) FROM kpi_job_history h JOIN kpi_job_runtime rt USING (binding_id)
+               WHERE h.binding_id = l.binding_id AND h.recorded_at > now() - @within::interval AND h.status = 'lost' AND h.reason = 'lease_lost'
+                 AND h.scheduled_for = rt.occ_scheduled_for AND h.trigger_kind = kpi_kind_name(rt.occ_kind)) THEN 'failed' END AS ends_as
             FROM leased l
         ), u AS (
-          UPDATE kpi_job_runtime rt SET occ_state = CASE WHEN NOT l.quarantined THEN 'R'::"char" END, occ_reason = l.why, session_id = NULL, generation = NULL, lease_deadline = NULL,
-            attempt_id = CASE WHEN NOT l.quarantined THEN rt.attempt_id END, occ_cancel = rt.occ_cancel AND NOT l.quarantined,
-            last_run_at = CASE WHEN l.quarantined THEN now() ELSE rt.last_run_at END, last_status = CASE WHEN l.quarantined THEN 'failed' ELSE rt.last_status END,
-            last_error = CASE WHEN l.quarantined THEN 'LEASE_LOST: its lease was lost ' || @losses || ' times' ELSE rt.last_error END
+          UPDATE kpi_job_runtime rt SET occ_state = CASE WHEN l.ends_as IS NULL THEN 'R'::"char" END, occ_reason = l.why, session_id = NULL, generation = NULL, lease_deadline = NULL,
+            attempt_id = CASE WHEN l.ends_as IS NULL THEN rt.attempt_id END, occ_cancel = false,
+            last_run_at = CASE WHEN l.ends_as = 'failed' THEN now() ELSE rt.last_run_at END, last_status = CASE WHEN l.ends_as = 'failed' THEN 'failed' ELSE rt.last_status END,
+            last_error = CASE WHEN l.ends_as = 'failed' THEN 'LEASE_LOST: its lease was lost ' || @losses || ' times' ELSE rt.last_error END
             FROM counted l WHERE rt.binding_id = l.binding_id AND rt.occ_state = 'L' AND rt.attempt_id = l.attempt_id
-          RETURNING rt.binding_id, abs(rt.lane)::int2 AS lane, rt.tenant_id, l.quarantined, l.attempt_id, rt.occ_revision, rt.retry_count, rt.occ_scheduled_for, rt.occ_window_start,
+          RETURNING rt.binding_id, abs(rt.lane)::int2 AS lane, rt.tenant_id, l.ends_as, l.why, l.attempt_id, rt.occ_revision, rt.retry_count, rt.occ_scheduled_for, rt.occ_window_start,
             rt.occ_business_date, rt.occ_kind, rt.fence_n, rt.fence_epoch
         ), parked AS (
-          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) SELECT binding_id, lane, tenant_id, 'R', now() FROM u WHERE NOT quarantined
+          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) SELECT binding_id, lane, tenant_id, 'R', now() FROM u WHERE ends_as IS NULL
           ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
         ), ended AS (
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, fence_epoch, final, status, reason, trigger_kind)
-          SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, lane, fence_epoch, true, 'failed', 'lease_lost', kpi_kind_name(occ_kind)
-            FROM u WHERE quarantined RETURNING run_id
+          SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, lane, fence_epoch, true, ends_as,
+                 CASE why WHEN 6 THEN 'returned' ELSE 'lease_lost' END, kpi_kind_name(occ_kind) FROM u WHERE ends_as IS NOT NULL RETURNING run_id
         ), chained AS (
           INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM ended HAVING count(*) > 0
         )
@@ -64,13 +66,12 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
 
     // A grant holds its session's row shared and wants it live: once a session has ended, the leases it will ever hold are
     // there to be seen. Found by a scan (75 ms a million bindings); an index on session_id would move with every run.
-    // A cancelled one is not tried again.
     private const string ReclaimSql =
         """
         WITH owed AS MATERIALIZED (
           SELECT session_id FROM kpi_session WHERE ended_at IS NOT NULL AND reclaimed_at IS NULL ORDER BY session_id FOR UPDATE SKIP LOCKED
         ), leased AS MATERIALIZED (
-          SELECT rt.binding_id, rt.attempt_id, 5::int2 AS why FROM kpi_job_runtime rt WHERE rt.occ_state = 'L' AND rt.session_id IN (SELECT session_id FROM owed)
+          SELECT rt.binding_id, rt.attempt_id, rt.occ_cancel, 5::int2 AS why FROM kpi_job_runtime rt WHERE rt.occ_state = 'L' AND rt.session_id IN (SELECT session_id FROM owed)
            ORDER BY rt.binding_id FOR NO KEY UPDATE
         ), done AS (
           UPDATE kpi_session s SET reclaimed_at = now() FROM owed WHERE s.session_id = owed.session_id
@@ -85,12 +86,13 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
         return (await connection.QueryAsync<short>(new CommandDefinition(ReclaimSql, new { losses = options.Value.LossesToQuarantine, within = options.Value.LossesWithin }, cancellationToken: token))).AsList();
     }
 
-    // Leases that were granted to a session's earlier stream and never reached the agent, or that it returns unrun.
+    // Leases that were granted to a session's earlier stream and are not held, or that the agent returns unrun. What is not held
+    // counts as lost: nobody can tell a process that never got it from one that died of it and started anew.
     private const string ReturnSql =
         """
         WITH x AS (SELECT * FROM unnest(@sessions, @generations) AS x(session_id, generation)),
         leased AS MATERIALIZED (
-          SELECT rt.binding_id, rt.attempt_id, CASE WHEN @returned THEN 6 ELSE 5 END::int2 AS why FROM kpi_job_runtime rt JOIN x ON rt.session_id = x.session_id
+          SELECT rt.binding_id, rt.attempt_id, rt.occ_cancel, CASE WHEN @returned THEN 6 ELSE 5 END::int2 AS why FROM kpi_job_runtime rt JOIN x ON rt.session_id = x.session_id
            WHERE rt.occ_state = 'L' AND ((@returned AND rt.attempt_id = ANY (@attempts)) OR (NOT @returned AND rt.generation < x.generation AND NOT rt.attempt_id = ANY (@attempts)))
            ORDER BY rt.binding_id FOR NO KEY UPDATE OF rt
         )
@@ -112,30 +114,6 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
             sessions = sessions.Select(s => s.SessionId).ToArray(), generations = sessions.Select(s => s.Generation).ToArray(), attempts = attempts.ToArray(), returned,
             losses = options.Value.LossesToQuarantine, within = options.Value.LossesWithin,
         }, cancellationToken: token))).AsList();
-    }
-
-    // A cancelled occurrence whose agent died with it: it ends here instead of being tried again.
-    private const string EndCancelledSql =
-        """
-        WITH c AS MATERIALIZED (
-          SELECT rt.binding_id FROM kpi_job_runtime rt JOIN kpi_parked k USING (binding_id)
-           WHERE k.state = 'R' AND rt.occ_state = 'R' AND rt.occ_cancel ORDER BY rt.binding_id FOR NO KEY UPDATE OF rt
-        ), u AS (
-          UPDATE kpi_job_runtime rt SET occ_state = NULL, occ_cancel = false, attempt_id = NULL FROM c
-           WHERE c.binding_id = rt.binding_id AND rt.occ_state = 'R' AND rt.occ_cancel
-          RETURNING rt.binding_id, rt.tenant_id, rt.lane, coalesce(rt.occ_revision, rt.revision) AS revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.occ_kind, rt.retry_count
-        ), k AS (DELETE FROM kpi_parked k USING u WHERE k.binding_id = u.binding_id),
-        h AS (
-          INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, retry_seq, scheduled_for, window_start, business_date, lane, final, status, reason, trigger_kind)
-          SELECT nextval('kpi_fence'), tenant_id, binding_id, revision, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, abs(lane), true, 'cancelled', 'lease_lost', kpi_kind_name(occ_kind) FROM u RETURNING run_id
-        )
-        INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM h HAVING count(*) > 0
-        """;
-
-    public async Task EndCancelledAsync(CancellationToken token)
-    {
-        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
-        await connection.ExecuteAsync(new CommandDefinition(EndCancelledSql, cancellationToken: token));
     }
 }
 

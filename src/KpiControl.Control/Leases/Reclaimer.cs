@@ -37,7 +37,6 @@ internal sealed partial class Reclaimer(
         if (!pass.Owed && silent + pass.Ended == 0)
             return;
         var lanes = await store.ReclaimAsync(token);
-        await store.EndCancelledAsync(token);
         Log.Reclaimed(logger, lanes.Count, silent + pass.Ended);
         Wake(lanes);
     }

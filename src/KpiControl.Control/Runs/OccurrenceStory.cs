@@ -123,6 +123,7 @@ internal static class OccurrenceStory
             "suppressed" => "It was computed and suppressed by a rule",
             "cancelled" => "It was cancelled",
             "skipped" => $"It was skipped: {Words(run.Reason)}",
+            "lost" when run.Reason == FailReason.Returned => "Its lease came back unrun: its agent returned it",
             _ => "Its lease was lost: the agent fell silent",
         };
         var error = run.ErrorCode is { Length: > 0 } code ? $": {code}{(run.ErrorMessage is { Length: > 0 } text ? $", {text}" : "")}" : run.Status == "skipped" ? "" : Because(run.Reason);

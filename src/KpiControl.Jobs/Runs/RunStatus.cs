@@ -66,9 +66,11 @@ public static class WaitReason
     public static IReadOnlyList<string> All { get; } = [Gdp, Signal, Kpi, Retry, Overlap, Paused, Unroutable];
 }
 
-/// <summary>Why an occurrence failed, where the attempts' error codes do not say it.</summary>
+/// <summary>Why an attempt or its occurrence ended, where the attempts' error codes do not say it.</summary>
 public static class FailReason
 {
     /// <summary>Set aside after too many lost leases.</summary>
     public const string LeaseLost = "lease_lost";
+    /// <summary>Given back unrun; never counted as a loss.</summary>
+    public const string Returned = "returned";
 }

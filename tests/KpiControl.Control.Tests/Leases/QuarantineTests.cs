@@ -53,6 +53,31 @@ public sealed class QuarantineTests
         await world.UntilAsync("SELECT occ_state = 'R' AND occ_reason = 6 FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
     }
 
+    [Fact]
+    public async Task What_was_returned_twice_and_lost_once_is_tried_again()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("deployed", Hourly), "date_trunc('hour', now())");
+        foreach (var name in (string[])["agent-1", "agent-2"])
+        {
+            await using var draining = await world.AgentAsync(name);
+            await ReturnAsync(draining, await draining.LeaseAsync());
+            await world.UntilAsync("SELECT occ_state = 'R' AND occ_reason = 6 FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+        }
+        await LoseAsync(world, "agent-3");
+        await using var agent = await world.AgentAsync("agent-4");
+        using var alive = new PeriodicHeartbeat(agent);
+        var last = await agent.LeaseAsync();
+
+        Assert.Equal(["lost(returned) again", "lost(returned) again", "lost(lease_lost) again"], await world.HistoryAsync(binding));
+        var told = await world.Node.Jobs().ExplainOccurrenceAsync(new ExplainOccurrenceRequest { BindingId = binding, SlotKey = last.SlotKey });
+        Assert.Equal(2, told.Facts.Count(fact => fact.Text.StartsWith("Its lease came back unrun", StringComparison.Ordinal)));
+        Assert.Single(told.Facts, fact => fact.Text.StartsWith("Its lease was lost: the agent fell silent", StringComparison.Ordinal));
+    }
+
+    private static Task ReturnAsync(TestAgent agent, Lease lease) =>
+        agent.SayAsync(new AgentMessage { Draining = new Draining { ReturnedAttempts = { lease.AttemptId } } });
+
     // As the node does that finds the agent silent.
     private static async Task<Lease> LoseAsync(LeaseWorld world, string name)
     {

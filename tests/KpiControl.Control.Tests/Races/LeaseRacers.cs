@@ -120,7 +120,6 @@ internal sealed class Undertaker(RaceWorld world) : Racer(world)
         await _sessions.EndAsync(World.Sessions[index], "silent", token);
         await _reclaim.ReclaimAsync(token);
         await World.OpenSessionAsync(index, token);
-        await _reclaim.EndCancelledAsync(token);
         if (World.InHand.TryDequeue(out var unrun))
             await _reclaim.ReturnAsync(unrun.Reporter, [unrun.Attempt], token);
         await Task.Delay(TimeSpan.FromMilliseconds(random.Next(30)), TimeProvider.System, token);

@@ -1,0 +1,63 @@
+using KpiControl.Protocol.V1;
+using KpiControl.Testing;
+
+namespace KpiControl.Control.Tests.Leases;
+
+/// <summary>A cancel asks the agent that runs the occurrence; that agent may be anywhere in its life.</summary>
+public sealed class CancelledLeaseTests
+{
+    private const string Hourly = "0 * * * *";
+
+    [Fact]
+    public async Task A_cancelled_occurrence_whose_lease_is_returned_ends_and_frees_its_job()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("drained", Hourly), "date_trunc('hour', now())");
+        await using var agent = await world.AgentAsync();
+        using var alive = new PeriodicHeartbeat(agent);
+        var lease = await agent.LeaseAsync();
+        await CancelAsync(world, lease);
+        var behind = await world.Node.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = binding });
+
+        await agent.SayAsync(new AgentMessage { Draining = new Draining { ReturnedAttempts = { lease.AttemptId } } });
+
+        await using var next = await world.AgentAsync("agent-next");
+        using var nextAlive = new PeriodicHeartbeat(next);
+        Assert.Equal(behind.Occurrence.SlotKey, (await next.LeaseAsync()).SlotKey);
+        Assert.Equal(["cancelled(returned)"], await world.HistoryAsync(binding));
+    }
+
+    [Fact]
+    public async Task A_cancelled_occurrence_that_a_resumed_session_does_not_hold_ends()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("unheld", Hourly), "date_trunc('hour', now())");
+        var instance = Guid.NewGuid();
+        await using var agent = await world.AgentAsync(instance: instance);
+        await CancelAsync(world, await agent.LeaseAsync());
+
+        await using var back = await world.AgentAsync(instance: instance, credit: 1);
+        using var alive = new PeriodicHeartbeat(back);
+        await world.UntilAsync("SELECT occ_state IS NULL FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+
+        Assert.Equal(["cancelled(lease_lost)"], await world.HistoryAsync(binding));
+    }
+
+    [Fact]
+    public async Task A_cancelled_occurrence_whose_agent_dies_is_not_tried_again_and_its_late_result_is_stale()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("dies", Hourly), "date_trunc('hour', now())");
+        await using var agent = await world.AgentAsync();
+        var lease = await agent.LeaseAsync();
+        await CancelAsync(world, lease);
+        await world.UntilAsync("SELECT occ_state IS NULL FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+
+        await using var late = await world.AgentAsync(credit: 0);
+        Assert.Equal(FinishedAck.Types.Outcome.Stale, (await late.FinishAsync(TestAgent.Success(lease))).Outcome);
+        Assert.Equal(["cancelled(lease_lost)"], await world.HistoryAsync(binding));
+    }
+
+    private static Task CancelAsync(LeaseWorld world, Lease lease) =>
+        world.Node.Jobs().CancelOccurrenceAsync(new CancelOccurrenceRequest { BindingId = lease.BindingId, SlotKey = lease.SlotKey }).ResponseAsync;
+}
