@@ -88,7 +88,7 @@ internal sealed class WaitingBindings : IAsyncDisposable
 
     /// <summary>What a dispatcher of the lane finds ready.</summary>
     public async Task<IReadOnlyList<long>> ReadyAsync(short lane) =>
-        [.. (await new ReadyStore(databases).ScanAsync(lane, ["acme"], 100, CancellationToken.None)).Rows.Select(row => row.BindingId)];
+        [.. (await new ReadyStore(databases).ScanAsync(lane, ["acme"], null, 100, CancellationToken.None)).Rows.Select(row => row.BindingId)];
 
     public async Task<string> StateAsync(long id) =>
         (await connection.ExecuteScalarAsync<string>("SELECT occ_state::text FROM kpi_job_runtime WHERE binding_id = @id", new { id }))!;
