@@ -11,10 +11,11 @@ internal static class EpochStore
 
     public static async Task<EpochRow> FindAsync(RequestTransaction tx) => (await tx.FindAsync<EpochRow>(Find))!;
 
-    // Once a transaction: of two operators who bump at once the second waits, and raises it once more, which harms nobody.
+    // Of two operators who bump at once the second waits, and raises it once more, which harms nobody.
     private const string Bump = """
-        UPDATE kpi_cluster SET epoch = epoch + 1, bumped_at = now(), timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
-        RETURNING epoch, timeline, timeline AS written, bumped_at
+        UPDATE kpi_cluster c SET epoch = was.epoch + 1, bumped_at = now(), timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
+          FROM (SELECT epoch, timeline FROM kpi_cluster FOR NO KEY UPDATE) was
+        RETURNING c.epoch, c.timeline, c.timeline AS written, c.bumped_at, was.epoch AS was_epoch, was.timeline AS was_timeline
         """;
 
     private const string Notify = """
@@ -35,4 +36,7 @@ internal sealed record EpochRow
     public string Timeline { get; init; } = "";
     public string Written { get; init; } = "";
     public DateTimeOffset BumpedAt { get; init; }
+    /// <summary>Before a bump; of one that was only read, nothing.</summary>
+    public int WasEpoch { get; init; }
+    public string WasTimeline { get; init; } = "";
 }

@@ -18,14 +18,13 @@ internal static class Epochs
         if (tx.Caller.TenantsFor(Verb.Resume) is not null)
             throw Reject.Denied($"{nameof(Verb.Resume)} in every tenant");
         var reason = RequestFields.Required("reason", request.Reason);
-        var before = await EpochStore.FindAsync(tx);
-        var after = await EpochStore.BumpAsync(tx);
+        var bumped = await EpochStore.BumpAsync(tx);
         await AuditStore.AppendAsync(tx, new AuditEntry
         {
             TenantId = "*", Actor = tx.Caller.Principal, Verb = nameof(Verb.Resume), ObjectKind = "cluster", ObjectId = "epoch", Reason = reason,
-            Before = AuditEntry.Json(new { before.Epoch, before.Timeline }), After = AuditEntry.Json(new { after.Epoch, after.Timeline }),
+            Before = AuditEntry.Json(new { Epoch = bumped.WasEpoch, Timeline = bumped.WasTimeline }), After = AuditEntry.Json(new { bumped.Epoch, bumped.Timeline }),
         });
-        return ToProto(after);
+        return ToProto(bumped);
     }
 
     private static Epoch ToProto(EpochRow row) => new()

@@ -108,12 +108,7 @@ internal sealed partial class AgentStream(
         var attempts = draining.ReturnedAttempts.Where(a => Guid.TryParse(a, out _)).Select(Guid.Parse).ToList();
         if (attempts.Count == 0)
             return;
-        foreach (var lane in (await reclaim.ReturnAsync(session.Id, attempts, token)).Distinct())
-        {
-            dispatcher.Ready(lane);
-            // One that was cancelled ended by it, and others may queue behind it.
-            dispatcher.QueuedBehind(lane);
-        }
+        dispatcher.CameBack(await reclaim.ReturnAsync(session.Id, attempts, token));
     }
 
     private static async Task WriteAsync(AgentSession session, IServerStreamWriter<ControlMessage> replies, CancellationToken token)

@@ -34,8 +34,7 @@ internal sealed class CompletionRecorder(CompletionStore store, ReclaimStore rec
         var standing = (await store.StandingAsync([report.ToCompletion(null, null)], token)).Single();
         if (Concerns(standing))
             await store.KeepAsync([(standing, "refused", report.KeptDocument(Why))], token);
-        foreach (var lane in await reclaim.ReturnAsync(report.Session.Id, [report.Attempt], token))
-            dispatcher.Ready(lane);
+        dispatcher.CameBack(await reclaim.ReturnAsync(report.Session.Id, [report.Attempt], token));
         Answer([(report, report.Answer(FinishedAck.Types.Outcome.Refused, Why))]);
     }
 

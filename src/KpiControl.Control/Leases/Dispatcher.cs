@@ -31,6 +31,16 @@ internal sealed partial class Dispatcher(SessionStore sessions, RegionWork work,
     /// <summary>A binding became free and more of it queues: in its own lane, or in the one for slots that are caught up with.</summary>
     public void QueuedBehind(short lane) => Tell(lane, d => d.QueuedAnywhere());
 
+    /// <summary>Leases of these lanes came back: they are ready, and what was ended by it may have others queue behind it.</summary>
+    public void CameBack(IEnumerable<short> lanes)
+    {
+        foreach (var lane in lanes.Distinct())
+        {
+            Ready(lane);
+            QueuedBehind(lane);
+        }
+    }
+
     public void Ready(short lane) => Tell(lane, d => d.Ready(lane));
 
     public void WakeAll()

@@ -8,7 +8,7 @@ namespace KpiControl.Control.Leases;
 /// <summary>
 /// Hears what other nodes and requests tell (channel <c>kpi</c>): <c>lane N</c> (a cursor moved back or is new),
 /// <c>queue N</c>, <c>ready N</c>, <c>cancel SESSION ATTEMPT</c>, <c>moved SESSION GENERATION</c>, <c>epoch</c> (it was bumped). A message that is missed
-/// costs a poll, never an occurrence.
+/// costs a poll, never an occurrence; a missed cancel, that its attempt runs to its end.
 /// </summary>
 internal sealed partial class Notifications(Databases databases, Dispatcher dispatcher, SessionRegistry sessions, TimeProvider time, ILogger<Notifications> logger) : BackgroundService
 {

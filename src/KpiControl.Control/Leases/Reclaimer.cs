@@ -38,17 +38,7 @@ internal sealed partial class Reclaimer(
             return;
         var lanes = await store.ReclaimAsync(token);
         Log.Reclaimed(logger, lanes.Count, silent + pass.Ended);
-        Wake(lanes);
-    }
-
-    // What was given back is ready, and what was ended by it may have others queue behind it.
-    private void Wake(IEnumerable<short> lanes)
-    {
-        foreach (var lane in lanes.Distinct())
-        {
-            dispatcher.Ready(lane);
-            dispatcher.QueuedBehind(lane);
-        }
+        dispatcher.CameBack(lanes);
     }
 
     private void Tell(ReclaimPass pass)
@@ -88,7 +78,7 @@ internal sealed partial class Reclaimer(
         try
         {
             var lanes = await store.ReturnUnheldAsync([.. resumed.Select(r => r.Session)], resumed.SelectMany(r => r.Held), token);
-            Wake(lanes);
+            dispatcher.CameBack(lanes);
         }
         catch
         {
