@@ -109,7 +109,7 @@ internal sealed class Promoter(RaceWorld world) : Racer(world)
 }
 
 /// <summary>Ends sessions, opens their successors, gives back what they held and what agents return unrun.</summary>
-internal sealed class Undertaker(RaceWorld world) : Racer(world)
+internal sealed class Undertaker(RaceWorld world, RaceLog log) : Racer(world)
 {
     private readonly SessionStore _sessions = new(world.Databases);
     private readonly ReclaimStore _reclaim = new(world.Databases, Microsoft.Extensions.Options.Options.Create(new LeaseOptions()));
@@ -117,9 +117,12 @@ internal sealed class Undertaker(RaceWorld world) : Racer(world)
     protected override async Task ActAsync(Random random, CancellationToken token)
     {
         var index = random.Next(World.Sessions.Length);
-        await _sessions.EndAsync(World.Sessions[index], "silent", token);
+        var ended = World.Sessions[index];
+        await _sessions.EndAsync(ended, "silent", token);
+        await log.EndedAsync(ended.SessionId);
         await _reclaim.ReclaimAsync(token);
         await World.OpenSessionAsync(index, token);
+        World.Ended = ended;
         if (World.InHand.TryDequeue(out var unrun))
             await _reclaim.ReturnAsync(unrun.Reporter, [unrun.Attempt], token);
         await Task.Delay(TimeSpan.FromMilliseconds(random.Next(30)), TimeProvider.System, token);

@@ -28,7 +28,7 @@ public static class Race
             new Taker(world), new Taker(world), new Taker(world), new Taker(world),
             new Granter(world), new Granter(world), new Granter(world),
             new Completer(world), new Completer(world), new Completer(world),
-            new Pauser(world), new Pauser(world), new Rebinder(world), new Meddler(world), new Promoter(world), new Undertaker(world),
+            new Pauser(world), new Pauser(world), new Rebinder(world), new Meddler(world), new Promoter(world), new Undertaker(world, log),
         };
         var running = racers.Select((racer, i) => Task.Run(() => racer.RunAsync(new Random(seed + i), over.Token))).ToList();
         var findings = await WatchAsync(log, world, over);
@@ -77,6 +77,9 @@ internal sealed class RaceWorld(Databases databases, NodeRef node, Lane lane, lo
     public Lane Lane => lane;
     public long[] Bindings => bindings;
     public SessionRef[] Sessions { get; } = new SessionRef[4];
+    /// <summary>The last that ended: a dispatcher that has not heard of it goes on to choose it.</summary>
+    public SessionRef? Ended { get; set; }
+
     public PlanCache Plans { get; } = new(new PlanStore(databases), NullLogger<PlanCache>.Instance);
     public ConcurrentQueue<Completion> InHand { get; } = new();
     public ConcurrentQueue<Completion> Late { get; } = new();
@@ -90,7 +93,7 @@ internal sealed class RaceWorld(Databases databases, NodeRef node, Lane lane, lo
         Labels = new Dictionary<string, string>(), Connections = new Dictionary<string, string>(),
     }, node, token))!.Value;
 
-    public SessionRef AnySession(Random random) => Sessions[random.Next(Sessions.Length)];
+    public SessionRef AnySession(Random random) => Ended is { } ended && random.Next(10) == 0 ? ended : Sessions[random.Next(Sessions.Length)];
 
     public long AnyBinding(Random random) => bindings[random.Next(bindings.Length)];
 

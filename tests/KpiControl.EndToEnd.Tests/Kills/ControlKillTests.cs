@@ -15,14 +15,17 @@ public sealed class ControlKillTests : IAsyncLifetime
     {
         var node = await cluster.NodeAsync("one");
         AgentUnderTest[] agents = [cluster.Agent("agent-1", node.Url), cluster.Agent("agent-2", node.Url), cluster.Agent("agent-3", node.Url)];
+        cluster.Service.Answer(100);
         await cluster.BindHttpAsync(Slots);
         foreach (var finished in new[] { 30, 150 })
         {
             await UntilFinishedAsync(finished, agents);
             await node.KillAsync();
             Assert.InRange(await cluster.FinishedAsync(), finished, Slots - 1);
+            cluster.Service.Answer(220);
             await node.StartAsync();
         }
+        cluster.Service.Answer(int.MaxValue);
         await UntilFinishedAsync(Slots, agents);
         await cluster.NothingIsLostOrDoubledAsync(Slots, agents);
     }
@@ -32,10 +35,12 @@ public sealed class ControlKillTests : IAsyncLifetime
     {
         var (one, two) = (await cluster.NodeAsync("one"), await cluster.NodeAsync("two"));
         AgentUnderTest[] agents = [cluster.Agent("agent-1", $"{one.Url},{two.Url}"), cluster.Agent("agent-2", $"{two.Url},{one.Url}")];
+        cluster.Service.Answer(150);
         await cluster.BindHttpAsync(Slots);
         await UntilFinishedAsync(50, agents);
         await one.KillAsync();
         Assert.InRange(await cluster.FinishedAsync(), 50, Slots - 1);
+        cluster.Service.Answer(int.MaxValue);
         await UntilFinishedAsync(Slots, agents);
         await cluster.NothingIsLostOrDoubledAsync(Slots, agents);
         Assert.True(await cluster.ScalarAsync<bool>(

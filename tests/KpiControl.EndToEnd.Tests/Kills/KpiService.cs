@@ -8,11 +8,14 @@ using Microsoft.Extensions.Logging;
 
 namespace KpiControl.EndToEnd.Tests.Kills;
 
-/// <summary>A KPI service that answers at once, and publishes behind the fence as the product asks one to.</summary>
+/// <summary>A KPI service that answers at once or when it is let, and publishes behind the fence as the product asks one to.</summary>
 internal sealed class KpiService : IAsyncDisposable
 {
     private readonly WebApplication app;
     private readonly ConcurrentDictionary<string, (int Epoch, long Number)> published = new();
+    private volatile TaskCompletionSource moreRoom = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int room = int.MaxValue;
+    private int calls;
 
     private KpiService(WebApplication app) => this.app = app;
 
@@ -20,6 +23,13 @@ internal sealed class KpiService : IAsyncDisposable
 
     /// <summary>Idempotency keys under which something was published.</summary>
     public ICollection<string> Published => published.Keys;
+
+    /// <summary>Answers so many calls in all; the ones beyond wait until there is more room.</summary>
+    public void Answer(int count)
+    {
+        Volatile.Write(ref room, count);
+        Interlocked.Exchange(ref moreRoom, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
+    }
 
     public static async Task<KpiService> StartAsync()
     {
@@ -35,9 +45,17 @@ internal sealed class KpiService : IAsyncDisposable
 
     public ValueTask DisposeAsync() => app.DisposeAsync();
 
+    private async Task RoomAsync(int place, CancellationToken token)
+    {
+        // The signal is taken before the look, so that no room made in between is missed.
+        for (var more = moreRoom; place > Volatile.Read(ref room); more = moreRoom)
+            await more.Task.WaitAsync(token);
+    }
+
     private async Task<IResult> ExecuteAsync(HttpRequest request)
     {
         var call = (await JsonNode.ParseAsync(request.Body))!;
+        await RoomAsync(Interlocked.Increment(ref calls), request.HttpContext.RequestAborted);
         var fence = request.Headers["X-Fence"].ToString().Split('.');
         var mine = (int.Parse(fence[0], CultureInfo.InvariantCulture), long.Parse(fence[1], CultureInfo.InvariantCulture));
         var stands = published.AddOrUpdate(request.Headers["X-Idempotency-Key"].ToString(), mine, (_, other) => other.CompareTo(mine) > 0 ? other : mine);
