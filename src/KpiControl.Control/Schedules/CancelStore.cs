@@ -13,6 +13,8 @@ internal sealed record OpenOccurrence
     public DateOnly BusinessDate { get; init; }
     /// <summary><c>waiting, ready, leased</c> or <c>queued</c>.</summary>
     public required string State { get; init; }
+    /// <summary>Of one that queues: the revision whose slot it is, whatever is in force since.</summary>
+    public int Revision { get; init; }
     public int RetryCount { get; init; }
     public Guid? AttemptId { get; init; }
     public long? SessionId { get; init; }
@@ -22,11 +24,18 @@ internal sealed record OpenOccurrence
 internal static class CancelStore
 {
     private const string Open = """
-        SELECT scheduled_for, last_slot, kind, kpi_kind_name(kind) AS trigger_kind, window_start, business_date, state, retry_count, attempt_id, session_id
+        SELECT scheduled_for, last_slot, kind, kpi_kind_name(kind) AS trigger_kind, window_start, business_date, state, revision, retry_count, attempt_id, session_id
           FROM kpi_open_occurrence WHERE binding_id = @bindingId ORDER BY state = 'queued', scheduled_for
         """;
 
     public static Task<IReadOnlyList<OpenOccurrence>> OpenAsync(RequestTransaction tx, long bindingId) => tx.QueryAsync<OpenOccurrence>(Open, new { bindingId });
+
+    private const string Revision = """
+        SELECT r.schedule_cron, r.timezone, d.canonical_json FROM kpi_binding_revision r JOIN kpi_job_def d USING (def_id) WHERE r.binding_id = @bindingId AND r.revision = @revision
+        """;
+
+    public static async Task<QueuedUnderRow> RevisionAsync(RequestTransaction tx, long bindingId, int revision) =>
+        await tx.FindAsync<QueuedUnderRow>(Revision, new { bindingId, revision }) ?? throw new InvalidOperationException($"Binding {bindingId} has no revision {revision}.");
 
     private const string EndParked = """
         WITH u AS (
@@ -90,4 +99,12 @@ internal static class CancelStore
     /// <summary>One that an agent runs: it is told, and its report ends it. False where it runs no longer.</summary>
     public static async Task<bool> AskAgentAsync(RequestTransaction tx, long bindingId, OpenOccurrence open) =>
         await tx.FindAsync<int>(AskAgent, new { bindingId, open.AttemptId }) == 1;
+}
+
+/// <summary>The schedule that a stretch of slots was queued under.</summary>
+internal sealed record QueuedUnderRow
+{
+    public string ScheduleCron { get; init; } = "";
+    public string Timezone { get; init; } = "UTC";
+    public string CanonicalJson { get; init; } = "{}";
 }

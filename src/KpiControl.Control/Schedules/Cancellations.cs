@@ -7,7 +7,6 @@ using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Runs;
 using KpiControl.Control.Security;
-using KpiControl.Jobs.Artifacts;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Schedules;
@@ -58,9 +57,9 @@ internal static class Cancellations
     {
         if (open.LastSlot == open.ScheduledFor)
             return 1;
-        var facts = await TriggerStore.FactsAsync(tx, binding.BindingId);
-        var job = ArtifactReader.Read(facts.CanonicalJson, ArtifactFormat.Json).Job!;
-        return 1 + BoundJob.Schedule(JobEdit.InForce(job, binding), binding.BindingId).Slots(open.ScheduledFor, open.LastSlot).Count();
+        var under = await CancelStore.RevisionAsync(tx, binding.BindingId, open.Revision);
+        // A zone that this machine no longer knows must not keep anybody from cancelling.
+        return 1 + (BindingSchedule.Create(binding.BindingId, under.ScheduleCron, under.Timezone, under.CanonicalJson)?.Schedule.Slots(open.ScheduledFor, open.LastSlot).Count() ?? 1);
     }
 
     private static string KeyOf(OpenOccurrence open) => new SlotKey(open.TriggerKind, open.ScheduledFor).ToString();

@@ -58,6 +58,22 @@ public sealed class TriggerTests(ControlFixture fixture) : IClassFixture<Control
     }
 
     [Fact]
+    public async Task A_stretch_counts_by_the_schedule_it_was_queued_under()
+    {
+        var bound = await fixture.Host.CreateSimpleAsync(Token, "stretch", "0 * * * *");
+        await fixture.RunAsync("""
+            UPDATE kpi_job_runtime SET queued = 1, occ_state = 'R', occ_scheduled_for = '2025-12-31T00:00Z', occ_kind = 0, occ_business_date = '2025-12-30', next_run_at = NULL WHERE binding_id = @id;
+            INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, business_date, revision, tenant_id, requested_by, reason)
+            SELECT @id, '2026-01-01T00:00Z', 0, '2026-01-01T05:00Z', lane, '2025-12-31', 1, 'acme', 'schedule', 'catchup' FROM kpi_job_runtime WHERE binding_id = @id
+            """, new { id = bound.BindingId });
+        await Jobs.UpdateJobAsync(new UpdateJobRequest { BindingId = bound.BindingId, ScheduleCron = "0 4 * * *" }, cancellationToken: Token);
+
+        await Jobs.CancelOccurrenceAsync(new CancelOccurrenceRequest { BindingId = bound.BindingId, SlotKey = "schedule:2026-01-01T00:00:00Z" }, cancellationToken: Token);
+
+        Assert.Equal(6, await fixture.ScalarAsync<int>("SELECT slot_count FROM kpi_job_history WHERE binding_id = @id AND status = 'cancelled'", new { id = bound.BindingId }));
+    }
+
+    [Fact]
     public async Task A_leased_one_is_asked_of_its_agent_and_stays_open()
     {
         var bound = await fixture.Host.CreateSimpleAsync(Token, "leased");
