@@ -36,6 +36,29 @@ public sealed class LostSignalTests
     }
 
     [Fact]
+    public async Task A_wait_that_did_not_begin_after_its_slot_was_committed_is_found_by_the_sweep()
+    {
+        await using var world = await LeaseWorld.StartAsync(("Signals:SweepEvery", "00:00:00.5"));
+        // The slot is taken, and the database is away before what it waits for is written down.
+        await world.ExecuteAsync(
+            """
+            CREATE SEQUENCE begun;
+            CREATE FUNCTION fail_once() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+              IF nextval('public.begun') = 1 THEN RAISE EXCEPTION 'once' USING ERRCODE = '57P03'; END IF;
+              RETURN NEW;
+            END $$;
+            CREATE TRIGGER fail_once BEFORE INSERT ON kpi_occurrence_wait FOR EACH ROW EXECUTE FUNCTION fail_once()
+            """);
+        await using var agent = await world.AgentAsync();
+        using var alive = new PeriodicHeartbeat(agent);
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("waits", "0 * * * *", more: "dependencies: { signals: [erp] }"), "date_trunc('hour', now())");
+        await world.ExecuteAsync("INSERT INTO kpi_signal (tenant_id, environment, name, published_by) VALUES ('acme', 'dev', 'erp', 'test')");
+
+        Assert.Equal(binding, (await agent.LeaseAsync()).BindingId);
+        Assert.True(await world.OneAsync<bool>("SELECT last_value > 1 FROM begun"));
+    }
+
+    [Fact]
     public async Task A_queued_occurrence_that_nobody_announced_is_promoted()
     {
         await using var world = await LeaseWorld.StartAsync(QuickPoll);
