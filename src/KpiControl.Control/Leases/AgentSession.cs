@@ -11,6 +11,10 @@ internal sealed class AgentSession(SessionRef id, SessionOpening opening, long h
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     // Whose text the agent has already: a contract goes out once a session.
     private readonly HashSet<string> _contractsSent = [];
+    private readonly ConcurrentDictionary<Guid, bool> _cancels = new();
+    private readonly Lock _welcoming = new();
+    // What is for the agent before its Welcome, which is the first that it hears; null once it was welcomed.
+    private List<ControlMessage>? _behindWelcome = [];
     private long _heardAt = heardAt;
     private int _credit;
 
@@ -19,7 +23,7 @@ internal sealed class AgentSession(SessionRef id, SessionOpening opening, long h
     public string Region => opening.Region;
 
     /// <summary>Attempts granted by this node and not finished.</summary>
-    public ConcurrentDictionary<Guid, HeldAttempt> Held { get; } = new();
+    public ConcurrentDictionary<Guid, GrantedAttempt> Held { get; } = new();
 
     /// <summary>Completes when the stream should end.</summary>
     public Task Closed => _closed.Task;
@@ -58,7 +62,59 @@ internal sealed class AgentSession(SessionRef id, SessionOpening opening, long h
             return _contractsSent.Add(contractDigest);
     }
 
-    public void Send(ControlMessage message) => _outbox.Writer.TryWrite(message);
+    public void Send(ControlMessage message)
+    {
+        lock (_welcoming)
+            if (_behindWelcome is not null)
+                _behindWelcome.Add(message);
+            else
+                _outbox.Writer.TryWrite(message);
+    }
+
+    public void Welcome(Welcome welcome)
+    {
+        lock (_welcoming)
+        {
+            _outbox.Writer.TryWrite(new ControlMessage { Welcome = welcome });
+            _behindWelcome?.ForEach(message => _outbox.Writer.TryWrite(message));
+            _behindWelcome = null;
+        }
+    }
+
+    /// <summary>An operator wants the attempt stopped.</summary>
+    public void Cancel(Guid attempt)
+    {
+        _cancels[attempt] = true;
+        Send(new ControlMessage { Cancel = new Cancel { AttemptId = attempt.ToString(), Reason = "An operator cancelled the occurrence." } });
+    }
+
+    /// <summary>After a lease went out: a cancel that was heard between its commit and now was nothing to the agent yet.</summary>
+    public void CancelAgain(Guid attempt)
+    {
+        if (_cancels.ContainsKey(attempt))
+            Cancel(attempt);
+    }
+
+    public void Began(Guid attempt)
+    {
+        if (Held.TryGetValue(attempt, out var granted))
+            granted.HasBegun = true;
+    }
+
+    /// <summary>Of the session's stream before this one, what the agent still holds.</summary>
+    public void Inherit(AgentSession former, IEnumerable<Guid> held)
+    {
+        foreach (var attempt in held)
+            if (former.Held.TryGetValue(attempt, out var granted))
+                Held.TryAdd(attempt, granted);
+    }
+
+    /// <summary>The attempt's report was answered.</summary>
+    public void Forget(Guid attempt)
+    {
+        Held.TryRemove(attempt, out _);
+        _cancels.TryRemove(attempt, out _);
+    }
 
     /// <summary>Answers reports.</summary>
     public void Acknowledge(IEnumerable<FinishedAck> acks) => Send(new ControlMessage { FinishedAcks = new FinishedAckBatch { Acks = { acks } } });

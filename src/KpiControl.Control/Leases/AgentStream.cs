@@ -71,7 +71,12 @@ internal sealed partial class AgentStream(
             case AgentMessage.MessageOneofCase.Draining:
                 await DrainAsync(session, message.Draining, token);
                 break;
-            case AgentMessage.MessageOneofCase.Heartbeat or AgentMessage.MessageOneofCase.Started or AgentMessage.MessageOneofCase.Progress:
+            case AgentMessage.MessageOneofCase.Started:
+                foreach (var begun in message.Started.Attempts)
+                    if (Guid.TryParse(begun.AttemptId, out var attempt))
+                        session.Began(attempt);
+                break;
+            case AgentMessage.MessageOneofCase.Heartbeat or AgentMessage.MessageOneofCase.Progress:
                 break;
             default:
                 throw Reject.Invalid("message", $"{message.MessageCase} is out of place here.");

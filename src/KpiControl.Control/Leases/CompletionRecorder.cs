@@ -57,7 +57,7 @@ internal sealed class CompletionRecorder(CompletionStore store, ReclaimStore rec
         return decided;
     }
 
-    private static Disposition Decide(Report report, HeldAttempt held, bool hasLastGood)
+    private static Disposition Decide(Report report, GrantedAttempt held, bool hasLastGood)
     {
         var (outcome, job) = (report.Outcome, held.Plan.Job);
         var jitter = outcome.Status == RunStatus.Success ? 0 : RandomNumberGenerator.GetInt32(1 << 20) / (double)(1 << 20);
@@ -65,7 +65,7 @@ internal sealed class CompletionRecorder(CompletionStore store, ReclaimStore rec
     }
 
     // Of those alone that could fall back on it, and in one question: a source that is down fails many jobs at once.
-    private async ValueTask<IReadOnlySet<long>> LastGoodAsync(IReadOnlyList<Report> reports, List<HeldAttempt?> held, CancellationToken token)
+    private async ValueTask<IReadOnlySet<long>> LastGoodAsync(IReadOnlyList<Report> reports, List<GrantedAttempt?> held, CancellationToken token)
     {
         var failed = reports.Zip(held).Where(r => r.Second?.Plan.Job.Run.OnRuleFail == "last_good" && r.First.Outcome.ErrorCode is { } code
             && RunErrors.Of(code).Handling == ErrorHandling.RetryThenLastGood).Select(r => r.Second!.Plan.BindingId).ToArray();
@@ -73,7 +73,7 @@ internal sealed class CompletionRecorder(CompletionStore store, ReclaimStore rec
     }
 
     // What this node granted it remembers; a session that moved here reports attempts that are looked up.
-    private async ValueTask<Dictionary<Guid, HeldAttempt>?> FindAsync(IReadOnlyList<Report> reports, CancellationToken token)
+    private async ValueTask<Dictionary<Guid, GrantedAttempt>?> FindAsync(IReadOnlyList<Report> reports, CancellationToken token)
     {
         HashSet<(long, Guid)>? unknown = null;
         foreach (var report in reports)
@@ -86,7 +86,7 @@ internal sealed class CompletionRecorder(CompletionStore store, ReclaimStore rec
         // Without its plan nobody knows whether it may be tried again.
         if (found.Count < attempts.Count)
             throw new InvalidOperationException($"The plan of binding {attempts.Select(a => a.Plan).Except(found.Select(f => f.Row.Plan)).First().BindingId} cannot be read.");
-        return found.ToDictionary(f => f.Row.Attempt, f => new HeldAttempt(f.Plan, f.Row.RetriesUsed, f.Row.BusinessDate, f.Row.ScheduledFor));
+        return found.ToDictionary(f => f.Row.Attempt, f => new GrantedAttempt(f.Plan, f.Row.RetriesUsed, f.Row.BusinessDate, f.Row.ScheduledFor));
     }
 
     private async Task<List<(Report, FinishedAck)>> StandAsync(List<DecidedReport> others, CancellationToken token)
@@ -132,7 +132,7 @@ internal sealed class CompletionRecorder(CompletionStore store, ReclaimStore rec
         foreach (var group in answers.GroupBy(a => a.Report.Session))
         {
             foreach (var (report, _) in group)
-                group.Key.Held.TryRemove(report.Attempt, out _);
+                group.Key.Forget(report.Attempt);
             group.Key.Acknowledge(group.Select(a => a.Ack));
         }
     }

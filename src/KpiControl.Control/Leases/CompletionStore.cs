@@ -185,9 +185,6 @@ internal sealed class CompletionStore(Databases databases)
     }
 }
 
-/// <summary>What a node knows of an attempt it granted.</summary>
-internal sealed record HeldAttempt(BindingPlan Plan, int RetriesUsed, DateOnly BusinessDate, DateTimeOffset ScheduledFor);
-
 /// <summary>What the database knows of an attempt that another node granted.</summary>
 internal sealed record FoundAttempt(Guid Attempt, PlanKey Plan, int RetriesUsed, DateOnly BusinessDate, DateTimeOffset ScheduledFor);
 

@@ -19,6 +19,8 @@ internal sealed class LeaseSender(SessionRegistry sessions)
                 continue;
             foreach (var batch in Batches(group, session))
                 session.Send(new ControlMessage { Leases = batch });
+            foreach (var lease in group)
+                session.CancelAgain(lease.Attempt);
         }
     }
 
@@ -27,7 +29,7 @@ internal sealed class LeaseSender(SessionRegistry sessions)
         var (batch, characters) = (new LeaseBatch(), 0);
         foreach (var lease in leases)
         {
-            session.Held[lease.Attempt] = new HeldAttempt(lease.Plan, lease.RetriesUsed, lease.BusinessDate, lease.ScheduledFor);
+            session.Held[lease.Attempt] = new GrantedAttempt(lease.Plan, lease.RetriesUsed, lease.BusinessDate, lease.ScheduledFor);
             var message = Message(lease, session.FirstNeedOf(lease.Plan.ContractDigest));
             batch.Leases.Add(message);
             if ((characters += message.CallJson.Length + message.ContractJson.Length) < MostCharacters)

@@ -1,6 +1,5 @@
 using System.Globalization;
 using KpiControl.Control.Database;
-using KpiControl.Protocol.V1;
 using Npgsql;
 
 namespace KpiControl.Control.Leases;
@@ -8,7 +7,7 @@ namespace KpiControl.Control.Leases;
 /// <summary>
 /// Hears what other nodes and requests tell (channel <c>kpi</c>): <c>lane N</c> (a cursor moved back or is new),
 /// <c>queue N</c>, <c>ready N</c>, <c>cancel SESSION ATTEMPT</c>, <c>moved SESSION GENERATION</c>, <c>epoch</c> (it was bumped). A message that is missed
-/// costs a poll, never an occurrence; a missed cancel, that its attempt runs to its end.
+/// costs a poll, never an occurrence; a missed cancel is found when the agent says Hello again, or its attempt runs to its end.
 /// </summary>
 internal sealed partial class Notifications(Databases databases, Dispatcher dispatcher, SessionRegistry sessions, TimeProvider time, ILogger<Notifications> logger) : BackgroundService
 {
@@ -56,8 +55,8 @@ internal sealed partial class Notifications(Databases databases, Dispatcher disp
             case ["ready", var lane] when short.TryParse(lane, CultureInfo.InvariantCulture, out var number):
                 dispatcher.Ready(number);
                 break;
-            case ["cancel", var session, var attempt] when long.TryParse(session, CultureInfo.InvariantCulture, out var id):
-                sessions.Find(id)?.Send(new ControlMessage { Cancel = new Cancel { AttemptId = attempt, Reason = "An operator cancelled the occurrence." } });
+            case ["cancel", var session, var attempt] when long.TryParse(session, CultureInfo.InvariantCulture, out var id) && Guid.TryParse(attempt, out var cancelled):
+                sessions.Find(id)?.Cancel(cancelled);
                 break;
             case ["moved", var session, var generation] when long.TryParse(session, CultureInfo.InvariantCulture, out var id) && int.TryParse(generation, CultureInfo.InvariantCulture, out var newer):
                 if (sessions.Find(id) is { } here && here.Id.Generation < newer)

@@ -87,35 +87,38 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
     }
 
     // Leases that were granted to a session's earlier stream and are not held, or that the agent returns unrun. What is not held
-    // counts as lost: nobody can tell a process that never got it from one that died of it and started anew.
+    // is lost where it had begun: the agent's process may have died of it and started anew. Else it never got there.
     private const string ReturnSql =
         """
         WITH x AS (SELECT * FROM unnest(@sessions, @generations) AS x(session_id, generation)),
         leased AS MATERIALIZED (
-          SELECT rt.binding_id, rt.attempt_id, rt.occ_cancel, CASE WHEN @returned THEN 6 ELSE 5 END::int2 AS why FROM kpi_job_runtime rt JOIN x ON rt.session_id = x.session_id
+          SELECT rt.binding_id, rt.attempt_id, rt.occ_cancel, CASE WHEN rt.attempt_id = ANY (@begun) THEN 5 ELSE 6 END::int2 AS why FROM kpi_job_runtime rt JOIN x ON rt.session_id = x.session_id
            WHERE rt.occ_state = 'L' AND ((@returned AND rt.attempt_id = ANY (@attempts)) OR (NOT @returned AND rt.generation < x.generation AND NOT rt.attempt_id = ANY (@attempts)))
            ORDER BY rt.binding_id FOR NO KEY UPDATE OF rt
         )
         """ + GiveBack;
 
     /// <summary>Gives back what resumed sessions do not hold: one scan for all of them.</summary>
-    public Task<IReadOnlyList<short>> ReturnUnheldAsync(IReadOnlyCollection<SessionRef> sessions, IEnumerable<Guid> held, CancellationToken token) =>
-        ReturnAsync(sessions, held, returned: false, token);
+    public Task<IReadOnlyList<short>> ReturnUnheldAsync(IReadOnlyCollection<ResumedSession> resumed, CancellationToken token) =>
+        ReturnAsync([.. resumed.Select(r => r.Session)], resumed.SelectMany(r => r.Held), returned: false, resumed.SelectMany(r => r.Begun), token);
 
     /// <summary>Gives back attempts that an agent returns unrun.</summary>
     public Task<IReadOnlyList<short>> ReturnAsync(SessionRef session, IEnumerable<Guid> attempts, CancellationToken token) =>
-        ReturnAsync([session], attempts, returned: true, token);
+        ReturnAsync([session], attempts, returned: true, [], token);
 
-    private async Task<IReadOnlyList<short>> ReturnAsync(IReadOnlyCollection<SessionRef> sessions, IEnumerable<Guid> attempts, bool returned, CancellationToken token)
+    private async Task<IReadOnlyList<short>> ReturnAsync(IReadOnlyCollection<SessionRef> sessions, IEnumerable<Guid> attempts, bool returned, IEnumerable<Guid> begun, CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
         return (await connection.QueryAsync<short>(new CommandDefinition(ReturnSql, new
         {
-            sessions = sessions.Select(s => s.SessionId).ToArray(), generations = sessions.Select(s => s.Generation).ToArray(), attempts = attempts.ToArray(), returned,
+            sessions = sessions.Select(s => s.SessionId).ToArray(), generations = sessions.Select(s => s.Generation).ToArray(), attempts = attempts.ToArray(), returned, begun = begun.ToArray(),
             losses = options.Value.LossesToQuarantine, within = options.Value.LossesWithin,
         }, cancellationToken: token))).AsList();
     }
 }
+
+/// <summary>A session whose agent said Hello again: what it holds, and what this node knows to have begun on an earlier stream of it.</summary>
+internal sealed record ResumedSession(SessionRef Session, IReadOnlyCollection<Guid> Held, IReadOnlyCollection<Guid> Begun);
 
 /// <summary>What a pass of the reclaimer found.</summary>
 internal sealed record ReclaimPass

@@ -8,11 +8,11 @@ namespace KpiControl.Control.Leases;
 internal sealed partial class Reclaimer(
     ReclaimStore store, SessionStore sessionStore, SessionRegistry sessions, Dispatcher dispatcher, IOptions<LeaseOptions> options, TimeProvider time, ILogger<Reclaimer> logger) : BackgroundService
 {
-    private readonly ConcurrentQueue<(SessionRef Session, IReadOnlyCollection<Guid> Held)> _resumed = new();
+    private readonly ConcurrentQueue<ResumedSession> _resumed = new();
     private bool _epochStands = true;
 
     /// <summary>A session resumed: what was leased to its earlier streams and is not among what it holds goes back.</summary>
-    public void Resumed(SessionRef session, IReadOnlyCollection<Guid> held) => _resumed.Enqueue((session, held));
+    public void Resumed(ResumedSession session) => _resumed.Enqueue(session);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -70,14 +70,14 @@ internal sealed partial class Reclaimer(
 
     private async Task ReturnUnheldAsync(CancellationToken token)
     {
-        var resumed = new List<(SessionRef Session, IReadOnlyCollection<Guid> Held)>();
+        var resumed = new List<ResumedSession>();
         while (_resumed.TryDequeue(out var one))
             resumed.Add(one);
         if (resumed.Count == 0)
             return;
         try
         {
-            var lanes = await store.ReturnUnheldAsync([.. resumed.Select(r => r.Session)], resumed.SelectMany(r => r.Held), token);
+            var lanes = await store.ReturnUnheldAsync(resumed, token);
             dispatcher.CameBack(lanes);
         }
         catch

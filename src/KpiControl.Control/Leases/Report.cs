@@ -26,7 +26,7 @@ internal sealed record Report(AgentSession Session, Finished Finished, Guid Atte
     public AttemptOutcome Outcome => new(Finished.Status, Finished.ErrorCode.Length > 0 ? Finished.ErrorCode : null, RetryAfter);
 
     /// <summary>What the run said about itself beyond its row, or null where it said nothing.</summary>
-    private string? Document(HeldAttempt? held)
+    private string? Document(GrantedAttempt? held)
     {
         if (Finished.Lineage is null && Finished.Points.Count + Finished.Validations.Count + Finished.Stages.Count + Finished.Secrets.Count + Finished.Warnings.Count == 0)
             return null;
@@ -36,7 +36,7 @@ internal sealed record Report(AgentSession Session, Finished Finished, Guid Atte
     /// <summary>The whole report, for one that is kept without having changed anything.</summary>
     public string KeptDocument(string detail) => WithMembers(null, detail);
 
-    public Completion ToCompletion(Disposition? disposition, HeldAttempt? held) => new()
+    public Completion ToCompletion(Disposition? disposition, GrantedAttempt? held) => new()
     {
         BindingId = Finished.BindingId, Attempt = Attempt, FenceEpoch = Finished.Fence.Epoch, FenceNumber = Finished.Fence.Number, Reporter = Session.Id,
         Status = disposition?.Status ?? Finished.Status, Reason = disposition?.Reason, ErrorCategory = Text(Finished.ErrorCategory), ErrorCode = Text(Finished.ErrorCode),
@@ -47,7 +47,7 @@ internal sealed record Report(AgentSession Session, Finished Finished, Guid Atte
 
     private TimeSpan? RetryAfter => Finished.RetryAfter is { Seconds: >= 0 and < 7 * 86_400 } after ? TimeSpan.FromSeconds(after.Seconds) : null;
 
-    private string WithMembers(HeldAttempt? held, string? detail)
+    private string WithMembers(GrantedAttempt? held, string? detail)
     {
         var report = Json.Format(Finished);
         var members = new Struct();

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Text.Json;
 using Dapper;
 using KpiControl.Control.Database;
@@ -72,18 +73,18 @@ internal sealed class SessionStore(Databases databases)
     }
 
     private const string HeldSql =
-        "SELECT attempt_id FROM kpi_job_runtime WHERE binding_id = ANY (@bindings) AND attempt_id = ANY (@attempts) AND occ_state = 'L' AND session_id = @sessionId";
+        "SELECT attempt_id, occ_cancel FROM kpi_job_runtime WHERE binding_id = ANY (@bindings) AND attempt_id = ANY (@attempts) AND occ_state = 'L' AND session_id = @sessionId";
 
-    /// <summary>Which of the attempts an agent holds are still leased to its session.</summary>
-    public async Task<IReadOnlySet<Guid>> StillHeldAsync(long sessionId, IReadOnlyCollection<(long BindingId, Guid Attempt)> held, CancellationToken token)
+    /// <summary>Which of the attempts an agent holds are still leased to its session, and whether each was cancelled meanwhile.</summary>
+    public async Task<IReadOnlyDictionary<Guid, bool>> StillHeldAsync(long sessionId, IReadOnlyCollection<(long BindingId, Guid Attempt)> held, CancellationToken token)
     {
         if (held.Count == 0)
-            return new HashSet<Guid>();
+            return ReadOnlyDictionary<Guid, bool>.Empty;
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
-        return (await connection.QueryAsync<Guid>(new CommandDefinition(HeldSql, new
+        return (await connection.QueryAsync<(Guid Attempt, bool Cancelled)>(new CommandDefinition(HeldSql, new
         {
             sessionId, bindings = held.Select(h => h.BindingId).ToArray(), attempts = held.Select(h => h.Attempt).ToArray(),
-        }, cancellationToken: token))).ToHashSet();
+        }, cancellationToken: token))).ToDictionary(h => h.Attempt, h => h.Cancelled);
     }
 
     private const string EndSql =

@@ -25,16 +25,22 @@ internal sealed partial class StreamOpening(
             ?? throw Reject.Exists("AGENT_NAME_TAKEN", $"Another live instance runs under the agent name '{identity.Agent}'. Stop it, or wait until its session has ended ({options.Value.Ttl + options.Value.Grace}).");
         var session = new AgentSession(id, request, time.GetTimestamp());
         var held = hello.Held.Where(h => Guid.TryParse(h.AttemptId, out _)).Select(h => (h.BindingId, Attempt: Guid.Parse(h.AttemptId))).ToList();
-        await WelcomeAsync(session, held, token);
+        var former = sessions.Find(id.SessionId);
+        var still = await WelcomeAsync(session, held, token);
+        if (former is not null)
+            session.Inherit(former, still.Keys);
         if (id.Generation > 1)
-            reclaimer.Resumed(id, [.. held.Select(h => h.Attempt)]);
+            reclaimer.Resumed(new ResumedSession(id, [.. held.Select(h => h.Attempt)], former is null ? [] : [.. former.Held.Where(h => h.Value.HasBegun).Select(h => h.Key)]));
         dispatcher.SessionOpened(request.Region);
         Log.Opened(logger, request.Agent, id.SessionId, id.Generation, request.Region, request.Build);
         return session;
     }
 
-    private async Task WelcomeAsync(AgentSession session, List<(long BindingId, Guid Attempt)> held, CancellationToken token)
+    private async Task<IReadOnlyDictionary<Guid, bool>> WelcomeAsync(AgentSession session, List<(long BindingId, Guid Attempt)> held, CancellationToken token)
     {
+        // It is live in the database, so it must be watched here, welcomed or not: nobody else would end it. And before the look at
+        // what it holds: a cancel was either committed before that look, or is heard here.
+        sessions.Add(session);
         try
         {
             var still = await store.StillHeldAsync(session.Id.SessionId, held, token);
@@ -43,19 +49,16 @@ internal sealed partial class StreamOpening(
                 SessionId = session.Id.SessionId, Generation = session.Id.Generation, Ttl = Duration.FromTimeSpan(options.Value.Ttl),
                 HeartbeatInterval = Duration.FromTimeSpan(options.Value.HeartbeatEvery), Protocol = ProtocolVersion, Node = node.Name,
             };
-            welcome.LostAttempts.AddRange(held.Where(h => !still.Contains(h.Attempt)).Select(h => h.Attempt.ToString()));
-            session.Send(new ControlMessage { Welcome = welcome });
+            welcome.LostAttempts.AddRange(held.Where(h => !still.ContainsKey(h.Attempt)).Select(h => h.Attempt.ToString()));
+            session.Welcome(welcome);
+            foreach (var (attempt, _) in still.Where(h => h.Value))
+                session.Cancel(attempt);
+            return still;
         }
         catch
         {
             session.Detach();
             throw;
-        }
-        finally
-        {
-            // It is live in the database, so it must be watched here, welcomed or not: nobody else would end it. Not before
-            // the welcome, which is the first that an agent hears.
-            sessions.Add(session);
         }
     }
 

@@ -40,7 +40,29 @@ public sealed class CancelledLeaseTests
         using var alive = new PeriodicHeartbeat(back);
         await world.UntilAsync("SELECT occ_state IS NULL FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
 
-        Assert.Equal(["cancelled(lease_lost)"], await world.HistoryAsync(binding));
+        Assert.Equal(["cancelled(returned)"], await world.HistoryAsync(binding));
+    }
+
+    [Theory]
+    [InlineData("node-1")]
+    [InlineData("node-2")]
+    public async Task A_cancel_between_two_connections_is_told_by_the_next_Hello_wherever_it_arrives(string nextNode)
+    {
+        // The session outlives the break, however slow the machine.
+        await using var world = await LeaseWorld.StartAsync(("Leases:Ttl", "00:01:00"));
+        var next = nextNode == "node-1" ? world.Node : await world.AddNodeAsync(nextNode, ("Leases:Ttl", "00:01:00"));
+        await world.Seed.BindAsync(BindingSeed.Job("between", Hourly), "date_trunc('hour', now())");
+        var instance = Guid.NewGuid();
+        Lease lease;
+        await using (var agent = await world.AgentAsync(instance: instance))
+            lease = await agent.LeaseAsync();
+        await CancelAsync(world, lease);
+
+        await using var back = await world.AgentAsync(instance: instance, credit: 0, node: next, held: TestAgent.Holding(lease));
+
+        Assert.Equal(2, back.Welcome.Generation);
+        Assert.Empty(back.Welcome.LostAttempts);
+        Assert.Equal(lease.AttemptId, (await back.NextAsync(m => m.Cancel is not null)).Cancel.AttemptId);
     }
 
     [Fact]

@@ -75,6 +75,34 @@ public sealed class QuarantineTests
         Assert.Single(told.Facts, fact => fact.Text.StartsWith("Its lease was lost: the agent fell silent", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task A_lease_that_never_reached_its_agent_is_no_loss_and_one_that_had_begun_is()
+    {
+        // Sessions outlive a slow machine here: an agent that falls silent is another story.
+        await using var world = await LeaseWorld.StartAsync(("Leases:LossesToQuarantine", "1"), ("Leases:Ttl", "00:01:00"));
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("restarted", Hourly), "date_trunc('hour', now())");
+        var instance = Guid.NewGuid();
+        await using (var agent = await world.AgentAsync(instance: instance))
+            await agent.LeaseAsync();
+        await using (var again = await world.AgentAsync(instance: instance, credit: 0))
+        {
+            using var alive = new PeriodicHeartbeat(again);
+            await world.UntilAsync("SELECT occ_state = 'R' AND occ_reason = 6 FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+            await again.CreditAsync(1);
+            var lease = await again.LeaseAsync();
+            await again.SayAsync(new AgentMessage { Started = new Started { Attempts = { new StartedAttempt { AttemptId = lease.AttemptId } } } });
+            // Messages are acted upon in order: what was said before the answered heartbeat was heard.
+            await again.HeartbeatAsync(4711);
+            await again.NextAsync(m => m.HeartbeatAck?.Sequence == 4711);
+        }
+
+        await using var third = await world.AgentAsync(instance: instance, credit: 0);
+        using var heard = new PeriodicHeartbeat(third);
+        await world.UntilAsync("SELECT occ_state IS NULL FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+
+        Assert.Equal(["lost(returned) again", "failed(lease_lost)"], await world.HistoryAsync(binding));
+    }
+
     private static Task ReturnAsync(TestAgent agent, Lease lease) =>
         agent.SayAsync(new AgentMessage { Draining = new Draining { ReturnedAttempts = { lease.AttemptId } } });
 

@@ -1,4 +1,5 @@
 using KpiControl.Control.Leases;
+using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Tests.Leases;
 
@@ -26,6 +27,38 @@ public sealed class SessionRegistryTests
 
         Assert.Same(newer, _sessions.Find(7));
         Assert.Equal((true, false), (older.Closed.IsCompleted, newer.Closed.IsCompleted));
+    }
+
+    [Fact]
+    public void Nothing_is_said_to_an_agent_before_its_Welcome()
+    {
+        var (session, attempt) = (Session(1), Guid.NewGuid());
+        session.Cancel(attempt);
+
+        session.Welcome(new Welcome { SessionId = 7 });
+        session.Acknowledge([]);
+
+        Assert.Equal(["Welcome", "Cancel", "FinishedAcks"], Said(session));
+    }
+
+    [Fact]
+    public void A_cancel_that_was_heard_before_its_lease_went_out_is_said_again_behind_it()
+    {
+        var (session, early, other) = (Session(1), Guid.NewGuid(), Guid.NewGuid());
+        session.Welcome(new Welcome { SessionId = 7 });
+        session.Cancel(early);
+        session.Send(new ControlMessage { Leases = new LeaseBatch() });
+
+        session.CancelAgain(early);
+        session.CancelAgain(other);
+
+        Assert.Equal(["Welcome", "Cancel", "Leases", "Cancel"], Said(session));
+    }
+
+    private static IEnumerable<string> Said(AgentSession session)
+    {
+        while (session.Outbox.TryRead(out var message))
+            yield return message.MessageCase.ToString();
     }
 
     private static AgentSession Session(int generation) => new(new SessionRef(7, generation), new SessionOpening

@@ -1,0 +1,33 @@
+using KpiControl.Jobs.Schedules;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>Decides, from the plan and the database's instant alone, what becomes of a due cursor.</summary>
+internal static class SlotDecision
+{
+    public static SlotTake Decide(DueRow due, BindingPlan plan, DateTimeOffset now)
+    {
+        var schedule = plan.Job.Schedule;
+        var missed = MissedSlots.Decide(plan.Schedule, schedule.Catchup, schedule.CatchupWindow, due.Slot, now);
+        var slot = missed.RunNow ?? due.Slot;
+        return new SlotTake
+        {
+            Plan = plan,
+            Seen = due.Slot,
+            NextCursor = missed.NextCursor,
+            As = missed.RunNow is null ? TakeAs.Nothing : plan.HasDependencies ? TakeAs.Waiting : TakeAs.Leased,
+            Slot = slot,
+            WindowStart = plan.Schedule.Previous(slot),
+            BusinessDate = plan.BusinessDateOf(slot),
+            GivesUpAt = plan.GivesUpAt(slot),
+            Reason = missed.RunNow is not null && plan.HasDependencies ? WaitingFor.Dependency : null,
+            Skipped = missed.Skipped,
+            Queued = missed.Queued,
+        };
+    }
+
+    public static SlotTake LeasedTo(this SlotTake take, SessionRef session, DateTimeOffset now) =>
+        take with { As = TakeAs.Leased, Session = session, Attempt = Guid.CreateVersion7(now) };
+
+    public static SlotTake ReadyBecause(this SlotTake take, WaitingFor reason) => take with { As = TakeAs.Ready, Reason = reason };
+}
