@@ -14,6 +14,12 @@ internal sealed class DatabaseOptions
     [Required(ErrorMessage = "Database:Requests is missing: the connection string of a member of kpi_requests")]
     public string Requests { get; set; } = "";
 
+    /// <summary>
+    /// True: <see cref="Requests"/> leads to a pooler that lends a connection for one transaction (pgbouncer's
+    /// <c>pool_mode = transaction</c>); nothing is prepared there. The scheduler's connections cannot go through one: they listen.
+    /// </summary>
+    public bool RequestsThroughPooler { get; set; }
+
     /// <summary>A member of <c>kpi_scheduler</c>: leases, schedules, sessions.</summary>
     [Required(ErrorMessage = "Database:Scheduler is missing: the connection string of a member of kpi_scheduler")]
     public string Scheduler { get; set; } = "";

@@ -19,7 +19,7 @@ internal sealed class Databases : IAsyncDisposable
     public Databases(IOptions<DatabaseOptions> options)
     {
         var o = options.Value;
-        Requests = Build(o.Requests, "kpi-requests", o.PoolSize);
+        Requests = Build(o.Requests, "kpi-requests", o.PoolSize, pooler: o.RequestsThroughPooler);
         Scheduler = Build(o.Scheduler, "kpi-scheduler", o.PoolSize);
         Hot = Build(o.Scheduler, "kpi-hot", o.PoolSize, PinnedPlans);
         Heartbeat = Build(o.Scheduler, "kpi-heartbeat", 2);
@@ -43,13 +43,15 @@ internal sealed class Databases : IAsyncDisposable
             await pool.DisposeAsync();
     }
 
-    private static NpgsqlDataSource Build(string connectionString, string name, int size, string options = "")
+    private static NpgsqlDataSource Build(string connectionString, string name, int size, string options = "", bool pooler = false)
     {
         var builder = new NpgsqlDataSourceBuilder(connectionString);
         builder.ConnectionStringBuilder.ApplicationName = name;
         builder.ConnectionStringBuilder.MaxPoolSize = size;
-        builder.ConnectionStringBuilder.MaxAutoPrepare = 50;
+        builder.ConnectionStringBuilder.MaxAutoPrepare = pooler ? 0 : 50;
         builder.ConnectionStringBuilder.AutoPrepareMinUsages = 2;
+        // What the server's session holds is not this connection's to reset: nothing of a caller outlives its transaction.
+        builder.ConnectionStringBuilder.NoResetOnClose = pooler;
         if (options.Length > 0)
             builder.ConnectionStringBuilder.Options = string.Join(' ', builder.ConnectionStringBuilder.Options, options).Trim();
         return builder.Build();

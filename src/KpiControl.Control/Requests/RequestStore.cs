@@ -16,12 +16,14 @@ internal static class RequestStore
 {
     private static readonly JsonSerializerOptions Words = new() { Converters = { new JsonStringEnumConverter() } };
 
-    private const string SetTenants = """
-        SELECT set_config('kpi.tenants', @tenants, true)
+    private const string SetCaller = """
+        SELECT set_config('kpi.tenants', @tenants, true), set_config('kpi.principal', @principal, true)
         """;
 
-    // Read by row-level security, which can close over this without a change here.
-    public static Task SetTenantsAsync(RequestTransaction tx, string tenants) => tx.ExecuteAsync(SetTenants, new { tenants });
+    /// <summary>For the transaction: row-level security reads it, and it is gone with it.</summary>
+    /// <param name="tenants">Null: all of them.</param>
+    public static Task SetCallerAsync(RequestTransaction tx, string principal, string[]? tenants) =>
+        tx.ExecuteAsync(SetCaller, new { principal, tenants = tenants is null ? "*" : string.Join(',', tenants) });
 
     // Waits for a racing transaction that claims the same id; a claim older than a day is nobody's any more.
     private const string Claim = """

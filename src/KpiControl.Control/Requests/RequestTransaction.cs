@@ -46,7 +46,7 @@ internal sealed class RequestTransaction : IAsyncDisposable
         {
             var transaction = await connection.BeginTransactionAsync(token);
             var begun = new RequestTransaction(connection, transaction, caller, token) { RequestId = requestId };
-            await RequestStore.SetTenantsAsync(begun, begun.Tenants is { } tenants ? string.Join(',', tenants) : "*");
+            await RequestStore.SetCallerAsync(begun, caller.Principal, begun.Tenants);
             return begun;
         }
         catch

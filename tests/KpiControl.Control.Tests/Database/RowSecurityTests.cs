@@ -1,0 +1,218 @@
+using Dapper;
+using KpiControl.Testing;
+using Npgsql;
+
+namespace KpiControl.Control.Tests.Database;
+
+/// <summary>Row-level security, tried as each role: what one tenant's caller can reach of another's, table by table.</summary>
+public sealed class RowSecurityTests : IAsyncLifetime
+{
+    private const string WithTenant =
+        """
+        SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind::text = ANY (@kinds) AND NOT c.relispartition ORDER BY 1
+        """;
+
+    private TestDatabase database = null!;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        database = await PostgresFixture.CreateDatabaseAsync(Token);
+        await using var connection = await database.OpenAsync(Token);
+        foreach (var tenant in new[] { "acme", "globex" })
+        {
+            var binding = await new BindingSeed(database).BindAsync(BindingSeed.Job("daily").Replace("acme", tenant, StringComparison.Ordinal), token: Token);
+            await connection.ExecuteAsync(Rows, new { tenant, binding });
+        }
+    }
+
+    public ValueTask DisposeAsync() => database.DisposeAsync();
+
+    [Fact]
+    public async Task Every_table_and_partition_with_a_tenant_is_closed_and_forced()
+    {
+        await using var connection = await database.OpenAsync(Token);
+        var open = await connection.QueryAsync<string>(
+            """
+            SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname IN ('tenant_id', 'principal')
+             WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+            """);
+        Assert.Empty(open);
+        Assert.Empty(await connection.QueryAsync<string>(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'v' AND NOT coalesce(reloptions, '{}') @> '{security_invoker=true}'"));
+    }
+
+    [Fact]
+    public async Task A_caller_sees_the_rows_of_its_own_tenants_in_every_table_and_view()
+    {
+        foreach (var relation in await RelationsAsync("r", "p", "v"))
+        {
+            Assert.Equal(["acme", "globex"], await TenantsOfAsync(database.Superuser, relation, null));
+            Assert.Equal(["acme"], await TenantsOfAsync(database.Requests, relation, "acme"));
+            Assert.Equal(["acme", "globex"], await TenantsOfAsync(database.Requests, relation, "acme,globex"));
+            Assert.Equal(["acme", "globex"], await TenantsOfAsync(database.Requests, relation, "*"));
+            foreach (var nobody in new[] { null, "", "acm", "acme ", "'acme'", "{acme}", "acme;globex" })
+                Assert.Empty(await TenantsOfAsync(database.Requests, relation, nobody));
+        }
+    }
+
+    [Fact]
+    public async Task The_scheduler_and_the_reader_see_every_tenant_and_the_owner_none()
+    {
+        foreach (var relation in await RelationsAsync("r", "p", "v"))
+        {
+            Assert.Equal(["acme", "globex"], await TenantsOfAsync(database.Scheduler, relation, null));
+            Assert.Equal(["acme", "globex"], await TenantsOfAsync(database.Reader, relation, null));
+            Assert.Empty(await TenantsOfAsync(database.Owner, relation, "*"));
+        }
+    }
+
+    [Fact]
+    public async Task Nothing_of_another_tenants_is_written_changed_or_taken_over()
+    {
+        foreach (var table in await RelationsAsync("r", "p"))
+        {
+            await using var tx = await CallerAsync(database.Requests, "acme");
+            Assert.True(await TouchedAsync(tx, $"UPDATE {table} SET tenant_id = tenant_id WHERE tenant_id = 'globex'") is 0 or null, $"{table}: updated another's row");
+            Assert.True(await TouchedAsync(tx, $"DELETE FROM {table} WHERE tenant_id = 'globex'") is 0 or null, $"{table}: deleted another's row");
+            Assert.True(await TouchedAsync(tx, $"UPDATE {table} SET tenant_id = 'globex' WHERE tenant_id = 'acme'") is null, $"{table}: gave a row away");
+            Assert.True(await TouchedAsync(tx, $"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT (jsonb_populate_record(NULL::{table}, to_jsonb(t) || '{{\"tenant_id\": \"globex\"}}')).* FROM {table} t") is null, $"{table}: wrote another's row");
+        }
+    }
+
+    [Fact]
+    public async Task A_caller_cannot_leave_its_role_turn_security_off_or_go_around_the_parents()
+    {
+        await using var tx = await CallerAsync(database.Requests, "acme");
+        foreach (var way in new[]
+        {
+            "SET ROLE kpi_scheduler", "SET ROLE kpi_owner", "SET SESSION AUTHORIZATION kpi_test_scheduler", "SET LOCAL row_security = off; SELECT FROM kpi_job_def",
+            $"SELECT FROM kpi_job_history_{DateTimeOffset.UnixEpoch.AddTicks(TimeProvider.System.GetUtcNow().Ticks - DateTimeOffset.UnixEpoch.Ticks):yyyyMM}",
+            "SELECT FROM kpi_chain_pending", "SELECT kpi_make_partitions(1)", "SELECT kpi_close_over_tenant('kpi_job_def')", "DROP POLICY of_the_callers_tenants ON kpi_job_def",
+            "ALTER TABLE kpi_job_def DISABLE ROW LEVEL SECURITY", "CREATE TABLE mine ()", "ALTER FUNCTION kpi_caller_tenants() OWNER TO CURRENT_USER",
+        })
+            Assert.True(await TouchedAsync(tx, way) is null, $"{way}: went through");
+    }
+
+    [Fact]
+    public async Task The_roles_of_requests_scheduler_and_reader_own_nothing_and_bypass_nothing()
+    {
+        await using var connection = await database.OpenAsync(Token);
+        Assert.Empty(await connection.QueryAsync<string>(
+            """
+            SELECT format('%s of %s', c.relname, r.rolname) FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE r.rolname ~ '^kpi_(test_)?(requests|scheduler|reader)$'
+            UNION ALL SELECT format('%s of %s', p.proname, r.rolname) FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE r.rolname ~ '^kpi_(test_)?(requests|scheduler|reader)$'
+            UNION ALL SELECT rolname FROM pg_roles WHERE rolname ~ '^kpi_(test_)?(requests|scheduler|reader)$' AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb)
+            UNION ALL SELECT format('%s in %s', m.rolname, g.rolname) FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member JOIN pg_roles g ON g.oid = a.roleid
+              WHERE m.rolname IN ('kpi_requests', 'kpi_scheduler', 'kpi_reader')
+            """));
+    }
+
+    [Fact]
+    public async Task Functions_that_a_caller_may_run_are_the_ones_that_are_meant_for_it()
+    {
+        await using var connection = await database.OpenAsync(Token);
+        var mayRun = await connection.QueryAsync<string>(
+            "SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND has_function_privilege('kpi_requests', oid, 'EXECUTE') AND prorettype <> 'trigger'::regtype ORDER BY 1");
+        Assert.Equal(["kpi_caller_is_everywhere", "kpi_caller_tenants", "kpi_kind_name"], mayRun);
+        Assert.Equal(["kpi_make_partitions"], await connection.QueryAsync<string>("SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"));
+    }
+
+    [Fact]
+    public async Task The_tenant_is_gone_with_its_transaction_though_the_connection_stays()
+    {
+        await using var one = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.Requests) { MaxPoolSize = 1, NoResetOnClose = true }.ConnectionString);
+        foreach (var tenant in new[] { "acme", "globex" })
+        {
+            await using (var connection = await one.OpenConnectionAsync(Token))
+            await using (var tx = await connection.BeginTransactionAsync(Token))
+            {
+                await SetCallerAsync(connection, tenant);
+                Assert.Equal([tenant], await connection.QueryAsync<string>("SELECT tenant_id FROM kpi_job_def"));
+                await tx.CommitAsync(Token);
+            }
+            await using var after = await one.OpenConnectionAsync(Token);
+            Assert.Empty(await after.QueryAsync<string>("SELECT tenant_id FROM kpi_job_def"));
+        }
+    }
+
+    [Fact]
+    public async Task An_answer_kept_for_a_repetition_is_its_callers_alone()
+    {
+        await using var tx = await CallerAsync(database.Requests, "*", "ann");
+        Assert.Equal(1, await TouchedAsync(tx, "INSERT INTO kpi_request (principal, request_id, method, body_digest) VALUES ('ann', gen_random_uuid(), 'm', '')"));
+        Assert.Null(await TouchedAsync(tx, "INSERT INTO kpi_request (principal, request_id, method, body_digest) VALUES ('bob', gen_random_uuid(), 'm', '')"));
+        await tx.Connection!.ExecuteAsync("SELECT set_config('kpi.principal', 'bob', true)");
+        Assert.Empty(await tx.Connection!.QueryAsync<string>("SELECT principal FROM kpi_request"));
+    }
+
+    private async Task<IReadOnlyList<string>> RelationsAsync(params string[] kinds)
+    {
+        await using var connection = await database.OpenAsync(Token);
+        return (await connection.QueryAsync<string>(WithTenant, new { kinds })).AsList();
+    }
+
+    private static async Task<IReadOnlyList<string>> TenantsOfAsync(string login, string relation, string? tenants)
+    {
+        await using var tx = await CallerAsync(login, tenants);
+        return (await tx.Connection!.QueryAsync<string>($"SELECT DISTINCT tenant_id FROM {relation} ORDER BY 1")).AsList();
+    }
+
+    private static async Task<NpgsqlTransaction> CallerAsync(string login, string? tenants, string principal = "")
+    {
+        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(login) { Pooling = false }.ConnectionString);
+        await connection.OpenAsync(Token);
+        var transaction = await connection.BeginTransactionAsync(Token);
+        if (tenants is not null)
+            await SetCallerAsync(connection, tenants, principal);
+        return transaction;
+    }
+
+    private static Task SetCallerAsync(NpgsqlConnection connection, string tenants, string principal = "") =>
+        connection.ExecuteAsync("SELECT set_config('kpi.tenants', @tenants, true), set_config('kpi.principal', @principal, true)", new { tenants, principal });
+
+    /// <summary>How many rows a statement touched; null: it was refused. Nothing of it stays.</summary>
+    private static async Task<int?> TouchedAsync(NpgsqlTransaction tx, string sql)
+    {
+        await tx.SaveAsync("before", Token);
+        try
+        {
+            return await tx.Connection!.ExecuteAsync(sql);
+        }
+        catch (PostgresException refused)
+        {
+            Assert.True(refused.SqlState == PostgresErrorCodes.InsufficientPrivilege, $"{sql}: {refused.SqlState} {refused.MessageText}");
+            return null;
+        }
+        finally
+        {
+            await tx.RollbackAsync("before", Token);
+        }
+    }
+
+    // A row of the tenant in each table that binding a job leaves empty. A table that comes later needs its row here.
+    private const string Rows =
+        """
+        INSERT INTO kpi_tenant_policy (tenant_id, environment, version, document) VALUES (@tenant, 'dev', 1, '{}');
+        INSERT INTO kpi_job_dependency (binding_id, dep_type, dep_value, tenant_id) VALUES (@binding, 'gdp', 'GDP_X', @tenant);
+        INSERT INTO kpi_job_alert (binding_id, channel_type, channel_value, severity, tenant_id, events) VALUES (@binding, 'email', 'a', 'low', @tenant, '{failed}');
+        WITH p AS (INSERT INTO kpi_pause (binding_id, tenant_id, paused_until, paused_by) VALUES (@binding, @tenant, 'infinity', 'x') RETURNING pause_id)
+          INSERT INTO kpi_pause_end (pause_id, tenant_id, ended_at, ended_by) SELECT pause_id, @tenant, now(), 'x' FROM p;
+        INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) VALUES (@binding, 1, @tenant, 'R', now());
+        INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, business_date, revision, tenant_id, requested_by) VALUES (@binding, now(), 2, now(), 1, now(), 1, @tenant, 'x');
+        INSERT INTO kpi_slot (binding_id, slot_key, tenant_id) VALUES (@binding, 'manual:x', @tenant);
+        INSERT INTO kpi_occurrence_wait (binding_id, dep_type, dep_value, tenant_id, environment, region, business_date, scheduled_for) VALUES (@binding, 'gdp', 'GDP_X', @tenant, 'dev', 'eu', now(), now());
+        WITH s AS (INSERT INTO kpi_signal (tenant_id, environment, name, published_by) VALUES (@tenant, 'dev', 'x', 'x') RETURNING signal_id)
+          INSERT INTO kpi_signal_use (signal_id, binding_id, tenant_id, scheduled_for) SELECT signal_id, @binding, @tenant, now() FROM s;
+        INSERT INTO kpi_refresh (tenant_id, environment, dataset, data_through, source_run, published_by) VALUES (@tenant, 'dev', 'GDP_X', now(), 'x', 'x');
+        INSERT INTO kpi_node (name, generation, expires_at) VALUES ('n', 1, now()) ON CONFLICT DO NOTHING;
+        WITH s AS (INSERT INTO kpi_session (agent, instance, region, node_id, node_generation, generation, build, slots) SELECT @tenant, gen_random_uuid(), 'eu', node_id, 1, 1, 'x', 1 FROM kpi_node RETURNING session_id)
+          INSERT INTO kpi_session_tenant (session_id, tenant_id) SELECT session_id, @tenant FROM s;
+        INSERT INTO kpi_sla_clock (binding_id, clock, tenant_id) VALUES (@binding, 'freshness', @tenant);
+        INSERT INTO kpi_job_history (run_id, binding_id, scheduled_for, revision, business_date, lane, final, tenant_id, status, trigger_kind) VALUES (@binding, @binding, now(), 1, now(), 1, true, @tenant, 'success', 'schedule');
+        INSERT INTO kpi_evidence (run_id, binding_id, tenant_id, attempt_id, kind, document) VALUES (@binding, @binding, @tenant, gen_random_uuid(), 'run', '{}');
+        INSERT INTO kpi_audit (tenant_id, actor, verb, object_kind, object_id) VALUES (@tenant, 'x', 'Run', 'binding', 'x');
+        """;
+}
