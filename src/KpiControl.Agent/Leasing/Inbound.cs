@@ -11,6 +11,7 @@ internal sealed partial class Inbound(Attempts attempts, Outbox.Outbox outbox, O
     public void Welcomed(Welcome welcome)
     {
         contracts.Open(welcome.SessionId);
+        outbox.Welcomed(welcome.ClusterEpoch);
         foreach (var lost in welcome.LostAttempts)
         {
             // A result in hand is reported all the same: control's fence decides, and keeps it as evidence.

@@ -110,14 +110,24 @@ internal sealed partial class Outbox(IOptions<OutboxOptions> options, TimeProvid
 
     public List<HeldAttempt> Held(int newest) => index.Held(newest);
 
-    /// <summary>
-    /// The cluster epoch as seen on the wire. When it rises, the database may have lost its tail: everything that was
-    /// recorded and is still kept is offered again; what control has, it answers as recorded before.
-    /// </summary>
+    /// <summary>The cluster epoch of a fence; one of an earlier epoch says nothing.</summary>
     public void SeenEpoch(int seen)
     {
-        var known = Interlocked.Exchange(ref epoch, Math.Max(seen, epoch));
-        if (known == 0 || seen <= known)
+        if (seen > epoch)
+            Welcomed(seen);
+    }
+
+    /// <summary>
+    /// The cluster epoch as Welcome tells it; 0 where it does not. Another one than before, and the database may have lost its
+    /// tail (a lower one: an old backup is in place): everything that was recorded and is still kept is offered again; what
+    /// control has, it answers as recorded before.
+    /// </summary>
+    public void Welcomed(int seen)
+    {
+        if (seen == 0)
+            return;
+        var known = Interlocked.Exchange(ref epoch, seen);
+        if (known == 0 || seen == known)
             return;
         List<OutboxEntry> again;
         lock (files) again = JournalReplay.Recorded(journal);
@@ -141,7 +151,7 @@ internal sealed partial class Outbox(IOptions<OutboxOptions> options, TimeProvid
         [LoggerMessage(1122, LogLevel.Warning, "The outbox's {Files} files could not be compacted ({Problem}); tried again later.")]
         public static partial void NotCompacted(ILogger log, int files, string problem);
 
-        [LoggerMessage(1123, LogLevel.Warning, "The cluster epoch rose from {Known} to {Seen}: {Count} recorded results are offered again.")]
+        [LoggerMessage(1123, LogLevel.Warning, "The cluster epoch was {Known} and is {Seen}: {Count} recorded results are offered again.")]
         public static partial void OfferedAgain(ILogger log, int known, int seen, int count);
     }
 }

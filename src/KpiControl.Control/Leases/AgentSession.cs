@@ -5,7 +5,7 @@ using KpiControl.Protocol.V1;
 namespace KpiControl.Control.Leases;
 
 /// <summary>An agent's session while its stream is on this node.</summary>
-internal sealed class AgentSession(SessionRef id, SessionOpening opening, long heardAt)
+internal sealed class AgentSession(OpenedSession opened, SessionOpening opening, long heardAt)
 {
     private readonly Channel<ControlMessage> _outbox = Channel.CreateUnbounded<ControlMessage>(new UnboundedChannelOptions { SingleReader = true });
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -18,9 +18,12 @@ internal sealed class AgentSession(SessionRef id, SessionOpening opening, long h
     private long _heardAt = heardAt;
     private int _credit;
 
-    public SessionRef Id => id;
+    public SessionRef Id => opened.Id;
     public SessionOpening Opening => opening;
     public string Region => opening.Region;
+
+    /// <summary>The cluster's, as its Welcome told it.</summary>
+    public int Epoch => opened.Epoch;
 
     /// <summary>Attempts granted by this node and not finished.</summary>
     public ConcurrentDictionary<Guid, GrantedAttempt> Held { get; } = new();

@@ -21,7 +21,7 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
              AND (n.expires_at + @grace::interval < now() OR (n.generation > s.node_generation AND n.started_at + @ttl::interval + @grace::interval < now()))
           RETURNING s.session_id
         )
-        SELECT (SELECT timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) FROM kpi_cluster) AS epoch_stands,
+        SELECT (SELECT epoch FROM kpi_cluster) AS epoch, (SELECT timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) FROM kpi_cluster) AS epoch_stands,
                (SELECT amnesty_until > now() FROM pass) AS amnesty, (SELECT count(*) FROM ended)::int AS ended,
                EXISTS (SELECT FROM kpi_session WHERE ended_at IS NOT NULL AND reclaimed_at IS NULL) AS owed
         """;
@@ -125,6 +125,7 @@ internal sealed record ReclaimPass
 {
     /// <summary>False: PostgreSQL writes on another timeline than the epoch was set on, and every grant finds nothing.</summary>
     public bool EpochStands { get; init; }
+    public int Epoch { get; init; }
     /// <summary>Nothing is reclaimed now: there was an outage.</summary>
     public bool Amnesty { get; init; }
     public int Ended { get; init; }

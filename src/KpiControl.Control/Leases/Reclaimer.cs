@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using KpiControl.Control.Database;
+using KpiControl.Protocol.V1;
 using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Leases;
@@ -32,6 +33,7 @@ internal sealed partial class Reclaimer(
     {
         var pass = await store.PassAsync(options.Value.Ttl, options.Value.Grace, token);
         Tell(pass);
+        TellAgents(pass.Epoch);
         await ReturnUnheldAsync(token);
         var silent = pass.Amnesty ? 0 : await EndSilentAsync(token);
         if (!pass.Owed && silent + pass.Ended == 0)
@@ -50,6 +52,13 @@ internal sealed partial class Reclaimer(
             Log.EpochStands(logger);
         else
             Log.EpochFell(logger);
+    }
+
+    // Only a Welcome tells the epoch, and who learns of another offers again what the database may have lost.
+    private void TellAgents(int epoch)
+    {
+        foreach (var session in sessions.All.Where(s => s.IsAttached && s.Epoch < epoch))
+            session.Close(new ControlMessage { Reconnect = new Reconnect { Reason = $"The cluster's epoch rose to {epoch}." } });
     }
 
     private async Task<int> EndSilentAsync(CancellationToken token)

@@ -41,7 +41,7 @@ internal sealed class SessionStore(Databases databases)
         ON CONFLICT (agent) WHERE ended_at IS NULL DO UPDATE SET generation = kpi_session.generation + 1, node_id = excluded.node_id,
           node_generation = excluded.node_generation, build = excluded.build, labels = excluded.labels, connections = excluded.connections, slots = excluded.slots
           WHERE kpi_session.instance = excluded.instance AND kpi_session.region = excluded.region
-        RETURNING session_id, generation
+        RETURNING session_id, generation, (SELECT epoch FROM kpi_cluster) AS epoch
         """;
 
     private const string TenantsSql =
@@ -54,11 +54,11 @@ internal sealed class SessionStore(Databases databases)
     private const string MovedSql = "SELECT pg_notify('kpi', format('moved %s %s', @sessionId, @generation))";
 
     /// <summary>Null: another live instance holds the agent's name.</summary>
-    public async Task<SessionRef?> OpenAsync(SessionOpening opening, NodeRef node, CancellationToken token)
+    public async Task<OpenedSession?> OpenAsync(SessionOpening opening, NodeRef node, CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
-        var row = await connection.QuerySingleOrDefaultAsync<(long SessionId, int Generation)>(new CommandDefinition(OpenSql, new
+        var row = await connection.QuerySingleOrDefaultAsync<(long SessionId, int Generation, int Epoch)>(new CommandDefinition(OpenSql, new
         {
             opening.Agent, opening.Instance, opening.Region, node.NodeId, NodeGeneration = node.Generation, opening.Build, opening.Slots,
             Labels = JsonSerializer.Serialize(opening.Labels), Connections = JsonSerializer.Serialize(opening.Connections),
@@ -69,7 +69,7 @@ internal sealed class SessionStore(Databases databases)
         if (row.Generation > 1)
             await connection.ExecuteAsync(new CommandDefinition(MovedSql, new { sessionId = row.SessionId, generation = row.Generation }, transaction, cancellationToken: token));
         await transaction.CommitAsync(token);
-        return new SessionRef(row.SessionId, row.Generation);
+        return new OpenedSession(new SessionRef(row.SessionId, row.Generation), row.Epoch);
     }
 
     private const string HeldSql =
@@ -108,6 +108,9 @@ internal sealed class SessionStore(Databases databases)
 
 /// <summary>A region at a priority; 1 goes first.</summary>
 internal sealed record Lane(short Number, string Region, short Priority);
+
+/// <param name="Epoch">The cluster's, which its Welcome tells.</param>
+internal sealed record OpenedSession(SessionRef Id, int Epoch);
 
 /// <summary>What an agent said of itself when it opened its stream.</summary>
 internal sealed record SessionOpening

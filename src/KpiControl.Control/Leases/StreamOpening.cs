@@ -21,18 +21,18 @@ internal sealed partial class StreamOpening(
         var hello = await HelloAsync(messages, token);
         var request = Check(hello, identity);
         // Not the call's token: whether an agent that leaves now has a session must be known here, where it is watched.
-        var id = await store.OpenAsync(request, await node.RegisteredAsync(token), CancellationToken.None)
+        var opened = await store.OpenAsync(request, await node.RegisteredAsync(token), CancellationToken.None)
             ?? throw Reject.Exists("AGENT_NAME_TAKEN", $"Another live instance runs under the agent name '{identity.Agent}'. Stop it, or wait until its session has ended ({options.Value.Ttl + options.Value.Grace}).");
-        var session = new AgentSession(id, request, time.GetTimestamp());
+        var session = new AgentSession(opened, request, time.GetTimestamp());
         var held = hello.Held.Where(h => Guid.TryParse(h.AttemptId, out _)).Select(h => (h.BindingId, Attempt: Guid.Parse(h.AttemptId))).ToList();
-        var former = sessions.Find(id.SessionId);
+        var former = sessions.Find(session.Id.SessionId);
         var still = await WelcomeAsync(session, held, token);
         if (former is not null)
             session.Inherit(former, still.Keys);
-        if (id.Generation > 1)
-            reclaimer.Resumed(new ResumedSession(id, [.. held.Select(h => h.Attempt)], former is null ? [] : [.. former.Held.Where(h => h.Value.HasBegun).Select(h => h.Key)]));
+        if (session.Id.Generation > 1)
+            reclaimer.Resumed(new ResumedSession(session.Id, [.. held.Select(h => h.Attempt)], former is null ? [] : [.. former.Held.Where(h => h.Value.HasBegun).Select(h => h.Key)]));
         dispatcher.SessionOpened(request.Region);
-        Log.Opened(logger, request.Agent, id.SessionId, id.Generation, request.Region, request.Build);
+        Log.Opened(logger, request.Agent, session.Id.SessionId, session.Id.Generation, request.Region, request.Build);
         return session;
     }
 
@@ -47,7 +47,7 @@ internal sealed partial class StreamOpening(
             var welcome = new Welcome
             {
                 SessionId = session.Id.SessionId, Generation = session.Id.Generation, Ttl = Duration.FromTimeSpan(options.Value.Ttl),
-                HeartbeatInterval = Duration.FromTimeSpan(options.Value.HeartbeatEvery), Protocol = ProtocolVersion, Node = node.Name,
+                HeartbeatInterval = Duration.FromTimeSpan(options.Value.HeartbeatEvery), Protocol = ProtocolVersion, Node = node.Name, ClusterEpoch = session.Epoch,
             };
             welcome.LostAttempts.AddRange(held.Where(h => !still.ContainsKey(h.Attempt)).Select(h => h.Attempt.ToString()));
             session.Welcome(welcome);

@@ -24,6 +24,9 @@ public sealed class FakeStream(Hello hello, string authorization, IServerStreamW
 
     public Task SendAsync(ControlMessage message) => WriteAsync(message);
 
+    /// <summary>What a Welcome tells; 0 as a control plane that says none.</summary>
+    public int ClusterEpoch { get; set; }
+
     public Task WelcomeAsync(long session, int generation, TimeSpan ttl, params string[] lost) => SendAsync(new ControlMessage
     {
         Welcome = new Welcome
@@ -34,6 +37,7 @@ public sealed class FakeStream(Hello hello, string authorization, IServerStreamW
             HeartbeatInterval = Duration.FromTimeSpan(ttl / 3),
             Protocol = 1,
             Node = "fake",
+            ClusterEpoch = ClusterEpoch,
             LostAttempts = { lost },
         },
     });

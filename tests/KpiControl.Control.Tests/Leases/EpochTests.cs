@@ -75,6 +75,22 @@ public sealed class EpochTests
             "SELECT concat_ws(' ', tenant_id, verb, object_kind, object_id, reason, before ->> 'epoch', after ->> 'epoch') FROM kpi_audit WHERE object_kind = 'cluster'"));
     }
 
+    [Fact]
+    public async Task Welcome_tells_the_epoch_and_an_open_stream_is_asked_to_hear_another()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var instance = Guid.NewGuid();
+        await using var agent = await world.AgentAsync(instance: instance);
+        using var alive = new PeriodicHeartbeat(agent);
+        Assert.Equal(1, agent.Welcome.ClusterEpoch);
+
+        await BumpAsync(world);
+        Assert.Contains("epoch rose to 2", (await agent.NextAsync(m => m.Reconnect is not null)).Reconnect.Reason);
+        await using var again = await world.AgentAsync(instance: instance);
+
+        Assert.Equal((2, agent.Welcome.SessionId), (again.Welcome.ClusterEpoch, again.Welcome.SessionId));
+    }
+
     private static async Task<Epoch> BumpAsync(LeaseWorld world) => await Fleet(world, "operator").BumpEpochAsync(new BumpEpochRequest { Reason = "promoted" });
 
     private static FleetService.FleetServiceClient Fleet(LeaseWorld world, string principal) => new(world.Node.Channel(world.Issuer.Token(principal)));

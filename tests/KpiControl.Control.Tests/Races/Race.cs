@@ -91,7 +91,7 @@ internal sealed class RaceWorld(Databases databases, NodeRef node, Lane lane, lo
     {
         Agent = $"racer-{index}", Instance = Guid.NewGuid(), Region = lane.Region, Tenants = ["acme"], Build = "test", Slots = 1000,
         Labels = new Dictionary<string, string>(), Connections = new Dictionary<string, string>(),
-    }, node, token))!.Value;
+    }, node, token))!.Id;
 
     public SessionRef AnySession(Random random) => Ended is { } ended && random.Next(10) == 0 ? ended : Sessions[random.Next(Sessions.Length)];
 

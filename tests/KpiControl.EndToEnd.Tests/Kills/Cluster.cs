@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using KpiControl.Testing;
 using Npgsql;
 
@@ -74,6 +75,23 @@ internal sealed class Cluster : IAsyncDisposable
         foreach (var value in parameters)
             command.Parameters.Add(new NpgsqlParameter { Value = value });
         return await command.ExecuteScalarAsync() is T found ? found : default!;
+    }
+
+    /// <summary>As an operator does after a restore.</summary>
+    public async Task BumpEpochAsync(ControlNode node)
+    {
+        using var http = new HttpClient();
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", issuer.Token("operator"));
+        using var bumped = await http.PostAsync(new Uri($"{node.RestUrl}/api/epoch/bump"), new StringContent("""{"reason":"a restore"}""", new MediaTypeHeaderValue("application/json")));
+        bumped.EnsureSuccessStatusCode();
+    }
+
+    /// <summary>Values that others have written: what is counted in the end is one binding's.</summary>
+    public async Task ForgetValuesAsync()
+    {
+        await using var connection = await Warehouse!.OpenAsync();
+        await using var forget = new NpgsqlCommand("TRUNCATE kpi_values", connection);
+        await forget.ExecuteNonQueryAsync();
     }
 
     public Task<long> FinishedAsync() => ScalarAsync<long>("SELECT count(*) FROM kpi_job_history WHERE final");

@@ -9,6 +9,8 @@ internal sealed class ControlNode(string name, string directory, TestDatabase da
 
     public string Url { get; private set; } = "http://127.0.0.1:0";
 
+    public string RestUrl { get; private set; } = "";
+
     public ShippedProcess Process => process!;
 
     public async Task StartAsync()
@@ -25,7 +27,10 @@ internal sealed class ControlNode(string name, string directory, TestDatabase da
             ("KPI_Leases__Grace", "00:00:00.5"), ("KPI_Leases__ReclaimEvery", "00:00:00.2"), ("KPI_Leases__PollEvery", "00:00:00.5"),
         ]);
         await Patience.UntilAsync($"control node {name} listens", () => Task.FromResult(File.Exists(addresses)), process);
-        Url = File.ReadAllLines(addresses).Single(line => line.StartsWith("grpc=", StringComparison.Ordinal))["grpc=".Length..];
+        Url = AddressOf("grpc=");
+        RestUrl = AddressOf("rest=");
+
+        string AddressOf(string door) => File.ReadAllLines(addresses).Single(line => line.StartsWith(door, StringComparison.Ordinal))[door.Length..];
     }
 
     public Task KillAsync() => Process.KillAsync();
