@@ -209,6 +209,25 @@ public sealed class OperationTests(ScriptedControlPlane server) : IClassFixture<
     }
 
     [Fact]
+    public async Task Draining_an_agent_says_what_it_still_holds_and_how_to_put_it_back()
+    {
+        server.Script.When<DrainAgentRequest>(r => new Agent { Agent_ = r.Agent, State = "draining", Leased = 2, DrainedAt = Wire.At("2026-01-02T00:00:00Z"), DrainReason = r.Reason });
+        server.Script.When<ResumeAgentRequest>(r => new Agent { Agent_ = r.Agent, State = "live" });
+        using var kpictl = new CommandLine(server);
+
+        var drained = await kpictl.Run("agents", "drain", "agent-eu", "--reason", "a new disk");
+        var json = await kpictl.Run("agents", "drain", "agent-eu", "-o", "json");
+        var nameless = await kpictl.Run("agents", "drain");
+        var resumed = await kpictl.Run("agents", "resume", "agent-eu");
+
+        Assert.Equal("agent-eu is draining: it holds 2 leases, and gets no more until: kpictl agents resume agent-eu", drained.Out.Trim());
+        Assert.Contains("\"state\": \"draining\"", json.Out, StringComparison.Ordinal);
+        Assert.Equal(2, nameless.Exit);
+        Assert.Equal("agent-eu is live, and takes leases when it is connected", resumed.Out.Trim());
+        Assert.Equal("agent-eu", server.Script.Last<ResumeAgentRequest>().Agent);
+    }
+
+    [Fact]
     public async Task An_epoch_that_fell_is_shown_with_what_raises_it_and_raising_needs_a_reason()
     {
         server.Script.When<GetEpochRequest>(_ => new Epoch { Epoch_ = 1, Timeline = "00000001", WrittenTimeline = "00000002", BumpedAt = Wire.At("2026-01-02T00:00:00Z") });

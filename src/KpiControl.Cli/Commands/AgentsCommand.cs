@@ -11,8 +11,49 @@ internal static class AgentsCommand
     private static readonly Option<bool> All = new("--all", "-a") { Description = "Sessions that ended, too" };
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => 200 };
 
-    public static Command Create(Surroundings world) =>
-        new Command("agents", "List agents and their sessions").Online().With(Region, All, Limit, SharedOptions.Output).Does(world, List);
+    private static readonly Argument<string> Name = new("AGENT") { Description = "The agent's name, as kpictl agents shows it" };
+
+    public static Command Create(Surroundings world)
+    {
+        var command = new Command("agents", "List agents and their sessions, or take one out of service").Online().With(Region, All, Limit, SharedOptions.Output).Does(world, List);
+        command.Add(new Command("drain", "Give an agent no more leases; it finishes what it holds") { Name }
+            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Drain));
+        command.Add(new Command("resume", "Give a drained agent leases again") { Name }
+            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Resume));
+        return command;
+    }
+
+    private static async Task<int> Drain(Session session)
+    {
+        var dryRun = session.Value(SharedOptions.DryRun);
+        return Show(session, await session.Fleet.DrainAgentAsync(new DrainAgentRequest
+        {
+            Agent = session.Value(Name)!, Reason = session.Value(SharedOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+        }, session.Call), dryRun);
+    }
+
+    private static async Task<int> Resume(Session session)
+    {
+        var dryRun = session.Value(SharedOptions.DryRun);
+        return Show(session, await session.Fleet.ResumeAgentAsync(new ResumeAgentRequest
+        {
+            Agent = session.Value(Name)!, Reason = session.Value(SharedOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+        }, session.Call), dryRun);
+    }
+
+    private static int Show(Session session, Agent agent, bool dryRun)
+    {
+        session.Answer.Print(agent, () => session.World.Out.WriteLine($"{agent.Agent_} is {Words(agent)}{(dryRun ? " (dry run: nothing was changed)" : "")}"), () => [agent.Agent_]);
+        return ExitCode.Done;
+    }
+
+    private static string Words(Agent agent) => agent switch
+    {
+        { DrainedAt: null } => $"{agent.State}, and takes leases when it is connected",
+        { State: "draining" } => $"draining: it holds {agent.Leased} leases, and gets no more until: kpictl agents resume {agent.Agent_}",
+        { State: "drained" } => $"drained: it holds nothing, and gets nothing until: kpictl agents resume {agent.Agent_}",
+        _ => $"{agent.State}; when it connects again it gets nothing until: kpictl agents resume {agent.Agent_}",
+    };
 
     private static async Task<int> List(Session session)
     {
@@ -51,11 +92,12 @@ internal static class AgentsCommand
     private static TextTable Wide(IReadOnlyCollection<Agent> agents)
     {
         var table = new TextTable("AGENT", "REGION", "STATE", "LEASED", "SLOTS", "TENANTS", "CONNECTIONS", "LABELS", "BUILD", "SESSION", "GENERATION", "INSTANCE",
-            "NODE", "OPENED", "ENDED", "WHY").Numeric(3, 4, 9, 10);
+            "NODE", "OPENED", "ENDED", "WHY", "DRAINED", "DRAINED WHY").Numeric(3, 4, 9, 10);
         foreach (var agent in agents)
             table.Row(agent.Agent_, agent.Region, Cell.Status(agent.State), agent.Leased, agent.Slots, string.Join(",", agent.Tenants),
                 Pairs(agent.Connections, ":"), Pairs(agent.Labels, "="), agent.Build, agent.SessionId, agent.Generation, agent.Instance, agent.Node,
-                Ages.Absolute(agent.OpenedAt), Ages.Absolute(agent.EndedAt), agent.EndReason);
+                Ages.Absolute(agent.OpenedAt), Ages.Absolute(agent.EndedAt), agent.EndReason,
+                Ages.Absolute(agent.DrainedAt), agent.DrainReason);
         return table;
     }
 

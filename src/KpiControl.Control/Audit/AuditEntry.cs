@@ -10,7 +10,7 @@ internal sealed record AuditEntry
     public required string Actor { get; init; }
     /// <summary>A verb of the platform, or what the system did by itself.</summary>
     public required string Verb { get; init; }
-    /// <summary><c>binding, contract, signal, refresh, occurrence, session</c> or <c>cluster</c> (of tenant <c>*</c>).</summary>
+    /// <summary><c>binding, contract, signal, refresh, occurrence, session</c>; <c>agent</c> or <c>cluster</c> (of tenant <c>*</c>).</summary>
     public required string ObjectKind { get; init; }
     public required string ObjectId { get; init; }
     public string Reason { get; init; } = "";

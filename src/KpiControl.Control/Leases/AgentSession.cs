@@ -17,6 +17,7 @@ internal sealed class AgentSession(OpenedSession opened, SessionOpening opening,
     private List<ControlMessage>? _behindWelcome = [];
     private long _heardAt = heardAt;
     private int _credit;
+    private int _drained;
 
     public SessionRef Id => opened.Id;
     public SessionOpening Opening => opening;
@@ -25,16 +26,24 @@ internal sealed class AgentSession(OpenedSession opened, SessionOpening opening,
     /// <summary>The cluster's, as its Welcome told it.</summary>
     public int Epoch => opened.Epoch;
 
+    /// <summary>Null: its agent was not drained when it opened.</summary>
+    public string? DrainReason => opened.DrainReason;
+
     /// <summary>Attempts granted by this node and not finished.</summary>
     public ConcurrentDictionary<Guid, GrantedAttempt> Held { get; } = new();
 
     /// <summary>Completes when the stream should end.</summary>
     public Task Closed => _closed.Task;
     public bool IsAttached { get; private set; } = true;
+    /// <summary>The agent stops: it said so.</summary>
     public bool IsDraining { get; private set; }
+    /// <summary>An operator drains the agent, and it was told.</summary>
+    public bool IsDrained => Volatile.Read(ref _drained) != 0;
     public ChannelReader<ControlMessage> Outbox => _outbox.Reader;
 
-    public int Credit => IsAttached && !IsDraining ? Volatile.Read(ref _credit) : 0;
+    public int Credit => TakesLeases ? Volatile.Read(ref _credit) : 0;
+
+    private bool TakesLeases => IsAttached && !IsDraining && !IsDrained;
 
     public long HeardAt => Volatile.Read(ref _heardAt);
 
@@ -45,7 +54,7 @@ internal sealed class AgentSession(OpenedSession opened, SessionOpening opening,
     /// <summary>A slot is spoken for before the database is asked, so that no two dispatchers count on it.</summary>
     public bool TryReserve()
     {
-        if (!IsAttached || IsDraining)
+        if (!TakesLeases)
             return false;
         if (Interlocked.Decrement(ref _credit) >= 0)
             return true;
@@ -56,7 +65,7 @@ internal sealed class AgentSession(OpenedSession opened, SessionOpening opening,
     public void Release() => Interlocked.Increment(ref _credit);
 
     public bool CanRun(BindingPlan plan) =>
-        opening.Tenants.Contains(plan.Tenant) && opening.Connections.ContainsKey(plan.Job.Run.ConnId)
+        !IsDrained && opening.Tenants.Contains(plan.Tenant) && opening.Connections.ContainsKey(plan.Job.Run.ConnId)
         && plan.Job.Run.AgentLabels.All(label => opening.Labels.ContainsKey(label) || opening.Labels.Any(l => $"{l.Key}={l.Value}" == label));
 
     public bool FirstNeedOf(string contractDigest)
@@ -123,6 +132,16 @@ internal sealed class AgentSession(OpenedSession opened, SessionOpening opening,
     public void Acknowledge(IEnumerable<FinishedAck> acks) => Send(new ControlMessage { FinishedAcks = new FinishedAckBatch { Acks = { acks } } });
 
     public void Drain() => IsDraining = true;
+
+    /// <summary>Nothing more for this agent, and it is told so.</summary>
+    /// <returns>False: it was told before.</returns>
+    public bool DrainBecause(string reason)
+    {
+        if (Interlocked.Exchange(ref _drained, 1) != 0)
+            return false;
+        Send(new ControlMessage { Drain = new Drain { Reason = reason } });
+        return true;
+    }
 
     /// <summary>The stream is gone; the session lives on until it is silent for too long, or resumes.</summary>
     public void Detach() => IsAttached = false;

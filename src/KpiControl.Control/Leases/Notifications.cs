@@ -6,10 +6,11 @@ namespace KpiControl.Control.Leases;
 
 /// <summary>
 /// Hears what other nodes and requests tell (channel <c>kpi</c>): <c>lane N</c> (a cursor moved back or is new),
-/// <c>queue N</c>, <c>ready N</c>, <c>cancel SESSION ATTEMPT</c>, <c>moved SESSION GENERATION</c>, <c>epoch</c> (it was bumped). A message that is missed
+/// <c>queue N</c>, <c>ready N</c>, <c>cancel SESSION ATTEMPT</c>, <c>moved SESSION GENERATION</c>, <c>epoch</c> (it was bumped),
+/// <c>drain</c> (an agent is drained, or is no more). A message that is missed
 /// costs a poll, never an occurrence; a missed cancel is found when the agent says Hello again, or its attempt runs to its end.
 /// </summary>
-internal sealed partial class Notifications(Databases databases, Dispatcher dispatcher, SessionRegistry sessions, TimeProvider time, ILogger<Notifications> logger) : BackgroundService
+internal sealed partial class Notifications(Databases databases, Dispatcher dispatcher, SessionRegistry sessions, DrainWatch drains, TimeProvider time, ILogger<Notifications> logger) : BackgroundService
 {
     private static readonly TimeSpan RetryEvery = TimeSpan.FromSeconds(1);
 
@@ -35,6 +36,7 @@ internal sealed partial class Notifications(Databases databases, Dispatcher disp
             await listen.ExecuteNonQueryAsync(token);
         // Whatever was said while nobody listened.
         dispatcher.WakeAll();
+        drains.Look();
         while (true)
             await connection.WaitAsync(token);
     }
@@ -48,6 +50,9 @@ internal sealed partial class Notifications(Databases databases, Dispatcher disp
                 break;
             case ["epoch"]:
                 dispatcher.WakeAll();
+                break;
+            case ["drain"]:
+                drains.Look();
                 break;
             case ["queue", var lane] when short.TryParse(lane, CultureInfo.InvariantCulture, out var number):
                 dispatcher.Queued(number);

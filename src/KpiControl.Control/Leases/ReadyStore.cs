@@ -55,7 +55,7 @@ internal sealed class ReadyStore(Databases databases)
           SELECT epoch FROM kpi_cluster WHERE timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
         ), se AS MATERIALIZED (
           SELECT s.session_id, s.generation FROM kpi_session s JOIN kpi_node n USING (node_id)
-           WHERE s.session_id = ANY ($12::bigint[]) AND s.ended_at IS NULL
+           WHERE s.session_id = ANY ($12::bigint[]) AND s.ended_at IS NULL AND s.drained_at IS NULL
              AND s.node_id = $13 AND s.node_generation = $14 AND n.generation = $14 AND n.expires_at > now()
              FOR SHARE OF s
         ), u AS (

@@ -32,16 +32,21 @@ internal sealed class SessionStore(Databases databases)
         return await connection.ExecuteAsync(new CommandDefinition(ExtendNodeSql, new { node.NodeId, node.Generation, ttl }, cancellationToken: token)) == 1;
     }
 
+    // First, and in a statement of its own: whoever drains the agent holds this row before looking for its sessions, so of a
+    // drain and a Hello at once the second knows of the first.
+    private const string AgentSql = "INSERT INTO kpi_agent (agent) VALUES (@Agent) ON CONFLICT (agent) DO UPDATE SET agent = excluded.agent";
+
     // One statement: an agent's live session is taken over by the same instance, or made where there is none. The
     // partial unique index on live sessions decides between two that ask at once.
     private const string OpenSql =
         """
-        INSERT INTO kpi_session (agent, instance, region, node_id, node_generation, generation, build, labels, connections, slots)
-        VALUES (@Agent, @Instance, @Region, @NodeId, @NodeGeneration, 1, @Build, @Labels::jsonb, @Connections::jsonb, @Slots)
+        INSERT INTO kpi_session (agent, instance, region, node_id, node_generation, generation, build, labels, connections, slots, drained_at)
+        SELECT @Agent, @Instance, @Region, @NodeId, @NodeGeneration, 1, @Build, @Labels::jsonb, @Connections::jsonb, @Slots, drained_at FROM kpi_agent WHERE agent = @Agent
         ON CONFLICT (agent) WHERE ended_at IS NULL DO UPDATE SET generation = kpi_session.generation + 1, node_id = excluded.node_id,
-          node_generation = excluded.node_generation, build = excluded.build, labels = excluded.labels, connections = excluded.connections, slots = excluded.slots
+          node_generation = excluded.node_generation, build = excluded.build, labels = excluded.labels, connections = excluded.connections, slots = excluded.slots,
+          drained_at = excluded.drained_at
           WHERE kpi_session.instance = excluded.instance AND kpi_session.region = excluded.region
-        RETURNING session_id, generation, (SELECT epoch FROM kpi_cluster) AS epoch
+        RETURNING session_id, generation, (SELECT epoch FROM kpi_cluster) AS epoch, (SELECT drain_reason FROM kpi_agent WHERE agent = @Agent) AS drain_reason
         """;
 
     private const string TenantsSql =
@@ -58,7 +63,8 @@ internal sealed class SessionStore(Databases databases)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
-        var row = await connection.QuerySingleOrDefaultAsync<(long SessionId, int Generation, int Epoch)>(new CommandDefinition(OpenSql, new
+        await connection.ExecuteAsync(new CommandDefinition(AgentSql, new { opening.Agent }, transaction, cancellationToken: token));
+        var row = await connection.QuerySingleOrDefaultAsync<(long SessionId, int Generation, int Epoch, string? DrainReason)>(new CommandDefinition(OpenSql, new
         {
             opening.Agent, opening.Instance, opening.Region, node.NodeId, NodeGeneration = node.Generation, opening.Build, opening.Slots,
             Labels = JsonSerializer.Serialize(opening.Labels), Connections = JsonSerializer.Serialize(opening.Connections),
@@ -69,7 +75,7 @@ internal sealed class SessionStore(Databases databases)
         if (row.Generation > 1)
             await connection.ExecuteAsync(new CommandDefinition(MovedSql, new { sessionId = row.SessionId, generation = row.Generation }, transaction, cancellationToken: token));
         await transaction.CommitAsync(token);
-        return new OpenedSession(new SessionRef(row.SessionId, row.Generation), row.Epoch);
+        return new OpenedSession(new SessionRef(row.SessionId, row.Generation), row.Epoch, row.DrainReason);
     }
 
     private const string HeldSql =
@@ -96,6 +102,16 @@ internal sealed class SessionStore(Databases databases)
         return await connection.ExecuteAsync(new CommandDefinition(EndSql, new { session.SessionId, session.Generation, reason }, cancellationToken: token)) == 1;
     }
 
+    private const string DrainedSql =
+        "SELECT s.session_id, a.drain_reason FROM kpi_agent a JOIN kpi_session s USING (agent) WHERE a.drained_at IS NOT NULL AND s.ended_at IS NULL";
+
+    /// <summary>Live sessions of agents that an operator drains, each with the reason.</summary>
+    public async Task<IReadOnlyDictionary<long, string>> DrainedAsync(CancellationToken token)
+    {
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        return (await connection.QueryAsync<(long SessionId, string Reason)>(new CommandDefinition(DrainedSql, cancellationToken: token))).ToDictionary(r => r.SessionId, r => r.Reason);
+    }
+
     private const string LanesSql = "SELECT lane, region, priority FROM kpi_lane ORDER BY priority, lane";
 
     public async Task<IReadOnlyList<Lane>> LanesAsync(CancellationToken token)
@@ -110,7 +126,8 @@ internal sealed class SessionStore(Databases databases)
 internal sealed record Lane(short Number, string Region, short Priority);
 
 /// <param name="Epoch">The cluster's, which its Welcome tells.</param>
-internal sealed record OpenedSession(SessionRef Id, int Epoch);
+/// <param name="DrainReason">Null: its agent is not drained.</param>
+internal sealed record OpenedSession(SessionRef Id, int Epoch, string? DrainReason);
 
 /// <summary>What an agent said of itself when it opened its stream.</summary>
 internal sealed record SessionOpening

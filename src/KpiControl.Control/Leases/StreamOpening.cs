@@ -51,6 +51,8 @@ internal sealed partial class StreamOpening(
             };
             welcome.LostAttempts.AddRange(held.Where(h => !still.ContainsKey(h.Attempt)).Select(h => h.Attempt.ToString()));
             session.Welcome(welcome);
+            if (session.DrainReason is { } reason)
+                session.DrainBecause(reason);
             foreach (var (attempt, _) in still.Where(h => h.Value))
                 session.Cancel(attempt);
             return still;

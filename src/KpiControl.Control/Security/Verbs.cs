@@ -46,6 +46,8 @@ internal static class Verbs
         ["/kpicontrol.v1.SignalService/PublishRefresh"] = new Requirement.ByVerb(Run),
         ["/kpicontrol.v1.SignalService/ListSignals"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.FleetService/ListAgents"] = new Requirement.ByVerb(List),
+        ["/kpicontrol.v1.FleetService/DrainAgent"] = new Requirement.ByVerb(Pause),
+        ["/kpicontrol.v1.FleetService/ResumeAgent"] = new Requirement.ByVerb(Resume),
         ["/kpicontrol.v1.FleetService/GetEpoch"] = new Requirement.ByVerb(List),
         ["/kpicontrol.v1.FleetService/BumpEpoch"] = new Requirement.ByVerb(Resume),
         ["/kpicontrol.v1.AgentService/Work"] = new Requirement.Agent(),

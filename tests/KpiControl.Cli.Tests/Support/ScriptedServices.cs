@@ -44,6 +44,8 @@ internal sealed class ScriptedSignals(Script script) : SignalService.SignalServi
 internal sealed class ScriptedFleet(Script script) : FleetService.FleetServiceBase
 {
     public override Task<ListAgentsResponse> ListAgents(ListAgentsRequest request, ServerCallContext context) => script.Answer<ListAgentsRequest, ListAgentsResponse>(request, context);
+    public override Task<Agent> DrainAgent(DrainAgentRequest request, ServerCallContext context) => script.Answer<DrainAgentRequest, Agent>(request, context);
+    public override Task<Agent> ResumeAgent(ResumeAgentRequest request, ServerCallContext context) => script.Answer<ResumeAgentRequest, Agent>(request, context);
     public override Task<Epoch> GetEpoch(GetEpochRequest request, ServerCallContext context) => script.Answer<GetEpochRequest, Epoch>(request, context);
     public override Task<Epoch> BumpEpoch(BumpEpochRequest request, ServerCallContext context) => script.Answer<BumpEpochRequest, Epoch>(request, context);
 }

@@ -61,7 +61,7 @@ public sealed class SessionRegistryTests
             yield return message.MessageCase.ToString();
     }
 
-    private static AgentSession Session(int generation) => new(new SessionRef(7, generation), new SessionOpening
+    private static AgentSession Session(int generation) => new(new OpenedSession(new SessionRef(7, generation), 1, null), new SessionOpening
     {
         Agent = "agent", Instance = Guid.Empty, Region = "eu", Tenants = ["acme"], Build = "test", Slots = 1,
         Labels = new Dictionary<string, string>(), Connections = new Dictionary<string, string>(),

@@ -34,6 +34,11 @@ public sealed class AuthorizationFixture : IAsyncLifetime
         runId = (await host.Jobs().ListRunsAsync(new ListRunsRequest { BindingId = BindingId }, cancellationToken: token)).Runs[0].RunId;
         await host.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = BindingId }, cancellationToken: token);
         await new SignalService.SignalServiceClient(host.Channel()).PublishSignalAsync(new PublishSignalRequest { Tenant = "acme", Name = "told" }, cancellationToken: token);
+        await Control.RunAsync("""
+            WITH n AS (INSERT INTO kpi_node (name, generation, expires_at) VALUES ('gone', 1, now()) RETURNING node_id), a AS (INSERT INTO kpi_agent (agent) VALUES ('agent-known'))
+            INSERT INTO kpi_session (agent, instance, region, node_id, node_generation, generation, build, slots, ended_at, end_reason)
+            SELECT 'agent-known', gen_random_uuid(), 'eu', node_id, 1, 1, 'test', 1, now(), 'drained' FROM n
+            """);
         var admin = new Dictionary<string, object> { ["sub"] = "admin@acme.example", ["kpi_roles"] = new[] { "acme/*/admin" } };
         BadTokens =
         [
@@ -66,6 +71,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "CreateJob" => new { content = SampleTexts.Simple("fresh"), validate_only = true },
             "UpdateJob" => new { binding_id = id, content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
             "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "Work" => new { },
+            "DrainAgent" or "ResumeAgent" => new { agent = "agent-known", validate_only = true },
             "BumpEpoch" => new { reason = "a restore", validate_only = true },
             "PauseJob" or "ResumeJob" or "TriggerJob" or "CancelOccurrence" => new { binding_id = id, validate_only = true },
             "GetRun" => new { run_id = runId },

@@ -40,6 +40,8 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | SignalService/PublishRefresh | Run | – | – | – | yes | – | – | – | yes | – | – | not found |
         | SignalService/ListSignals | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |
         | FleetService/ListAgents | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
+        | FleetService/DrainAgent | Pause | – | – | – | – | – | – | – | – | yes | – | – |
+        | FleetService/ResumeAgent | Resume | – | – | – | – | – | – | – | – | yes | – | – |
         | FleetService/GetEpoch | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
         | FleetService/BumpEpoch | Resume | – | – | – | – | – | – | – | – | yes | – | – |
         | AgentService/Work | an agent's token | – | – | – | – | – | – | – | – | – | yes | – |
