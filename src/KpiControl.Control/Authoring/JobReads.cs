@@ -26,8 +26,7 @@ internal static class JobReads
             RequestFields.Tenant(tx.Caller, request.Tenant, Verb.List);
         if (request.Environment.Length > 0)
             RequestFields.Environment(request.Environment);
-        var after = paging.After is null ? 0
-            : long.TryParse(paging.After, CultureInfo.InvariantCulture, out var id) ? id : throw Reject.Invalid("page_token", "is not one of this query");
+        var after = paging.AfterNumber() ?? 0;
         var rows = await JobStore.PageAsync(tx, ReadScope.Of(tx.Caller, Verb.List), request, after, paging.Size + 1);
         var response = new ListJobsResponse { Jobs = { await CompleteAsync(tx, [.. rows.Take(paging.Size)]) } };
         if (rows.Count > paging.Size)

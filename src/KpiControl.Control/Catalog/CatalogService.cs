@@ -27,7 +27,7 @@ internal sealed class CatalogService(Databases databases, Mutations mutations) :
         await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
         var paging = Paging.Of(request);
         var tenants = request.Tenant.Length > 0 ? [RequestFields.Tenant(tx.Caller, request.Tenant, Verb.List)] : tx.Tenants;
-        var rows = await ContractStore.ListAsync(tx, tenants, request.KpiId, paging.After?.Split('\n'), paging.Size + 1);
+        var rows = await ContractStore.ListAsync(tx, tenants, request.KpiId, paging.AfterParts('\n', 3), paging.Size + 1);
         var response = new ListContractsResponse { Contracts = { rows.Take(paging.Size).Select(row => row.ToProto(withContent: false)) } };
         if (rows.Count > paging.Size && rows[paging.Size - 1] is var last)
             response.NextPageToken = Paging.Token(request, $"{last.TenantId}\n{last.KpiId}\n{last.Version}");

@@ -13,9 +13,8 @@ internal sealed class FleetService(Databases databases, Mutations mutations) : P
     public override async Task<ListAgentsResponse> ListAgents(ListAgentsRequest request, ServerCallContext context)
     {
         var paging = Paging.Of(request);
-        long? after = paging.After is null ? null : long.Parse(paging.After, CultureInfo.InvariantCulture);
         await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
-        var rows = await FleetStore.ListAsync(tx, request.Region, request.IncludeEnded, after, paging.Size + 1);
+        var rows = await FleetStore.ListAsync(tx, request.Region, request.IncludeEnded, paging.AfterNumber(), paging.Size + 1);
         var response = new ListAgentsResponse();
         response.Agents.AddRange(rows.Take(paging.Size).Select(row => row.ToProto()));
         if (rows.Count > paging.Size)

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Google.Protobuf;
@@ -12,6 +13,24 @@ namespace KpiControl.Control.Requests;
 internal sealed record Paging(int Size, string? After)
 {
     private const int DefaultSize = 50, LargestSize = 1000, DigestBytes = 16;
+
+    // The digest says that a token belongs to its query, not who made it: whoever can compute one may write any position.
+    private static Exception Foreign() =>
+        throw Reject.Invalid("page_token", "is not one of this query: send it with the same parameters, or start without it");
+
+    /// <summary>The position as a number; null on the first page.</summary>
+    public long? AfterNumber() => After is null ? null : Number(After);
+
+    /// <summary>The position's parts, each without a NUL; null on the first page.</summary>
+    public string[]? AfterParts(char separator, int count) =>
+        After is null ? null : After.Split(separator) is var parts && parts.Length == count && !After.Contains('\0') ? parts : throw Foreign();
+
+    public static long Number(string part) =>
+        long.TryParse(part, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : throw Foreign();
+
+    /// <summary>An instant that was written as its ticks.</summary>
+    public static DateTimeOffset Instant(string part) =>
+        Number(part) is var ticks && ticks >= 0 && ticks <= DateTimeOffset.MaxValue.UtcTicks ? new DateTimeOffset(ticks, TimeSpan.Zero) : throw Foreign();
 
     public static Paging Of(IMessage request)
     {
@@ -31,7 +50,7 @@ internal sealed record Paging(int Size, string? After)
         var bytes = Base64Url.IsValid(token) ? Base64Url.DecodeFromChars(token) : [];
         return bytes.Length > DigestBytes && bytes.AsSpan(0, DigestBytes).SequenceEqual(Digest(request, bytes.AsSpan(DigestBytes)))
             ? Encoding.UTF8.GetString(bytes, DigestBytes, bytes.Length - DigestBytes)
-            : throw Reject.Invalid("page_token", "is not one of this query: send it with the same parameters, or start without it");
+            : throw Foreign();
     }
 
     private static byte[] Digest(IMessage request, ReadOnlySpan<byte> position)

@@ -83,9 +83,9 @@ internal sealed class RunHistory(Databases databases)
     private static (DynamicParameters, string Filter) Parameters(ListRunsRequest request, Paging paging)
     {
         var parameters = new DynamicParameters();
-        var position = paging.After?.Split('|');
-        parameters.Add("at", position is null ? null : new DateTimeOffset(long.Parse(position[0], CultureInfo.InvariantCulture), TimeSpan.Zero), System.Data.DbType.DateTimeOffset);
-        parameters.Add("run", position is null ? null : long.Parse(position[1], CultureInfo.InvariantCulture), System.Data.DbType.Int64);
+        var position = paging.AfterParts('|', 2);
+        parameters.Add("at", position is null ? null : Paging.Instant(position[0]), System.Data.DbType.DateTimeOffset);
+        parameters.Add("run", position is null ? null : Paging.Number(position[1]), System.Data.DbType.Int64);
         parameters.Add("limit", paging.Size + 1);
         return (parameters, Filter.ToSql(request.Filter, Columns, parameters));
     }

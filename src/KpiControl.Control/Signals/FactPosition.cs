@@ -1,4 +1,5 @@
 using System.Globalization;
+using KpiControl.Control.Requests;
 
 namespace KpiControl.Control.Signals;
 
@@ -7,11 +8,10 @@ internal static class FactPosition
 {
     public static string Of(PublishedRow row) => string.Create(CultureInfo.InvariantCulture, $"{row.PublishedAt.UtcTicks}|{row.Kind}|{row.Id}");
 
-    public static (DateTimeOffset? At, string Kind, long Id) Parse(string? position)
+    public static (DateTimeOffset? At, string Kind, long Id) Parse(Paging paging)
     {
-        if (position is null)
+        if (paging.AfterParts('|', 3) is not { } parts)
             return (null, "", 0);
-        var parts = position.Split('|');
-        return (new DateTimeOffset(long.Parse(parts[0], CultureInfo.InvariantCulture), TimeSpan.Zero), parts[1], long.Parse(parts[2], CultureInfo.InvariantCulture));
+        return (Paging.Instant(parts[0]), parts[1], Paging.Number(parts[2]));
     }
 }

@@ -60,7 +60,7 @@ internal sealed class SignalService(Mutations mutations, Databases databases, De
     public override async Task<ListSignalsResponse> ListSignals(ListSignalsRequest request, ServerCallContext context)
     {
         var paging = Paging.Of(request);
-        var (at, kind, id) = FactPosition.Parse(paging.After);
+        var (at, kind, id) = FactPosition.Parse(paging);
         var scope = ReadScope.Of(context.Caller(), Verb.Read);
         await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
         var rows = await SignalStore.ListAsync(tx, new

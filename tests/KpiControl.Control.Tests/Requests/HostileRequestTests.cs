@@ -77,6 +77,50 @@ public sealed class HostileRequestTests(ControlFixture fixture) : IClassFixture<
         Assert.Equal(StatusCode.InvalidArgument, (await Assert.ThrowsAsync<RpcException>(() => raw.ResponseStream.MoveNext(Token))).StatusCode);
     }
 
+    [Fact]
+    public async Task Messages_that_are_none_are_told_what_and_where_and_leave_no_stack_trace_in_the_log()
+    {
+        var list = Methods.Single(m => m.Name == "ListJobs");
+        var logged = fixture.Host.Logs.Lines.Count;
+
+        var text = await SendAsync(list, [.. Tag(list.InputType.FindFieldByName("tenant")), 2, 0xC3, 0x28]);
+        Assert.Equal(("tenant", StatusCode.InvalidArgument), (Assert.Single(text.Violations()).Field, text.StatusCode));
+        Assert.Contains("not UTF-8", text.Status.Detail, StringComparison.Ordinal);
+        var garbage = await SendAsync(list, [0x0b]);
+        Assert.Contains("is not a message kpicontrol.v1.ListJobsRequest", garbage.Status.Detail, StringComparison.Ordinal);
+        Assert.Single(garbage.Violations());
+        await A_message_that_is_none_has_the_same_code_from_every_method();
+        foreach (var (path, frame, encoding, status) in new[]
+        {
+            ("kpicontrol.v1.JobService/ListJobs", "", "", "3"), ("kpicontrol.v1.JobService/ListJobs", "00000000FF00", "", "3"),
+            ("kpicontrol.v1.JobService/ListJobs", "0000000000" + "0000000000", "", "3"), ("kpicontrol.v1.JobService/ListJobs", "0700000000", "", "3"),
+            ("kpicontrol.v1.JobService/ListJobs", "01000000010B", "gzip", "3"), ("kpicontrol.v1.JobService/ListJobs", "01000000010B", "lzma", "12"),
+            ("grpc.health.v1.Health/Check", "00000000010B", "", "3"), ("grpc.health.v1.Health/Watch", "00000000010B", "", "3"),
+            ("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "00000000010B", "", "3"),
+        })
+            Assert.Equal((path, frame, status), (path, frame, await RawAsync(path, frame, encoding)));
+
+        Assert.DoesNotContain(fixture.Host.Logs.Lines.Skip(logged), line => line.Contains("Exception", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_page_token_that_somebody_computed_is_no_failure_of_ours_whatever_stands_in_it()
+    {
+        string[] positions = ["x", "1", "-1", "9223372036854775807", "9223372036854775808", "٣", "1 ", "0x1", "|", "1|", "|1", "1|2|3|4", "a|b", "a|b|c", "-1|1", "9223372036854775807|1",
+            "9223372036854775807|x|1", "1|x|y", "\n", "a\nb", "a\nb\nc\nd", "a\nb\nc\0", "\0", "1\0|1", "1|\0|1", "1e3", "\uFFFD", new string('9', 900)];
+        foreach (var method in Methods.Where(m => m.InputType.FindFieldByName("page_token") is not null))
+            foreach (var position in positions)
+            {
+                var request = method.InputType.Parser.ParseFrom([]);
+                method.InputType.FindFieldByName("page_token").Accessor.SetValue(request, KpiControl.Control.Requests.Paging.Token(request, position));
+                var answer = await AnswerAsync(method, request);
+                Assert.True(answer is StatusCode.OK or StatusCode.InvalidArgument, $"{method.Name} {position}: {answer}");
+                // What cannot be the position of any list is refused by each.
+                if (position is "x" or "|" or "1e3" or "\0" or "a|b")
+                    Assert.True(answer == StatusCode.InvalidArgument, $"{method.Name} {position}: {answer}");
+            }
+    }
+
     [Theory]
     [InlineData("malformed", "job_id: [", "SYNTAX")]
     [InlineData("no mapping", "- a", "SCHEMA")]
@@ -243,6 +287,35 @@ public sealed class HostileRequestTests(ControlFixture fixture) : IClassFixture<
         var parts = which.Split('/');
         var method = Methods.Single(m => m.Service.Name == parts[0] && m.Name == parts[1]);
         return (method, method.InputType.FindFieldByName(parts[2]));
+    }
+
+    private async Task<StatusCode> AnswerAsync(MethodDescriptor method, IMessage request)
+    {
+        try
+        {
+            var definition = new Method<byte[], byte[]>(MethodType.Unary, method.Service.FullName, method.Name, Bytes, Bytes);
+            await fixture.Host.Channel().CreateCallInvoker().AsyncUnaryCall(definition, null, new CallOptions(cancellationToken: Token), request.ToByteArray());
+            return StatusCode.OK;
+        }
+        catch (RpcException refused)
+        {
+            return refused.StatusCode;
+        }
+    }
+
+    private async Task<string> RawAsync(string path, string frame, string encoding)
+    {
+        using var client = new HttpClient { BaseAddress = new Uri(fixture.Host.GrpcUrl) };
+        var content = new ByteArrayContent(Convert.FromHexString(frame));
+        content.Headers.ContentType = new("application/grpc");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/" + path) { Version = new Version(2, 0), VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = content };
+        request.Headers.TE.Add(new("trailers"));
+        request.Headers.Authorization = new("Bearer", fixture.Issuer.Token());
+        if (encoding.Length > 0)
+            request.Headers.TryAddWithoutValidation("grpc-encoding", encoding);
+        using var answer = await client.SendAsync(request, Token);
+        await answer.Content.ReadAsByteArrayAsync(Token);
+        return Assert.Single(answer.TrailingHeaders.TryGetValues("grpc-status", out var trailer) ? trailer : answer.Headers.GetValues("grpc-status"));
     }
 
     private static byte[] Tag(FieldDescriptor field)
