@@ -94,7 +94,7 @@ public sealed class HostileRequestTests(ControlFixture fixture) : IClassFixture<
         {
             ("kpicontrol.v1.JobService/ListJobs", "", "", "3"), ("kpicontrol.v1.JobService/ListJobs", "00000000FF00", "", "3"),
             ("kpicontrol.v1.JobService/ListJobs", "0000000000" + "0000000000", "", "3"), ("kpicontrol.v1.JobService/ListJobs", "0700000000", "", "3"),
-            ("kpicontrol.v1.JobService/ListJobs", "01000000010B", "gzip", "3"), ("kpicontrol.v1.JobService/ListJobs", "01000000010B", "lzma", "12"),
+            ("kpicontrol.v1.JobService/ListJobs", "0100000004FFFFFFFF", "gzip", "3"), ("kpicontrol.v1.JobService/ListJobs", "01000000010B", "lzma", "12"),
             ("grpc.health.v1.Health/Check", "00000000010B", "", "3"), ("grpc.health.v1.Health/Watch", "00000000010B", "", "3"),
             ("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "00000000010B", "", "3"),
         })
