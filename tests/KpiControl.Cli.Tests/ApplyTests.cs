@@ -32,6 +32,50 @@ public sealed class ApplyTests(ScriptedControlPlane server) : IClassFixture<Scri
     }
 
     [Fact]
+    public async Task The_home_region_that_was_taken_is_said_and_one_that_was_given_is_not()
+    {
+        server.Script.When<CreateJobRequest>(_ => Made());
+        using var kpictl = new CommandLine(server);
+        var file = kpictl.File("job.yaml", "job_id: dso_daily\n");
+
+        Assert.Equal("no --region was given: eu is the home region of acme\n", (await kpictl.Run("apply", "-f", file)).Error);
+        Assert.Equal("", (await kpictl.Run("apply", "-f", file, "--region", "eu")).Error);
+    }
+
+    [Fact]
+    public async Task A_job_is_applied_after_the_jobs_whose_kpis_it_waits_for()
+    {
+        var order = new List<string>();
+        server.Script.When<CreateJobRequest>(request =>
+        {
+            if (!request.ValidateOnly)
+                lock (order)
+                    order.Add(request.Content.Split('\n')[0]);
+            var made = Made();
+            if (request.ValidateOnly && request.Content.Contains("kpis:", StringComparison.Ordinal))
+                made.Findings.Add(new Protocol.V1.Finding { Rule = "graph.unbound_kpi", Severity = "warning", Message = "No active job in acme/dev in eu computes KPI-1@1.0.0: a run waits." });
+            return made;
+        });
+        using var kpictl = new CommandLine(server);
+        for (var n = 3; n > 0; n--)
+            kpictl.File($"jobs/{3 - n}.yaml", $$"""
+                job_id: job_{{n}}
+                tenant: acme
+                kpi_id: KPI-{{n}}
+                contract_version: 1.0.0
+                schedule: { type: cron, expression: "0 2 * * *" }
+                {{(n == 1 ? "" : $"dependencies: {{ kpis: [ {{ kpi_id: KPI-{n - 1}, contract_version: 1.0.0 }} ] }}")}}
+                """);
+        var jobs = Path.Combine(kpictl.Home, "jobs");
+
+        var rehearsed = await kpictl.Run("apply", "-f", jobs, "--dry-run", "--region", "eu");
+        var applied = await kpictl.Run("apply", "-f", jobs, "--region", "eu");
+
+        Assert.Equal((0, "", 0), (rehearsed.Exit, rehearsed.Error, applied.Exit));
+        Assert.Equal(["job_id: job_1", "job_id: job_2", "job_id: job_3"], order);
+    }
+
+    [Fact]
     public async Task A_changed_meaning_rebinds_with_the_etag_that_was_seen()
     {
         server.Script.When<CreateJobRequest>(_ => throw Exists());
@@ -69,7 +113,7 @@ public sealed class ApplyTests(ScriptedControlPlane server) : IClassFixture<Scri
             if (request.Content.Contains("bad", StringComparison.Ordinal))
                 throw Failures.Of(Grpc.Core.StatusCode.InvalidArgument, "INVALID_ARTIFACT", "summary", new BadRequest
                 {
-                    FieldViolations = { new BadRequest.Types.FieldViolation { Field = "/schedule/expression", Description = "line 4, column 3: there is no 32nd of a month" } },
+                    FieldViolations = { new BadRequest.Types.FieldViolation { Field = "/schedule/expression", Reason = "meaning.cron", Description = "line 4, column 3: there is no 32nd of a month" } },
                 });
             real += request.ValidateOnly ? 0 : 1;
             return Made();
@@ -82,7 +126,7 @@ public sealed class ApplyTests(ScriptedControlPlane server) : IClassFixture<Scri
 
         Assert.Equal((1, 0, ""), (result.Exit, real, result.Out));
         Assert.Contains($"error: {bad}: refused (INVALID_ARTIFACT)\n", result.Error, StringComparison.Ordinal);
-        Assert.Contains($"{bad}:4:3: /schedule/expression: there is no 32nd of a month", result.Error, StringComparison.Ordinal);
+        Assert.Contains($"\n{bad}:4:3: error meaning.cron: there is no 32nd of a month\n", result.Error, StringComparison.Ordinal);
         Assert.Contains("nothing was applied: 1 of 2 files", result.Error, StringComparison.Ordinal);
     }
 

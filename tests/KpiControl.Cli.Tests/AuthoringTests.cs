@@ -20,6 +20,9 @@ public sealed class AuthoringTests(ScriptedControlPlane server) : IClassFixture<
 
         Assert.Equal((0, ""), (made.Exit, made.Out));
         Assert.Equal(0, (await kpictl.Run("validate", file)).Exit);
+        Assert.StartsWith("# yaml-language-server: $schema=./kpi-job-1.0.json\n", await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Equal(KpiControl.Jobs.Artifacts.JobSchema.Text, await File.ReadAllTextAsync(Path.Combine(kpictl.Home, "kpi-job-1.0.json"), TestContext.Current.CancellationToken));
+        Assert.Equal("1 file: 0 errors, 0 warnings\n", (await kpictl.Run("validate", kpictl.Home)).Error);
         Assert.Contains("kpi_id: ", await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken), StringComparison.Ordinal);
         Assert.Equal(1, again.Exit);
         Assert.Contains("it exists", again.Error, StringComparison.Ordinal);
@@ -35,6 +38,9 @@ public sealed class AuthoringTests(ScriptedControlPlane server) : IClassFixture<
 
         Assert.Equal((0, ""), (result.Exit, result.Error));
         Assert.Contains("tenant: acme\n", result.Out, StringComparison.Ordinal);
+        kpictl.With("KPI_REST", "http://127.0.0.1:5002");
+        Assert.StartsWith("# yaml-language-server: $schema=http://127.0.0.1:5002/schemas/kpi-job/1.0.json\n", (await kpictl.Run("init", "--contract", "CFO-EF-02@1.1.0")).Out, StringComparison.Ordinal);
+        Assert.StartsWith("# yaml-language-server: $schema=../s.json\n", (await kpictl.Run("init", "--contract", "CFO-EF-02@1.1.0", "--schema", "../s.json")).Out, StringComparison.Ordinal);
         Assert.Equal("CFO-EF-02", server.Script.Last<GetContractRequest>().KpiId);
     }
 
@@ -53,17 +59,23 @@ public sealed class AuthoringTests(ScriptedControlPlane server) : IClassFixture<
     }
 
     [Fact]
-    public async Task A_cycle_within_the_files_given_is_found_in_each_of_its_files()
+    public async Task A_cycle_within_the_files_given_is_found_in_each_of_its_files_and_in_no_other()
     {
         using var kpictl = new CommandLine();
         kpictl.File("jobs/a.yaml", OfKpi("A-1", "B-1"));
         kpictl.File("jobs/b.yaml", OfKpi("B-1", "A-1"));
+        kpictl.File("jobs/c.yaml", OfKpi("C-1", "A-1"));
+        kpictl.File("jobs/d.yaml", OfKpi("A-1", "E-1").Replace("job_id: a-1", "job_id: another", StringComparison.Ordinal));
+        kpictl.File("jobs/f.yaml", OfKpi("B-1", "A-1").Replace("acme", "globex", StringComparison.Ordinal));
 
         var result = await kpictl.Run("validate", Path.Combine(kpictl.Home, "jobs"));
 
         Assert.Equal(1, result.Exit);
         Assert.Matches(@"(?m)^\S+a\.yaml:\d+:\d+: error graph\.cycle: ", result.Out);
-        Assert.Matches(@"(?m)^\S+b\.yaml:\d+:\d+: error graph\.cycle: ", result.Out);
+        Assert.Matches(@"(?m)^\S+b\.yaml:\d+:\d+: error graph\.cycle: .*B-1@1\.1\.0 → A-1@1\.1\.0 → B-1@1\.1\.0", result.Out);
+        // One that waits for the cycle, another job of a KPI on it that does not close it, and another tenant's.
+        Assert.DoesNotMatch(@"(?m)^\S+[cdf]\.yaml:.*graph\.cycle", result.Out);
+        Assert.Matches(@"(?m)^\S+d\.yaml:\d+:\d+: warning graph\.unknown_kpi: None of the files given computes E-1@1\.1\.0", result.Out);
     }
 
     [Fact]
@@ -98,6 +110,7 @@ public sealed class AuthoringTests(ScriptedControlPlane server) : IClassFixture<
     {
         server.Script.When<PreviewScheduleRequest>(_ => new PreviewScheduleResponse
         { FireTimes = { new FireTime { At = Wire.At("2026-01-03T02:00:00Z"), Local = "2026-01-03T02:00:00+00:00", BusinessDate = "2026-01-02" } } });
+        server.Script.When<GetJobRequest>(_ => Wire.Job());
         using var kpictl = new CommandLine(server);
 
         var result = await kpictl.Run("preview", "dso_daily", "-n", "1");

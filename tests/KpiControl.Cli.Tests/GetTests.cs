@@ -32,6 +32,35 @@ public sealed class GetTests(ScriptedControlPlane server) : IClassFixture<Script
     }
 
     [Fact]
+    public async Task A_paused_job_has_no_next_run_before_its_pause_ends_and_an_override_is_shown_as_it_was_written()
+    {
+        var job = Wire.Job();
+        server.Script.When<ListJobsRequest>(_ => new ListJobsResponse { Jobs = { job } });
+        server.Script.When<GetJobRequest>(_ => job);
+        server.Script.When<ListRunsRequest>(_ => new ListRunsResponse());
+        server.Script.When<PreviewScheduleRequest>(_ => new PreviewScheduleResponse { FireTimes = { new FireTime { At = job.NextRunAt, Local = "2026-01-03T02:00:00+00:00", BusinessDate = "2026-01-02" } } });
+        using var kpictl = new CommandLine(server) { Clock = Clock };
+        (job.ScheduleOverridden, job.Paused, job.PauseReason) = (true, true, "ledger closes");
+
+        Assert.Matches(@"(?m) 0 2 \* \* \* \(overridden\) +3h ago success +- \(paused\) +paused$", (await kpictl.Run("get")).Out);
+        Assert.Matches("(?m)^next_run .* held: the job is paused$", (await kpictl.Run("describe", "dso_daily")).Out);
+        Assert.Contains("acme/dev/dso_daily is paused until resumed, because: ledger closes: no slot before then starts a run\n", (await kpictl.Run("preview", "dso_daily")).Error, StringComparison.Ordinal);
+        job.PausedUntil = Wire.At("2026-01-02T12:00:00Z");
+        Assert.Matches(@"(?m) in 20h +paused$", (await kpictl.Run("get")).Out);
+        Assert.Contains("paused until 2026-01-02 12:00:00Z", (await kpictl.Run("preview", "dso_daily")).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_refusal_says_its_sentence_once()
+    {
+        server.Script.When<GetJobRequest>(_ => throw Failures.Of(StatusCode.FailedPrecondition, "PAUSED", "The job is paused: resume it first.", new Google.Rpc.PreconditionFailure
+        { Violations = { new Google.Rpc.PreconditionFailure.Types.Violation { Type = "PAUSED", Subject = "54", Description = "The job is paused: resume it first." } } }));
+        using var kpictl = new CommandLine(server);
+
+        Assert.Equal("error: The job is paused: resume it first. (PAUSED)\n", (await kpictl.Run("get", "54")).Error);
+    }
+
+    [Fact]
     public async Task Wide_has_absolute_times_and_the_whole_hash()
     {
         server.Script.When<ListJobsRequest>(_ => new ListJobsResponse { Jobs = { Wire.Job() } });

@@ -80,14 +80,39 @@ public sealed class OperationTests(ScriptedControlPlane server) : IClassFixture<
     public async Task Waiting_gives_up_in_time_and_says_that_the_run_goes_on()
     {
         server.Script.When<TriggerJobRequest>(_ => new TriggerJobResponse { BindingId = 7, Occurrence = Wire.Occurrence() });
-        server.Script.When<GetJobRequest>(_ => Wire.Job());
+        server.Script.When<GetJobRequest>(_ => Waiting());
         server.Script.When<ListRunsRequest>(_ => new ListRunsResponse());
         using var kpictl = new CommandLine(server);
 
         var result = await kpictl.Run("trigger", "dso_daily", "--wait", "--wait-timeout", "1s");
 
         Assert.Equal(1, result.Exit);
-        Assert.Contains("it goes on", result.Error, StringComparison.Ordinal);
+        Assert.Contains("manual:1 has not ended after 1s: waiting (dependency): gdp GDP_Receivables through 2026-01-01; the waiting ended, the occurrence lives on\n", result.Error, StringComparison.Ordinal);
+        Assert.Contains("next: look again: kpictl explain acme/dev/dso_daily manual:1; end it: kpictl cancel acme/dev/dso_daily --slot manual:1\n", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Waiting_that_is_interrupted_says_that_the_run_lives_on_and_how_to_look_again()
+    {
+        using var cancelled = new CancellationTokenSource();
+        server.Script.When<TriggerJobRequest>(_ => new TriggerJobResponse { BindingId = 7, Occurrence = Wire.Occurrence() });
+        server.Script.When<GetJobRequest>(_ => Waiting());
+        server.Script.When<ListRunsRequest>(_ => new ListRunsResponse());
+        using var kpictl = new CommandLine(server);
+        var error = new SignallingWriter("waiting (dependency)", cancelled.Cancel);
+
+        var exit = await Kpictl.Run(["trigger", "dso_daily", "--wait"], kpictl.World(new StringWriter(), error), cancelled.Token);
+
+        Assert.Equal(2, exit);
+        Assert.Contains("stopped waiting for manual:1", error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("the occurrence lives on\n  next: look again: kpictl explain acme/dev/dso_daily manual:1;", error.ToString(), StringComparison.Ordinal);
+    }
+
+    private static Job Waiting()
+    {
+        var job = Wire.Job();
+        job.Occurrence = Wire.Occurrence();
+        return job;
     }
 
     [Fact]
@@ -129,6 +154,7 @@ public sealed class OperationTests(ScriptedControlPlane server) : IClassFixture<
     [Fact]
     public async Task History_filters_by_status_and_an_empty_one_says_what_to_do()
     {
+        server.Script.When<GetJobRequest>(_ => Wire.Job());
         server.Script.When<ListRunsRequest>(request => request.Filter.Length > 0 ? new ListRunsResponse { Runs = { Wire.Run(12) } } : new ListRunsResponse());
         using var kpictl = new CommandLine(server);
 
@@ -138,6 +164,69 @@ public sealed class OperationTests(ScriptedControlPlane server) : IClassFixture<
         Assert.Equal("status = success", server.Script.Asked.OfType<ListRunsRequest>().First(request => request.Filter.Length > 0).Filter);
         Assert.Matches("(?m)^ *12 +2026-01-01 +success +schedule +1 ", found.Out);
         Assert.Equal("no runs of acme/dev/dso_daily yet; start one with: kpictl trigger acme/dev/dso_daily --wait\n", none.Error);
+    }
+
+    [Fact]
+    public async Task Runs_of_a_job_say_what_is_open_and_has_no_run_yet()
+    {
+        server.Script.When<GetJobRequest>(_ => Waiting());
+        server.Script.When<ListJobsRequest>(_ => new ListJobsResponse { Jobs = { Waiting(), Wire.Job("other", 8) } });
+        server.Script.When<ListRunsRequest>(_ => new ListRunsResponse());
+        using var kpictl = new CommandLine(server);
+
+        const string Open = "open: acme/dev/dso_daily manual:1 for 2026-01-01, waiting (dependency): gdp GDP_Receivables through 2026-01-01; kpictl explain acme/dev/dso_daily\n";
+        Assert.Equal(Open, (await kpictl.Run("runs", "dso_daily")).Error);
+        Assert.Equal(Open, (await kpictl.Run("history", "dso_daily")).Error);
+        Assert.Equal(Open, (await kpictl.Run("runs")).Error);
+        Assert.Equal("", (await kpictl.Run("runs", "dso_daily", "-o", "json")).Error);
+    }
+
+    [Theory]
+    [InlineData("manual:2026-01-06T09:30:00.123456Z")]
+    [InlineData("2026-01-06T09:30:00.123456Z")]
+    [InlineData("2026-01-06 09:30:00.123456Z")]
+    [InlineData("2026-01-06 09:30:00Z")]
+    [InlineData("2026-01-06 09:30:00Z (3d4h ago)")]
+    [InlineData("3d4h ago")]
+    [InlineData("in 20h")]
+    [InlineData("12m ago")]
+    public async Task Explain_takes_what_other_commands_print(string printed)
+    {
+        server.Script.When<ExplainOccurrenceRequest>(_ => new ExplainOccurrenceResponse { Answer = "It succeeded." });
+        using var kpictl = new CommandLine(server);
+
+        var result = await kpictl.Run("explain", "dso_daily", printed);
+
+        Assert.Equal((0, ""), (result.Exit, result.Error));
+        var asked = server.Script.Last<ExplainOccurrenceRequest>();
+        Assert.Equal(printed.StartsWith("manual:", StringComparison.Ordinal), asked.SlotKey == printed);
+        Assert.Equal(asked.SlotKey.Length == 0, asked.At is not null);
+    }
+
+    [Fact]
+    public async Task Explain_takes_a_run_and_a_job_by_its_environment()
+    {
+        server.Script.When<GetRunRequest>(_ => new RunDetail { Run = Wire.Run(12, "manual:2026-01-06T09:30:00.123456Z") });
+        server.Script.When<ExplainOccurrenceRequest>(_ => new ExplainOccurrenceResponse { Answer = "It succeeded." });
+        using var kpictl = new CommandLine(server);
+
+        Assert.Equal(0, (await kpictl.Run("explain", "run/12")).Exit);
+        var ofRun = server.Script.Last<ExplainOccurrenceRequest>();
+        Assert.Equal((7, "manual:2026-01-06T09:30:00.123456Z"), (ofRun.BindingId, ofRun.SlotKey));
+        Assert.Equal(0, (await kpictl.Run("explain", "stg/dso_daily")).Exit);
+        var ofJob = server.Script.Last<ExplainOccurrenceRequest>();
+        Assert.Equal(("acme", "stg", "dso_daily"), (ofJob.Tenant, ofJob.Environment, ofJob.JobId));
+        Assert.Contains("says which occurrence already", (await kpictl.Run("explain", "run/12", "2026-01-06")).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_signal_without_a_business_date_says_what_that_means()
+    {
+        server.Script.When<PublishSignalRequest>(_ => new PublishSignalResponse { SignalId = 1 });
+        using var kpictl = new CommandLine(server);
+
+        Assert.Contains("names no business date: each job takes it once", (await kpictl.Run("signal", "erp_eod_sync")).Error, StringComparison.Ordinal);
+        Assert.Equal("", (await kpictl.Run("signal", "erp_eod_sync", "-d", "2026-01-01")).Error);
     }
 
     [Fact]
@@ -152,7 +241,7 @@ public sealed class OperationTests(ScriptedControlPlane server) : IClassFixture<
 
         var result = await kpictl.Run("explain", "dso_daily", "2026-01-02T03:00:00Z");
 
-        Assert.StartsWith("It waits for GDP_Receivables.\n", result.Out, StringComparison.Ordinal);
+        Assert.StartsWith("schedule:2026-01-02T02:00:00Z: It waits for GDP_Receivables.\n", result.Out, StringComparison.Ordinal);
         Assert.Matches("(?m)^2026-01-02 02:00:00Z +scheduled +became due +revision/2$", result.Out);
         Assert.Equal(Wire.At("2026-01-02T03:00:00Z"), server.Script.Last<ExplainOccurrenceRequest>().At);
     }

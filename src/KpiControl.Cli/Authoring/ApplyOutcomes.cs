@@ -11,12 +11,15 @@ internal sealed record ApplyOutcome(string File, string What = "refused", Create
 {
     /// <summary>The hash before, where it was rebound.</summary>
     public string From { get; init; } = "";
+    public bool RegionAsked { get; init; }
     public RpcException? Refused { get; init; }
     public Refusal? Refusal { get; init; }
     public string Name => Job is null ? File : $"{Job.Tenant}/{Job.Environment}/{Job.JobId}";
 }
 
-internal sealed class ApplyOutcomes(IReadOnlyList<ApplyOutcome> outcomes)
+/// <param name="outcomes">In the order of the files.</param>
+/// <param name="isAnswered">What is said of one file and mended by another.</param>
+internal sealed class ApplyOutcomes(IReadOnlyList<ApplyOutcome> outcomes, Func<Protocol.V1.Finding, bool> isAnswered)
 {
     public int Failures => outcomes.Count(outcome => outcome.Job is null);
     public bool Failed => Failures > 0;
@@ -30,7 +33,7 @@ internal sealed class ApplyOutcomes(IReadOnlyList<ApplyOutcome> outcomes)
                 new RpcFailure(session.Target).Print(session.World, outcome.Refused, outcome.File);
             if (outcome.Refusal is { } refusal)
                 Talk.Refused(session.World, new Refusal($"{outcome.File}: {refusal.Message}", refusal.Next));
-            FindingLines.Print(session.World.Error, outcome.File, outcome.Job?.Findings ?? []);
+            FindingLines.Print(session.World.Error, outcome.File, outcome.Job?.Findings.Where(finding => !isAnswered(finding)) ?? []);
         }
     }
 
@@ -76,5 +79,8 @@ internal sealed class ApplyOutcomes(IReadOnlyList<ApplyOutcome> outcomes)
                 outcome.Job.BindingId, wide ? outcome.Job.ContentHash : Jobs.JobTable.ShortHash(outcome.Job.ContentHash),
                 wide ? Ages.Absolute(outcome.Job.NextRunAt) : Ages.Relative(outcome.Job.NextRunAt, now));
         table.WriteTo(session.World);
+        session.World.Out.Flush();
+        foreach (var home in done.Where(outcome => outcome.What == "created" && !outcome.RegionAsked).Select(outcome => (outcome.Job!.Tenant, outcome.Job.Region)).Distinct())
+            session.World.Error.WriteLine($"no --region was given: {home.Region} is the home region of {home.Tenant}");
     }
 }

@@ -24,14 +24,29 @@ internal sealed record ArtifactFile(string Path, ArtifactReading Reading, IReadO
     // The server knows the jobs that are bound; here the files given stand for all of them.
     private static ArtifactFile[] CheckGraph(ArtifactFile[] artifacts)
     {
-        var graph = new DependencyGraph();
-        foreach (var artifact in artifacts)
-            if (artifact.Reading.Remains is { } job)
-                graph.Add(job);
-        return [.. artifacts.Select(artifact => artifact.WithGraph(graph))];
+        var tenants = artifacts.Where(artifact => artifact.Reading.Remains is not null).Select(artifact => artifact.Reading.Remains!)
+            .GroupBy(job => job.Tenant, StringComparer.Ordinal).ToDictionary(jobs => jobs.Key, Among.Of, StringComparer.Ordinal);
+        return [.. artifacts.Select(artifact => artifact.Reading.Remains is { } job ? artifact.WithGraph(job, tenants[job.Tenant]) : artifact)];
     }
 
-    private ArtifactFile WithGraph(DependencyGraph graph) => Reading.Remains is { } job && Reading.About(graph.Check(job)) is { Count: > 0 } cycle
-        ? this with { Findings = [.. Findings, .. FindingPlaces.Fill(cycle, FileSet.Read(Path), ArtifactFormats.OfPath(Path))] }
-        : this;
+    private ArtifactFile WithGraph(JobArtifact job, Among others)
+    {
+        var findings = Reading.About([.. others.Graph.Check(job), .. NamedDependencies.CheckAmong(job, others.Computed)]);
+        return findings.Count == 0 ? this : this with { Findings = [.. Findings, .. FindingPlaces.Fill(findings, FileSet.Read(Path), ArtifactFormats.OfPath(Path))] };
+    }
+
+    /// <summary>A tenant's jobs among the files.</summary>
+    private sealed record Among(DependencyGraph Graph, IReadOnlySet<KpiReference> Computed)
+    {
+        public static Among Of(IEnumerable<JobArtifact> jobs)
+        {
+            var (graph, computed) = (new DependencyGraph(), new HashSet<KpiReference>());
+            foreach (var job in jobs)
+            {
+                graph.Add(job);
+                computed.Add(new KpiReference(job.KpiId, job.ContractVersion));
+            }
+            return new Among(graph, computed);
+        }
+    }
 }

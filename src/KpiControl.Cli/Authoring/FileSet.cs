@@ -1,3 +1,5 @@
+using KpiControl.Jobs.Artifacts;
+
 namespace KpiControl.Cli.Authoring;
 
 /// <summary>The files that a command line names: themselves, and what directories hold, in a stable order.</summary>
@@ -34,7 +36,7 @@ internal static class FileSet
     {
         var options = new EnumerationOptions { RecurseSubdirectories = recursive, IgnoreInaccessible = false };
         var found = Directory.EnumerateFiles(directory, "*", options)
-            .Where(file => Extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))
+            .Where(file => Path.GetFileName(file) != JobSchema.FileName && Extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))
             .Order(StringComparer.Ordinal).ToArray();
         return found.Length > 0 ? found : throw new Refusal($"{directory} holds no .yaml, .yml or .json file", "name the files or another directory, or look further down with --recursive");
     }

@@ -21,7 +21,7 @@ internal sealed class JobPlacement(Session session, string environment, string r
                 Environment = environment, Region = region, Format = format, Content = content,
                 ValidateOnly = validateOnly, RequestId = Session.RequestId(validateOnly),
             }, session.Call);
-            return new ApplyOutcome(file, made.Created ? "created" : "unchanged", made);
+            return new ApplyOutcome(file, made.Created ? "created" : "unchanged", made) { RegionAsked = region.Length > 0 };
         }
         catch (RpcException exists) when (exists.StatusCode == Grpc.Core.StatusCode.AlreadyExists && BindingIn(exists) is { } bindingId)
         {

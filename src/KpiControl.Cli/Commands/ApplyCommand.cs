@@ -25,26 +25,28 @@ internal static class ApplyCommand
     private static async Task<int> Apply(Session session)
     {
         var files = FileSet.Of(session.Value(Files)!, session.Value(SharedOptions.Recursive));
+        var order = ApplyOrder.Of(files);
         var dryRun = session.Value(SharedOptions.DryRun);
         // Several files are rehearsed first, so that a mistake in the last does not leave half of them applied.
-        if (files.Count > 1 && !dryRun && await Outcomes(session, files, validateOnly: true) is { Failed: true } rehearsal)
+        if (files.Count > 1 && !dryRun && await Outcomes(session, files, order, validateOnly: true) is { Failed: true } rehearsal)
         {
             rehearsal.PrintFailures(session);
             throw new Refusal($"nothing was applied: {rehearsal.Failures} of {files.Count} files would be refused", "mend them and apply again", ExitCode.Failed);
         }
-        var outcomes = await Outcomes(session, files, dryRun);
+        var outcomes = await Outcomes(session, files, order, dryRun);
         outcomes.PrintFailures(session);
         outcomes.Print(session, dryRun);
         return outcomes.ExitCode;
     }
 
-    private static async Task<ApplyOutcomes> Outcomes(Session session, IReadOnlyList<string> files, bool validateOnly)
+    private static async Task<ApplyOutcomes> Outcomes(Session session, IReadOnlyList<string> files, ApplyOrder order, bool validateOnly)
     {
         var target = new JobPlacement(session, session.Target.Environment ?? "dev", session.Value(Region) ?? "", validateOnly);
         var outcomes = new ApplyOutcome[files.Count];
         var many = new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = session.Token };
-        await Parallel.ForAsync(0, files.Count, many, async (i, _) => outcomes[i] = await Place(target, files[i]));
-        return new ApplyOutcomes(outcomes);
+        foreach (var wave in order.Waves)
+            await Parallel.ForEachAsync(wave, many, async (i, _) => outcomes[i] = await Place(target, files[i]));
+        return new ApplyOutcomes(outcomes, finding => validateOnly && order.Answers(finding));
     }
 
     private static async Task<ApplyOutcome> Place(JobPlacement target, string file)

@@ -37,6 +37,8 @@ internal static class HistoryCommand
             return (page.Runs.Count, page.NextPageToken);
         });
         session.Answer.Print(all, () => Print(session, address, all.Runs), () => all.Runs.Select(RunAddress.Name));
+        if (session.Answer.ForPeople && FilterOf(session).Length == 0)
+            await OpenOccurrences.Say(session, address, all.Runs.Count);
         return ExitCode.Done;
     }
 
@@ -66,7 +68,5 @@ internal static class HistoryCommand
             RunTable.Print(session.World, runs, session.Answer.Wide);
         else if (FilterOf(session) is { Length: > 0 } filter)
             session.World.Error.WriteLine($"no runs match {filter}");
-        else
-            session.World.Error.WriteLine(job is null ? "no runs yet" : $"no runs of {job} yet; start one with: kpictl trigger {job} --wait");
     }
 }

@@ -22,12 +22,14 @@ internal static class InitCommand
     { Description = "A value of the template, or filter.FIELD; repeatable", HelpName = "NAME=VALUE" };
     private static readonly Option<string?> File = new("--out") { Description = "Write the artifact there; absent: standard output", HelpName = "FILE" };
     private static readonly Option<bool> Force = new("--force") { Description = "Overwrite --out" };
+    private static readonly Option<string?> Schema = new("--schema")
+    { Description = "Where editors find the JSON Schema; absent: a copy is put beside --out", HelpName = "URL|PATH" };
 
     static InitCommand() => Template.CompletionSources.Add(_ => JobTemplate.All.Select(template => template.Name));
 
     public static Command Create(Surroundings world) =>
         new Command("init", "Make an artifact from a template and a metric contract, and check what was made")
-            .With(Template, Known, Contract, ContractFile, Set, File, Force).Online().With(SharedOptions.Tenant).Does(world, Init);
+            .With(Template, Known, Contract, ContractFile, Set, File, Force, Schema).Online().With(SharedOptions.Tenant).Does(world, Init);
 
     private static async Task<int> Init(Session session)
     {
@@ -37,7 +39,7 @@ internal static class InitCommand
         var template = JobTemplate.Find(name)
             ?? throw new Refusal($"there is no template {name}", $"it is one of: {string.Join(", ", JobTemplate.All.Select(one => one.Name))}");
         var contract = await Read(session);
-        var filled = template.Fill(contract, Values(session));
+        var filled = template.Fill(contract, Values(session), EditorSchema.Reference(session.World, session.Value(Schema), session.Value(File)));
         var made = session.Value(File) ?? template.Name;
         foreach (var finding in filled.Findings)
             session.World.Error.WriteLine(FindingLines.Line(made, finding));
@@ -117,6 +119,8 @@ internal static class InitCommand
         {
             throw new Refusal($"{file} cannot be written{(System.IO.File.Exists(file) ? ": it exists" : "")}", "give another --out, or --force to overwrite", ExitCode.Failed);
         }
+        if (session.Value(Schema) is null)
+            EditorSchema.PutBeside(session.World, file);
         session.World.Error.WriteLine($"{file} made; next: kpictl apply -f {file}");
     }
 }

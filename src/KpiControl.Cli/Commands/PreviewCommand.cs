@@ -39,7 +39,21 @@ internal static class PreviewCommand
             _ => throw new Refusal("preview takes a JOB or --cron, one of them", "kpictl preview dso_daily, or kpictl preview --cron \"0 2 * * *\" --timezone Europe/Berlin"),
         };
         session.Answer.Print(answer, () => Print(session.World, answer), () => answer.FireTimes.Select(fire => Ages.Absolute(fire.At)));
+        if (session.Answer.ForPeople && session.Value(Job) is { } stored)
+            await SayWhatHolds(session, stored);
         return ExitCode.Done;
+    }
+
+    private static async Task SayWhatHolds(Session session, string name)
+    {
+        var job = await session.Jobs.GetJobAsync(JobAddress.Parse(name, session.Target).Get(), session.Call);
+        session.World.Out.Flush();
+        if (!job.ActiveFlag)
+            session.World.Error.WriteLine($"{JobAddress.NameOf(job)} is not active: none of these starts a run");
+        else if (job.Paused)
+            session.World.Error.WriteLine(Talk.OneLine($"{JobAddress.NameOf(job)} is {JobState.Pause(job, session.World.Clock.GetUtcNow())}: no slot before then starts a run"));
+        if (job.ScheduleOverridden)
+            session.World.Error.WriteLine($"by the binding's schedule '{job.ScheduleCron}' in {job.Timezone}, which overrides the artifact's");
     }
 
     private static async Task<PreviewScheduleResponse> Stored(Session session, string job, int count, DateTimeOffset? after)

@@ -41,8 +41,13 @@ internal static class SignalCommand
             Name = name, BusinessDate = session.Value(SharedOptions.BusinessDate) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
         }, session.Call);
         session.Answer.Print(answer, () => Say(session, name, answer.Woken, dryRun), () => [name]);
+        if (session.Answer.ForPeople && session.Value(SharedOptions.BusinessDate) is null)
+            session.World.Error.WriteLine(Undated);
         return ExitCode.Done;
     }
+
+    private const string Undated =
+        "it names no business date: each job takes it once, for the occurrence that waits for it now or for its next one, whatever the date; of one date alone: --business-date DATE";
 
     private static async Task<int> Refresh(Session session)
     {

@@ -12,7 +12,8 @@ internal static class TriggerCommand
     private static readonly Argument<string> Job = JobAddress.Argument();
     private static readonly Option<bool> Wait = new("--wait", "-w") { Description = "Until it has ended; exit 1 unless it delivered" };
     private static readonly Option<TimeSpan?> WaitTimeout = new("--wait-timeout")
-    { Description = "Give up waiting (not the run) after so long [default: 15m]", HelpName = "DURATION", CustomParser = Times.DurationOption };
+    { Description = "Of --wait: give up waiting, not the run, after so long [default: 15m]", HelpName = "DURATION", CustomParser = Times.DurationOption };
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
 
     public static Command Create(Surroundings world) =>
         new Command("trigger", "Run a job now; it waits for its dependencies like a scheduled run") { Job }
@@ -38,8 +39,9 @@ internal static class TriggerCommand
 
     private static async Task<int> AwaitEnd(Session session, JobAddress address, TriggerJobResponse answer)
     {
-        session.World.Error.WriteLine($"{address}: triggered {answer.Occurrence.SlotKey} for {answer.Occurrence.BusinessDate}");
-        var run = await new RunWait(session, answer.BindingId, answer.Occurrence.SlotKey).Ended(session.Value(WaitTimeout) ?? TimeSpan.FromMinutes(15), $"kpictl runs {address}");
+        var patience = session.Value(WaitTimeout) ?? Patience;
+        session.World.Error.WriteLine($"{address}: triggered {answer.Occurrence.SlotKey} for {answer.Occurrence.BusinessDate}; waiting at most {Ages.Span(patience)} (--wait-timeout)");
+        var run = await new RunWait(session, answer.BindingId, address, answer.Occurrence.SlotKey).Ended(patience);
         RunsCommand.Print(session, await session.Jobs.GetRunAsync(new GetRunRequest { RunId = run.RunId }, session.Call));
         return run.Status is "success" or "partial" ? ExitCode.Done : ExitCode.Failed;
     }
@@ -52,6 +54,6 @@ internal static class TriggerCommand
             return;
         }
         session.World.Out.WriteLine($"{address} triggered for {occurrence.BusinessDate}: {occurrence.SlotKey}, {JobState.Of(occurrence)}");
-        session.World.Error.WriteLine($"see what becomes of it: kpictl explain {address}, kpictl runs {address}");
+        session.World.Error.WriteLine($"see what becomes of it: kpictl explain {address} {occurrence.SlotKey}");
     }
 }

@@ -19,7 +19,7 @@ internal sealed partial class RpcFailure(Target target)
         var what = What(failed, rich, world);
         world.Error.WriteLine($"error: {(file is null ? "" : file + ": ")}{Talk.OneLine(what)}{(string.IsNullOrEmpty(info?.Reason) ? "" : $" ({info.Reason})")}");
         foreach (var line in Where(rich, file))
-            world.Error.WriteLine($"  {Talk.OneLine(line)}");
+            world.Error.WriteLine(Talk.OneLine(line));
         if (Next(failed.StatusCode, info, rich, world) is { } next)
             world.Error.WriteLine($"  next: {Talk.OneLine(next)}");
         return failed.StatusCode == StatusCode.Unauthenticated ? ExitCode.NotAuthenticated : ExitCode.Failed;
@@ -50,11 +50,21 @@ internal sealed partial class RpcFailure(Target target)
     private static IEnumerable<string> Where(Google.Rpc.Status? rich, string? file)
     {
         foreach (var violation in rich?.GetDetail<BadRequest>()?.FieldViolations ?? [])
-            yield return file is not null && InText().Match(violation.Description) is { Success: true } place
-                ? $"{file}:{place.Groups[1]}:{place.Groups[2]}: {violation.Field}: {place.Groups[3]}{Suffix(violation.Reason)}"
-                : $"{(violation.Field.Length > 0 ? violation.Field + ": " : "")}{violation.Description}{Suffix(violation.Reason)}";
-        foreach (var violation in rich?.GetDetail<PreconditionFailure>()?.Violations ?? [])
-            yield return $"{(violation.Subject.Length > 0 ? violation.Subject + ": " : "")}{violation.Description}{Suffix(violation.Type)}";
+            yield return file is not null && violation.Reason.Length > 0 ? Finding(file, violation)
+                : $"  {(violation.Field.Length > 0 ? violation.Field + ": " : "")}{violation.Description}{Suffix(violation.Reason)}";
+        // One alone is the sentence above in the same words.
+        if (rich?.GetDetail<PreconditionFailure>()?.Violations is { Count: > 1 } violations)
+            foreach (var violation in violations)
+                yield return $"  {(violation.Subject.Length > 0 ? violation.Subject + ": " : "")}{violation.Description}{Suffix(violation.Type)}";
+    }
+
+    // As validate writes a finding.
+    private static string Finding(string file, BadRequest.Types.FieldViolation violation)
+    {
+        var place = InText().Match(violation.Description);
+        return place.Success
+            ? $"{file}:{place.Groups[1]}:{place.Groups[2]}: error {violation.Reason}: {place.Groups[3]}"
+            : $"{file}: error {violation.Reason}: {violation.Description}";
     }
 
     private string? Next(StatusCode code, ErrorInfo? info, Google.Rpc.Status? rich, Surroundings world)

@@ -6,13 +6,13 @@ using KpiControl.Protocol.V1;
 namespace KpiControl.Cli.Jobs;
 
 /// <summary>
-/// Which job: a binding's number (<c>12</c> or <c>binding/12</c>), <c>tenant/environment/job_id</c>, or <c>job_id</c>
-/// within the tenant and environment in force.
+/// Which job: a binding's number (<c>12</c> or <c>binding/12</c>), <c>tenant/environment/job_id</c>, <c>environment/job_id</c>
+/// or <c>job_id</c> within the tenant and environment in force.
 /// </summary>
 internal sealed record JobAddress(long BindingId, string Tenant, string Environment, string JobId)
 {
     public static Argument<string> Argument() => new("JOB")
-    { Description = "job_id, tenant/env/job_id, or the binding's number" };
+    { Description = "job_id, env/job_id, tenant/env/job_id, or the binding's number" };
 
     public static JobAddress Parse(string text, Target target)
     {
@@ -22,8 +22,9 @@ internal sealed record JobAddress(long BindingId, string Tenant, string Environm
         return text.Split('/') switch
         {
             [{ Length: > 0 } tenant, { Length: > 0 } environment, { Length: > 0 } job] => new(0, tenant, environment, job),
+            [("dev" or "stg" or "prod") and var environment, { Length: > 0 } job] => new(0, TenantOf(target, job), environment, job),
             [{ Length: > 0 } job] => new(0, TenantOf(target, job), target.Environment ?? "dev", job),
-            _ => throw new Refusal($"'{text}' names no job", "give job_id, tenant/env/job_id, or the binding's number"),
+            _ => throw new Refusal($"'{text}' names no job", "give job_id, env/job_id, tenant/env/job_id, or the binding's number"),
         };
     }
 

@@ -18,7 +18,7 @@ internal static class JobPage
             .Line("timezone", job.Timezone)
             .Line("last_run", LastRun(job, now))
             .Line("last_error", new Cell(job.LastError, "red"))
-            .Line("next_run", Ages.Both(job.NextRunAt, now))
+            .Line("next_run", Ages.Both(job.NextRunAt, now) + (JobState.IsHeld(job) ? ", held: the job is paused" : ""))
             .Line("state", new Cell(JobState.Sentence(job, now), JobState.Word(job).Style))
             .Line("description", job.Description)
             .Line("criticality", job.Criticality)

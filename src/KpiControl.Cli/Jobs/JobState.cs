@@ -15,15 +15,22 @@ internal static class JobState
         _ => "idle",
     });
 
+    /// <summary>Its next slot comes before its pause ends.</summary>
+    public static bool IsHeld(Job job) =>
+        job is { Paused: true, NextRunAt: not null } && (job.PausedUntil is null || job.NextRunAt.ToDateTimeOffset() < job.PausedUntil.ToDateTimeOffset());
+
     public static string Sentence(Job job, DateTimeOffset now)
     {
         var parts = new List<string> { Word(job).Text };
         if (job.Paused)
-            parts.Add(job.PausedUntil is null ? "paused until resumed" : $"paused until {Ages.Both(job.PausedUntil, now)}");
-        if (job.PauseReason.Length > 0)
-            parts.Add($"because: {job.PauseReason}");
+            parts.Add(Pause(job, now));
         return string.Join(", ", parts);
     }
+
+    /// <summary>Until when, and why.</summary>
+    public static string Pause(Job job, DateTimeOffset now) =>
+        (job.PausedUntil is null ? "paused until resumed" : $"paused until {Ages.Both(job.PausedUntil, now)}")
+        + (job.PauseReason.Length > 0 ? $", because: {job.PauseReason}" : "");
 
     /// <summary><c>waiting (dependency): GDP_Sales</c></summary>
     public static string Of(Occurrence occurrence)

@@ -10,11 +10,16 @@ internal static class Times
     public static bool TryDuration(string text, out TimeSpan duration) =>
         Durations.TryParse(text, out duration) && duration > TimeSpan.Zero && duration <= TimeSpan.FromDays(3660);
 
-    /// <summary>An instant (RFC 3339; a date is its midnight in UTC), or a duration from now.</summary>
+    /// <summary>An instant (RFC 3339; a date is its midnight in UTC), a duration from now, or how tables say one: <c>in 2h</c>, <c>3d4h ago</c>.</summary>
     public static DateTimeOffset Instant(string text, string option, TimeProvider clock)
     {
-        if (TryDuration(text.TrimStart('+'), out var ahead))
+        if (TryDuration(text.StartsWith("in ", StringComparison.Ordinal) ? text[3..] : text.TrimStart('+'), out var ahead))
             return clock.GetUtcNow() + ahead;
+        if (text.EndsWith(" ago", StringComparison.Ordinal) && TryDuration(text[..^4], out var back))
+            return clock.GetUtcNow() - back;
+        // describe has both: 2026-01-02 02:00:00Z (3h ago)
+        if (text.IndexOf(" (", StringComparison.Ordinal) is > 0 and var aside && text.EndsWith(')'))
+            text = text[..aside];
         const DateTimeStyles Utc = DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal;
         return DateTimeOffset.TryParseExact(text, InstantForms, CultureInfo.InvariantCulture, Utc, out var instant)
             ? instant
@@ -40,6 +45,6 @@ internal static class Times
     private static readonly string[] InstantForms =
     [
         "yyyy-MM-dd", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd'T'HH:mm:ssK", "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK",
-        "yyyy-MM-dd HH:mmK", "yyyy-MM-dd HH:mm:ssK",
+        "yyyy-MM-dd HH:mmK", "yyyy-MM-dd HH:mm:ssK", "yyyy-MM-dd HH:mm:ss.FFFFFFFK",
     ];
 }

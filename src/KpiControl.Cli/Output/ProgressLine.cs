@@ -5,6 +5,9 @@ internal sealed class ProgressLine(Surroundings world) : IDisposable
 {
     private string last = "";
 
+    /// <summary>What was said last.</summary>
+    public string Last => last;
+
     public void Say(string state)
     {
         state = Talk.OneLine(state);

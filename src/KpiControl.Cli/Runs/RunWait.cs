@@ -6,24 +6,36 @@ using KpiControl.Protocol.V1;
 namespace KpiControl.Cli.Runs;
 
 /// <summary>Waits for an occurrence's disposition by asking again: a control node may stop meanwhile, the waiting does not.</summary>
-internal sealed class RunWait(Session session, long bindingId, string slotKey)
+internal sealed class RunWait(Session session, long bindingId, JobAddress job, string slotKey)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>The run that is the occurrence's one disposition.</summary>
-    public async Task<Run> Ended(TimeSpan timeout, string next)
+    /// <summary>The run that is the occurrence's one disposition. Whoever stops waiting is told that the occurrence goes on, and how to find it again.</summary>
+    public async Task<Run> Ended(TimeSpan timeout)
+    {
+        using var progress = new ProgressLine(session.World);
+        try
+        {
+            return await Look(progress, timeout)
+                ?? throw Stopped($"{slotKey} has not ended after {Ages.Span(timeout)}: {progress.Last}", ExitCode.Failed);
+        }
+        catch (Exception interrupted) when (session.Token.IsCancellationRequested && interrupted is OperationCanceledException or RpcException)
+        {
+            throw Stopped($"stopped waiting for {slotKey}{(progress.Last.Length > 0 ? $": {progress.Last}" : "")}", ExitCode.UsageOrCancelled);
+        }
+    }
+
+    private async Task<Run?> Look(ProgressLine progress, TimeSpan timeout)
     {
         var clock = session.World.Clock;
-        var started = clock.GetTimestamp();
-        using var progress = new ProgressLine(session.World);
-        while (clock.GetElapsedTime(started) < timeout)
-        {
+        for (var started = clock.GetTimestamp(); clock.GetElapsedTime(started) < timeout; await Task.Delay(Pause, clock, session.Token))
             if (await Look(progress) is { } run)
                 return run;
-            await Task.Delay(Pause, clock, session.Token);
-        }
-        throw new Refusal($"{slotKey} has not ended after {Ages.Span(timeout)}; it goes on", next, ExitCode.Failed);
+        return null;
     }
+
+    private Refusal Stopped(string what, int exit) =>
+        new($"{what}; the waiting ended, the occurrence lives on", $"look again: kpictl explain {job} {slotKey}; end it: kpictl cancel {job} --slot {slotKey}", exit);
 
     private async Task<Run?> Look(ProgressLine progress)
     {

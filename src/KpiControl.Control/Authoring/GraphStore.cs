@@ -1,4 +1,5 @@
 using KpiControl.Control.Requests;
+using KpiControl.Jobs.Artifacts;
 
 namespace KpiControl.Control.Authoring;
 
@@ -7,6 +8,15 @@ internal sealed record GraphEdge
     public required string KpiId { get; init; }
     public required string ContractVersion { get; init; }
     public required string Upstream { get; init; }
+}
+
+internal sealed record UnservedNames
+{
+    public string[] UnknownKpis { get; init; } = [];
+    public string[] UnboundKpis { get; init; } = [];
+    public string[] UnknownTables { get; init; } = [];
+    public string[] UnknownSignals { get; init; } = [];
+    public string[] KnownSignals { get; init; } = [];
 }
 
 internal static class GraphStore
@@ -21,6 +31,35 @@ internal static class GraphStore
           FROM kpi_job_dependency d JOIN kpi_job_binding b USING (binding_id)
          WHERE d.tenant_id = @tenant AND d.dep_type = 'kpi' AND b.environment = @environment AND b.region = @region AND b.job_id <> @except
         """;
+
+    // A signal that another job waits for was thought of once before: that is as much as can be known of it before its first publish.
+    private const string Unserved = """
+        SELECT ARRAY(SELECT k FROM unnest(@kpis::text[]) AS k WHERE NOT EXISTS (SELECT FROM kpi_contract c
+                  WHERE c.tenant_id = @tenant AND c.kpi_id = split_part(k, '@', 1) AND c.version = split_part(k, '@', 2))) AS unknown_kpis,
+               ARRAY(SELECT k FROM unnest(@kpis::text[]) AS k WHERE NOT EXISTS (SELECT FROM kpi_job_binding b
+                  WHERE b.tenant_id = @tenant AND b.environment = @environment AND b.region = @region AND b.active_flag
+                    AND b.kpi_id = split_part(k, '@', 1) AND b.contract_version = split_part(k, '@', 2))) AS unbound_kpis,
+               ARRAY(SELECT t FROM unnest(@tables::text[]) AS t
+                 WHERE NOT EXISTS (SELECT FROM kpi_refresh f WHERE f.tenant_id = @tenant AND f.environment = @environment AND f.dataset = t)
+                   AND NOT EXISTS (SELECT FROM kpi_contract c WHERE c.tenant_id = @tenant
+                        AND jsonb_exists(c.canonical_json::jsonb -> 'header' -> 'dependencies', t))) AS unknown_tables,
+               ARRAY(SELECT s FROM unnest(@signals::text[]) AS s
+                 WHERE NOT EXISTS (SELECT FROM kpi_signal p WHERE p.tenant_id = @tenant AND p.environment = @environment AND p.name = s)
+                   AND NOT EXISTS (SELECT FROM kpi_job_dependency d JOIN kpi_job_binding b USING (binding_id)
+                        WHERE d.tenant_id = @tenant AND d.dep_type = 'signal' AND d.dep_value = s AND b.environment = @environment
+                          AND b.job_id <> @except)) AS unknown_signals,
+               ARRAY(SELECT DISTINCT d.dep_value FROM kpi_job_dependency d JOIN kpi_job_binding b USING (binding_id)
+                      WHERE d.tenant_id = @tenant AND d.dep_type = 'signal' AND b.environment = @environment AND b.job_id <> @except
+                        AND cardinality(@signals::text[]) > 0 LIMIT 200) AS known_signals
+        """;
+
+    /// <summary>Of the names that a job waits for, those that nobody declared who could serve them.</summary>
+    public static async Task<UnservedNames> UnservedAsync(RequestTransaction tx, JobArtifact job, string environment, string region, IEnumerable<string> tables) =>
+        (await tx.FindAsync<UnservedNames>(Unserved, new
+        {
+            tenant = job.Tenant, environment, region, except = job.JobId, kpis = job.Dependencies.Kpis.Select(kpi => kpi.ToString()).ToArray(),
+            tables = tables.ToArray(), signals = job.Dependencies.Signals.ToArray(),
+        }))!;
 
     /// <summary>Which KPI of the environment and region waits for which, but for what the job <paramref name="except"/> says.</summary>
     public static async Task<IReadOnlyList<GraphEdge>> EdgesAsync(RequestTransaction tx, string tenant, string environment, string region, string except)

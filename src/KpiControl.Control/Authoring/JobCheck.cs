@@ -52,6 +52,7 @@ internal static class JobCheck
         IReadOnlyList<Finding> ours = [
             .. ContractCheck.Check(job, contract),
             .. await GraphAsync(tx, job, submission.Environment, region),
+            .. await NamesAsync(tx, job, contract, submission.Environment, region),
             .. policy.Check(job, contract, region)];
         return new CheckedJob
         {
@@ -74,6 +75,20 @@ internal static class JobCheck
             graph.Add(new KpiReference(edge.KpiId, edge.ContractVersion), [Parse(edge.Upstream)]);
         graph.Add(job);
         return graph.Check(job);
+    }
+
+    private static async Task<IReadOnlyList<Finding>> NamesAsync(RequestTransaction tx, JobArtifact job, MetricContract? contract, string environment, string? region)
+    {
+        var tables = job.Dependencies.Gdp.Except(contract?.GdpDependencies ?? []).ToList();
+        if (region is null || tables.Count + job.Dependencies.Kpis.Count + job.Dependencies.Signals.Count == 0)
+            return [];
+        var unserved = await GraphStore.UnservedAsync(tx, job, environment, region, tables);
+        var names = new NamedDependencies
+        {
+            UnknownKpis = unserved.UnknownKpis.Select(Parse).ToHashSet(), UnboundKpis = unserved.UnboundKpis.Select(Parse).ToHashSet(),
+            UnknownTables = unserved.UnknownTables.ToHashSet(), UnknownSignals = unserved.UnknownSignals.ToHashSet(), KnownSignals = unserved.KnownSignals,
+        };
+        return names.Check(job, contract, $"{job.Tenant}/{environment} in {region}");
     }
 
     private static KpiReference Parse(string upstream) => upstream.Split('@', 2) is [var kpi, var version] ? new(kpi, version) : new(upstream, "");

@@ -34,7 +34,7 @@ internal static class JobEdit
             throw Reject.Invalid(errors.Select(f => new Google.Rpc.BadRequest.Types.FieldViolation
             {
                 Field = f.Path.EndsWith("/timezone", StringComparison.Ordinal) ? "timezone" : "schedule_cron",
-                Reason = f.Rule.ToUpperInvariant().Replace('.', '_'), Description = $"{f.Message} {f.Hint}".TrimEnd(),
+                Reason = f.Rule, Description = $"{f.Message} {f.Hint}".TrimEnd(),
             }));
     }
 }

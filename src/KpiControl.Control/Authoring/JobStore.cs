@@ -124,11 +124,27 @@ internal static class JobStore
 
     public static Task<IReadOnlyList<AttachedRow>> AlertsAsync(RequestTransaction tx, long[] ids) => tx.QueryAsync<AttachedRow>(Alerts, new { ids });
 
+    // What is there already is not missing; whether a KPI is there is not known in SQL, and explain says it exactly.
     private const string Open = """
         SELECT DISTINCT ON (o.binding_id) o.binding_id, o.scheduled_for, o.window_start, o.business_date, o.state, o.reason, o.retry_count, o.attempt_id,
                o.occ_retry_at, kpi_kind_name(o.kind) AS trigger_kind, s.agent,
-               ARRAY(SELECT w.dep_type || ' ' || w.dep_value FROM kpi_occurrence_wait w
-                      WHERE w.binding_id = o.binding_id AND w.scheduled_for = o.scheduled_for AND o.state = 'waiting' ORDER BY 1) AS missing
+               ARRAY(SELECT w.dep_type || ' ' || w.dep_value || CASE
+                              WHEN w.dep_type = 'signal' THEN ' for ' || w.business_date
+                              WHEN w.dep_type = 'kpi' THEN ' to succeed for ' || w.business_date
+                              WHEN isfinite(w.need_through) THEN ' with data through ' || to_char(w.need_through AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') ELSE '' END
+                              || ', since ' || to_char(w.since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                       FROM kpi_occurrence_wait w
+                      WHERE w.binding_id = o.binding_id AND w.scheduled_for = o.scheduled_for AND o.state = 'waiting'
+                        AND NOT (w.dep_type = 'gdp' AND EXISTS (SELECT FROM kpi_refresh f
+                              WHERE f.tenant_id = w.tenant_id AND f.environment = w.environment AND f.dataset = w.dep_value
+                                AND (f.region IS NULL OR f.region = w.region) AND f.data_through >= w.need_through
+                                AND (w.max_age IS NULL OR f.published_at >= now() - w.max_age)))
+                        AND NOT (w.dep_type = 'signal' AND EXISTS (SELECT FROM kpi_signal s
+                              WHERE s.tenant_id = w.tenant_id AND s.environment = w.environment AND s.name = w.dep_value
+                                AND (s.region IS NULL OR s.region = w.region)
+                                AND (s.business_date = w.business_date OR s.business_date IS NULL AND EXISTS (SELECT FROM kpi_signal_use u
+                                      WHERE u.signal_id = s.signal_id AND u.binding_id = w.binding_id AND u.scheduled_for = w.scheduled_for))))
+                      ORDER BY 1) AS missing
           FROM kpi_open_occurrence o LEFT JOIN kpi_session s USING (session_id)
          WHERE o.binding_id = ANY (@ids)
          ORDER BY o.binding_id, o.state = 'queued', o.scheduled_for

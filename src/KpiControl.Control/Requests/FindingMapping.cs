@@ -25,7 +25,8 @@ internal static class FindingMapping
     private static BadRequest.Types.FieldViolation ToViolation(Finding finding) => new()
     {
         Field = finding.Path,
-        Reason = finding.Rule.ToUpperInvariant().Replace('.', '_').Replace('-', '_'),
+        // As validate and the documentation spell it; UPPER_SNAKE is for ErrorInfo's reason.
+        Reason = finding.Rule,
         Description = (finding.Line > 0 ? string.Create(CultureInfo.InvariantCulture, $"line {finding.Line}, column {finding.Column}: ") : "")
             + finding.Message + (finding.Hint.Length > 0 ? " " + finding.Hint : ""),
     };

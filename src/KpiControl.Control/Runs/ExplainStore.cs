@@ -18,6 +18,31 @@ internal static class ExplainStore
     public static Task<RevisionRow?> RevisionAsync(RequestTransaction tx, long binding, DateTimeOffset at) =>
         tx.FindAsync<RevisionRow>(RevisionSql, new { binding, at });
 
+    private const string LaterRevisionsSql =
+        """
+        SELECT r.revision, r.schedule_cron, r.timezone, r.active, r.effective_from, r.first_slot_after, r.changed_by, r.reason,
+               d.content_hash, d.canonical_json
+          FROM kpi_binding_revision r JOIN kpi_job_def d USING (def_id)
+         WHERE r.binding_id = @binding AND r.first_slot_after >= @slot::timestamptz AND r.effective_from <= @until::timestamptz
+         ORDER BY r.revision LIMIT 20
+        """;
+
+    /// <summary>What came into force after a slot and until an instant.</summary>
+    public static Task<IReadOnlyList<RevisionRow>> LaterRevisionsAsync(RequestTransaction tx, long binding, DateTimeOffset slot, DateTimeOffset until) =>
+        tx.QueryAsync<RevisionRow>(LaterRevisionsSql, new { binding, slot, until });
+
+    // The row that queued it is gone once it is open. The trail's entry begins before its slot, by no more than a transaction.
+    private const string RequestSql =
+        """
+        SELECT actor AS requested_by, reason FROM kpi_audit
+         WHERE tenant_id = @tenant AND recorded_at BETWEEN @at::timestamptz - interval '10 minutes' AND @at::timestamptz
+           AND object_kind = 'occurrence' AND verb = 'Run' AND object_id = @binding::text || '/' || @slot
+         ORDER BY audit_id LIMIT 1
+        """;
+
+    public static Task<RequestedRow?> RequestAsync(RequestTransaction tx, string tenant, long binding, SlotKey slot) =>
+        tx.FindAsync<RequestedRow>(RequestSql, new { tenant, binding, at = slot.ScheduledFor, slot = slot.ToString() });
+
     private const string PausesSql =
         """
         SELECT p.pause_id, p.paused_at, p.paused_until, p.reason, p.paused_by, e.ended_at, e.ended_by
@@ -32,10 +57,9 @@ internal static class ExplainStore
     private const string OpenSql =
         """
         SELECT o.scheduled_for, o.last_slot, kpi_kind_name(o.kind) AS kind, o.window_start, o.business_date, o.state, o.reason, o.retry_count,
-               o.attempt_id, o.occ_retry_at AS retry_at, o.deadline, s.agent, q.requested_by, q.reason AS requested_because
+               o.attempt_id, o.occ_retry_at AS retry_at, o.deadline, s.agent
           FROM kpi_open_occurrence o
           LEFT JOIN kpi_session s ON s.session_id = o.session_id
-          LEFT JOIN kpi_occurrence q ON o.state = 'queued' AND q.binding_id = o.binding_id AND q.scheduled_for = o.scheduled_for AND q.kind = o.kind
          WHERE o.binding_id = @binding ORDER BY (o.state = 'queued'), o.scheduled_for LIMIT 1000
         """;
 
@@ -59,6 +83,13 @@ internal static class ExplainStore
 
     public static Task<IReadOnlyList<LiveAgent>> AgentsAsync(RequestTransaction tx, string tenant, string region) =>
         tx.QueryAsync<LiveAgent>(AgentsSql, new { tenant, region });
+
+    private const string LastEndedSql =
+        """
+        SELECT trigger_kind AS kind, scheduled_for FROM kpi_job_history WHERE binding_id = @binding AND final ORDER BY recorded_at DESC, run_id DESC LIMIT 1
+        """;
+
+    public static Task<NearestRow?> LastEndedAsync(RequestTransaction tx, long binding) => tx.FindAsync<NearestRow>(LastEndedSql, new { binding });
 
     private const string NearestByHandSql =
         """
@@ -87,6 +118,12 @@ internal sealed record RevisionRow
     public string CanonicalJson { get; init; } = "{}";
 }
 
+internal sealed record RequestedRow
+{
+    public string RequestedBy { get; init; } = "";
+    public string Reason { get; init; } = "";
+}
+
 internal sealed record PauseRow
 {
     public long PauseId { get; init; }
@@ -112,8 +149,6 @@ internal sealed record OpenRow
     public DateTimeOffset? RetryAt { get; init; }
     public DateTimeOffset? Deadline { get; init; }
     public string? Agent { get; init; }
-    public string? RequestedBy { get; init; }
-    public string? RequestedBecause { get; init; }
 
     public bool Covers(SlotKey slot) => Kind == slot.Kind && ScheduledFor <= slot.ScheduledFor && slot.ScheduledFor <= LastSlot;
 }

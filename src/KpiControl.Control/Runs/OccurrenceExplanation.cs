@@ -18,7 +18,8 @@ internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits
         var binding = await BindingLookup.ResolveAsync(tx, new BindingKey(request.BindingId, request.Tenant, request.Environment, request.JobId), Verb.Read);
         var open = await ExplainStore.OpenAsync(tx, binding.BindingId);
         var slot = await FindAsync(tx, request, binding, open);
-        return OccurrenceStory.Tell(await GatherAsync(tx, binding, slot, open));
+        var facts = await GatherAsync(tx, binding, slot, open);
+        return OccurrenceStory.Tell(facts with { IsAnswerToNothing = request.SlotKey.Length == 0 && request.At is null });
     }
 
     private async Task<OccurrenceFacts> GatherAsync(RequestTransaction tx, Binding binding, SlotKey slot, IReadOnlyList<OpenRow> open)
@@ -26,14 +27,17 @@ internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits
         var (id, now) = (binding.BindingId, await RunStore.NowAsync(tx));
         var revision = await ExplainStore.RevisionAsync(tx, id, slot.ScheduledFor);
         var runs = await RunStore.OfSlotAsync(tx, id, slot);
-        var ended = runs.LastOrDefault(r => r.Final)?.RecordedAt;
+        var mine = open.FirstOrDefault(o => o.Covers(slot));
+        var until = runs.LastOrDefault(r => r.Final)?.RecordedAt ?? (slot.ScheduledFor > now ? slot.ScheduledFor : now);
         return new OccurrenceFacts
         {
             Binding = binding, Slot = slot, Now = now, Revision = revision,
             Schedule = revision is null ? null : BindingSchedule.Create(id, revision.ScheduleCron, revision.Timezone, revision.CanonicalJson),
-            Pauses = await ExplainStore.PausesAsync(tx, id, slot.ScheduledFor, ended ?? (slot.ScheduledFor > now ? slot.ScheduledFor : now)),
+            Pauses = await ExplainStore.PausesAsync(tx, id, slot.ScheduledFor, until),
+            LaterRevisions = mine is null && runs.Count == 0 ? [] : await ExplainStore.LaterRevisionsAsync(tx, id, slot.ScheduledFor, until),
+            AskedFor = slot.Kind == "schedule" ? null : await ExplainStore.RequestAsync(tx, binding.TenantId, id, slot),
             Runs = runs, LateReports = await RunStore.LateReportsAsync(tx, id, slot),
-            Cursor = await ExplainStore.CursorAsync(tx, id), Open = open.FirstOrDefault(o => o.Covers(slot)),
+            Cursor = await ExplainStore.CursorAsync(tx, id), Open = mine,
             Holder = open.FirstOrDefault(o => o.State != "queued"),
             Missing = [.. (await waits.MissingAsync([id], tx.Token))[id].Where(m => m.ScheduledFor == slot.ScheduledFor)],
             Agents = await ExplainStore.AgentsAsync(tx, binding.TenantId, binding.Region),
@@ -43,14 +47,20 @@ internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits
     private static async Task<SlotKey> FindAsync(RequestTransaction tx, ExplainOccurrenceRequest request, Binding binding, IReadOnlyList<OpenRow> open)
     {
         if (request.SlotKey.Length > 0)
-            return SlotKey.Parse(request.SlotKey) ?? throw Reject.Invalid("slot_key", "is not one like schedule:2026-01-02T02:00:00Z");
+            return SlotKey.Parse(request.SlotKey) ?? throw Reject.Invalid("slot_key", "is not one like schedule:2026-01-02T02:00:00Z or manual:2026-01-02T09:30:00.123456Z");
         if (request.At is { } asked)
-            return await AtOrBeforeAsync(tx, binding, open, asked.ToDateTimeOffset());
+            return await AtOrBeforeAsync(tx, binding, open, EndOfWhatIsShown(asked.ToDateTimeOffset()));
         if (open is [var first, ..])
             return new SlotKey(first.Kind, first.ScheduledFor);
+        if (await ExplainStore.LastEndedAsync(tx, binding.BindingId) is { } ended)
+            return new SlotKey(ended.Kind, ended.ScheduledFor);
         return (await ExplainStore.CursorAsync(tx, binding.BindingId))?.NextRunAt is { } next ? new SlotKey("schedule", next)
-            : throw Reject.Invalid("at", "is missing: the job has no open occurrence and no next one; name an instant");
+            : throw Reject.Invalid("at", "is missing: nothing of the job has run, is open or is scheduled; trigger it, or name an instant");
     }
+
+    // Tables show whole seconds, and what people ask for begins within the second: an instant without a fraction is all of it.
+    private static DateTimeOffset EndOfWhatIsShown(DateTimeOffset at) =>
+        at.Ticks % TimeSpan.TicksPerSecond == 0 ? at.AddTicks(TimeSpan.TicksPerSecond - TimeSpan.TicksPerMicrosecond) : at;
 
     private static async Task<SlotKey> AtOrBeforeAsync(RequestTransaction tx, Binding binding, IReadOnlyList<OpenRow> open, DateTimeOffset at)
     {

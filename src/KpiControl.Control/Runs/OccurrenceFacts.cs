@@ -13,6 +13,12 @@ internal sealed record OccurrenceFacts
     /// <summary>Null: nothing was in force.</summary>
     public RevisionRow? Revision { get; init; }
     public BindingSchedule? Schedule { get; init; }
+    /// <summary>What came into force after the slot, while the occurrence was open.</summary>
+    public IReadOnlyList<RevisionRow> LaterRevisions { get; init; } = [];
+    /// <summary>Who asked for an occurrence that no schedule made, where that is known.</summary>
+    public RequestedRow? AskedFor { get; init; }
+    /// <summary>The caller named no occurrence: this one was chosen, and the answer says why.</summary>
+    public bool IsAnswerToNothing { get; init; }
     public IReadOnlyList<PauseRow> Pauses { get; init; } = [];
     /// <summary>Its attempts and dispositions, in order.</summary>
     public IReadOnlyList<RunRow> Runs { get; init; } = [];
@@ -26,6 +32,7 @@ internal sealed record OccurrenceFacts
     public IReadOnlyList<LiveAgent> Agents { get; init; } = [];
 
     public bool IsSlot => Slot.Kind != "schedule" || Schedule?.Schedule.Next(Slot.ScheduledFor.AddSeconds(-1)) == Slot.ScheduledFor;
+    public DateOnly? BusinessDate => Open?.BusinessDate ?? (Runs.Count > 0 ? Runs[^1].BusinessDate : null);
     public RunRow? Final => Runs.LastOrDefault(r => r.Final);
     public bool IsPast => Slot.ScheduledFor <= Now;
     /// <summary>Due, and not taken up by any node.</summary>

@@ -11,8 +11,11 @@ internal static class OccurrenceStory
 {
     public static ExplainOccurrenceResponse Tell(OccurrenceFacts facts)
     {
-        var response = new ExplainOccurrenceResponse { Answer = Answer(facts), SlotKey = facts.Slot.ToString() };
-        response.Facts.AddRange(InForce(facts).Concat(Pauses(facts)).Concat(Attempts(facts)).Concat(Late(facts)).Concat(OpenNow(facts)));
+        var response = new ExplainOccurrenceResponse { Answer = Answer(facts) + OccurrenceSurroundings.Why(facts), SlotKey = facts.Slot.ToString() };
+        var told = InForce(facts).Concat(OccurrenceSurroundings.Later(facts)).Concat(Pauses(facts)).Concat(Attempts(facts)).Concat(Late(facts))
+            .Concat(OpenNow(facts)).Concat(OccurrenceSurroundings.Next(facts));
+        // A stable sort: what happened at one instant stays in the order of its telling.
+        response.Facts.AddRange(told.OrderBy(fact => fact.At?.ToDateTimeOffset() ?? DateTimeOffset.MinValue));
         return response;
     }
 
@@ -23,12 +26,10 @@ internal static class OccurrenceStory
             yield return Fact(null, "revision", "No revision of the job was in force at that slot: it did not exist yet, and an edit never fires the past.");
             yield break;
         }
-        var schedule = revision.ScheduleCron.Length > 0 ? $"schedule '{revision.ScheduleCron}' in {revision.Timezone}" : $"no schedule (zone {revision.Timezone})";
         yield return Fact(revision.EffectiveFrom, "revision",
-            $"Revision {revision.Revision} was in force: {schedule}, definition {revision.ContentHash}{(revision.Active ? "" : ", not active")}, by {revision.ChangedBy}.",
-            Invariant($"revision/{revision.Revision}"));
+            $"Revision {revision.Revision} was in force: {OccurrenceSurroundings.Words(revision)}.", Invariant($"revision/{revision.Revision}"));
         if (facts.Slot.Kind != "schedule")
-            yield return Fact(facts.Slot.ScheduledFor, "triggered", $"A {facts.Slot.Kind} occurrence{By(facts.Open)}.");
+            yield return Fact(facts.Slot.ScheduledFor, "triggered", $"A {facts.Slot.Kind} occurrence{For(facts)}{By(facts.AskedFor)}.");
         else if (!facts.IsSlot)
             yield return Fact(facts.Slot.ScheduledFor, "scheduled", "That instant is no slot of the schedule that was in force.");
         else if (facts.Schedule is { } inForce)
@@ -53,7 +54,7 @@ internal static class OccurrenceStory
         {
             var reference = Invariant($"run/{run.RunId}");
             if (run.StartedAt is { } started)
-                yield return Fact(started, "leased", Invariant($"Try {run.RetrySeq + 1} ran on {run.Agent ?? "an agent"} under fence ({run.FenceEpoch}, {run.RunId})."), reference);
+                yield return Fact(started, "leased", Invariant($"Try {run.RetrySeq + 1} ran on {run.Agent ?? "an agent"} under fence ({run.FenceEpoch}, {run.RunId}){OccurrenceSurroundings.Under(run, facts)}."), reference);
             yield return Fact(run.FinishedAt ?? run.RecordedAt, run.Status == "lost" ? "lost" : run.Final ? "finished" : "attempt", Outcome(run), reference);
         }
     }
@@ -66,7 +67,7 @@ internal static class OccurrenceStory
         if (facts.Open is { } open)
             yield return OpenFact(facts, open);
         foreach (var missing in facts.Open?.State == "waiting" ? facts.Missing : [])
-            yield return Fact(missing.Since, "missing", $"Waits for {missing.Missing()}{(missing.Since is { } since ? $", since {Text(since)}" : "")}.");
+            yield return Fact(missing.Since ?? facts.Now, "missing", $"Waits for {missing.Missing()}{(missing.Since is { } since ? $", since {Text(since)}" : "")}.");
         if (facts.IsDue)
             yield return Fact(facts.Slot.ScheduledFor, "due", "Due, and not yet taken up by the scheduler.");
         if (facts.Open is { State: "queued" } or { State: "waiting" } && facts.Open.Deadline is { } deadline)
@@ -108,6 +109,7 @@ internal static class OccurrenceStory
         { IsDue: true } => "It is due, and is taken up next.",
         { IsPast: false, Cursor.Paused: true } => "It is not due yet; the job is paused.",
         { IsPast: false } => $"It is not due yet: it is scheduled for {Text(facts.Slot.ScheduledFor)}.",
+        { Slot.Kind: not "schedule" } => "There is no such occurrence: nothing was queued, leased or recorded under that key.",
         _ => "Nothing is recorded of it.",
     };
 
@@ -144,14 +146,16 @@ internal static class OccurrenceStory
         _ => reason ?? "",
     };
 
-    private static string By(OpenRow? open) => open?.RequestedBy is { Length: > 0 } who ? $", asked for by {who}{Because(open.RequestedBecause)}" : "";
+    private static string For(OccurrenceFacts facts) => facts.BusinessDate is { } date ? Invariant($" for the business date {date:yyyy-MM-dd}") : "";
 
-    private static string Because(string? reason) => reason is { Length: > 0 } ? $": {reason}" : "";
+    private static string By(RequestedRow? asked) => asked is null ? "" : $", asked for by {asked.RequestedBy}{Because(asked.Reason)}";
 
-    private static string Text(DateTimeOffset? at) => at is { } instant ? instant.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) : "…";
+    internal static string Because(string? reason) => reason is { Length: > 0 } ? $": {reason}" : "";
 
-    private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
+    internal static string Text(DateTimeOffset? at) => at is { } instant ? instant.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture) : "…";
 
-    private static Fact Fact(DateTimeOffset? at, string kind, string text, string reference = "") =>
+    internal static string Invariant(FormattableString text) => FormattableString.Invariant(text);
+
+    internal static Fact Fact(DateTimeOffset? at, string kind, string text, string reference = "") =>
         new() { At = at is { } instant ? Timestamp.FromDateTimeOffset(instant) : null, Kind = kind, Text = text, Reference = reference };
 }

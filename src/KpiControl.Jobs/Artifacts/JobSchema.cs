@@ -3,6 +3,8 @@ namespace KpiControl.Jobs.Artifacts;
 /// <summary>The JSON Schema of job artifacts: what editors, the console's form, kpictl and the server all read.</summary>
 public static class JobSchema
 {
+    /// <summary>What a copy beside the artifacts is called; it is no artifact itself.</summary>
+    public const string FileName = "kpi-job-1.0.json";
     /// <summary>Where a control plane serves it.</summary>
     public const string ServedAt = "/schemas/kpi-job/1.0.json";
 

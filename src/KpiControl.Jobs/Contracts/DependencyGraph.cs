@@ -17,13 +17,16 @@ public sealed class DependencyGraph
     public void Add(JobArtifact job) => Add(new KpiReference(job.KpiId, job.ContractVersion), job.Dependencies.Kpis);
 
     /// <summary>The way from a KPI back to itself, first and last the same, or null where there is none.</summary>
-    public IReadOnlyList<KpiReference>? CycleThrough(KpiReference kpi)
+    public IReadOnlyList<KpiReference>? CycleThrough(KpiReference kpi) => CycleThrough(kpi, _upstreams.GetValueOrDefault(kpi) ?? []);
+
+    /// <param name="first">The first steps of the way.</param>
+    private List<KpiReference>? CycleThrough(KpiReference kpi, IEnumerable<KpiReference> first)
     {
         // Breadth first, so the shortest way is the one shown; and no recursion, so no depth can break it.
         var reachedFrom = new Dictionary<KpiReference, KpiReference>();
         var next = new Queue<KpiReference>([kpi]);
         while (next.TryDequeue(out var at))
-            foreach (var upstream in _upstreams.GetValueOrDefault(at) ?? [])
+            foreach (var upstream in at == kpi ? first : _upstreams.GetValueOrDefault(at) ?? [])
             {
                 if (upstream == kpi) return Path(kpi, at, reachedFrom);
                 if (reachedFrom.TryAdd(upstream, at)) next.Enqueue(upstream);
@@ -34,7 +37,8 @@ public sealed class DependencyGraph
     /// <summary>Stage 5 of validation: a job within this graph, to which it was added.</summary>
     public IReadOnlyList<Finding> Check(JobArtifact job)
     {
-        if (CycleThrough(new KpiReference(job.KpiId, job.ContractVersion)) is not { } cycle) return [];
+        // By the job's own dependencies: another job of the KPI that closes a cycle is not this one's mistake.
+        if (CycleThrough(new KpiReference(job.KpiId, job.ContractVersion), job.Dependencies.Kpis) is not { } cycle) return [];
         return [new Finding("/dependencies/kpis", 0, 0, "graph.cycle", Severity.Error,
             $"The KPI would wait for itself: {string.Join(" → ", cycle)}.", "Take one of these dependencies away.")];
     }

@@ -18,7 +18,7 @@ internal static class FilterCheck
             return [ContractCheck.Error(path + "/field", "contract.filter_field", $"{filter.Field} is neither a dimension nor a filter of the contract.",
                 ContractCheck.Known(contract.Dimensions.Concat(contract.Filters).Select(f => f.Name)))];
         if (!OperatorFits(filter.Op, field.DataType))
-            return [ContractCheck.Error(path + "/op", "contract.filter_op", $"{filter.Op} cannot be asked of {filter.Field}, which is {field.DataType}.", "")];
+            return [ContractCheck.Error(path + "/op", "contract.filter_op", $"{filter.Op} cannot be asked of {filter.Field}, which is {field.DataType}.", filter.Op == "like" ? "Only VARCHAR takes like; write = or in." : "A BOOLEAN takes =, != or is_null.")];
         return Values(filter, path, field);
     }
 
@@ -43,7 +43,8 @@ internal static class FilterCheck
             "DATE" => "Write a date: \"2026-01-31\".",
             "TIMESTAMP" => "Write an instant: \"2026-01-31T09:00:00Z\".",
             "VARCHAR" => "Write it in quotes.",
-            _ => "",
+            "BOOLEAN" => "Write true or false.",
+            _ => "Write a number.",
         });
 
     private static bool IsOf(JsonNode? value, string type) => (type, value?.GetValueKind()) switch

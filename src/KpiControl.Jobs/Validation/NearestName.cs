@@ -11,7 +11,8 @@ public static class NearestName
     {
         if (name.Length is 0 or > LongestCompared) return null;
         var (nearest, distance) = known.Select(k => (Name: k, Distance: Distance(name.ToLowerInvariant(), k.ToLowerInvariant())))
-            .OrderBy(k => k.Distance).ThenBy(k => k.Name, StringComparer.Ordinal).FirstOrDefault((Name: "", Distance: int.MaxValue));
+            // Of two as near, the one that the name begins with: == is a slip for =, not for !=.
+            .OrderBy(k => k.Distance).ThenBy(k => !name.StartsWith(k.Name, StringComparison.OrdinalIgnoreCase)).ThenBy(k => k.Name, StringComparer.Ordinal).FirstOrDefault((Name: "", Distance: int.MaxValue));
         return distance <= Math.Max(2, name.Length / 3) && distance < Math.Max(name.Length, nearest.Length) ? nearest : null;
     }
 

@@ -19,6 +19,7 @@ internal static class RuleInputs
         "meaning.availability" => [.. Slots, "/sla/availability", "/timeout"],
         "meaning.freshness" => [.. Slots, "/sla/freshness", "/timeout"],
         "meaning.max_age" => ["/dependencies/gdp", "/dependencies/max_age"],
+        "graph.unknown_kpi" or "graph.unbound_kpi" => ["/dependencies/kpis"],
         "meaning.own_kpi" or "graph.cycle" => [.. Contract, "/dependencies/kpis"],
         "policy.owner" => [.. Contract, "/owners"],
         "policy.sla" => ["/sla"],

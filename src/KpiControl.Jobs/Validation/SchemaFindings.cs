@@ -23,7 +23,7 @@ internal static class SchemaFindings
     {
         var schema = error.Schema.ActualSchema;
         var type = schema.Type;
-        findings.Error("schema.type", node, $"{NameOf(node)} is {Words(node.Kind)}; expected {Words(type)}.", QuotesWouldDo(schema, node) ? "Write it in quotes." : HintOf(error));
+        findings.Error("schema.type", node, $"{NameOf(node)} is {Words(node.Kind)}; expected {Words(type)}.", QuotesWouldDo(schema, node) ? "Write it in quotes." : SchemaHints.Of(schema));
     }
 
     private static bool QuotesWouldDo(JsonSchema schema, ArtifactNode node) =>
@@ -36,7 +36,7 @@ internal static class SchemaFindings
         var misspelt = node.Members.Select(m => m.Name).FirstOrDefault(n =>
             NearestName.Of(n, [error.Property!]) is not null && !known.Contains(n) && NearestName.Of(n, known) == error.Property);
         findings.Error("schema.required", node.Place, node.Pointer + JsonPointer.Segment(error.Property!), $"{error.Property} is missing.",
-            misspelt is null ? $"Add {error.Property}." : $"Rename {misspelt} to {error.Property}.");
+            misspelt is null ? SchemaHints.OfMissing(error.Property!, error.Schema.ActualSchema) : $"Rename {misspelt} to {error.Property}.");
     }
 
     private static void AddUnknown(ValidationError error, ArtifactNode owner, FindingList findings)
@@ -65,15 +65,7 @@ internal static class SchemaFindings
             ValidationErrorKind.TooManyItems => ("schema.max_items", $"has more than {schema.MaxItems} entries"),
             _ => ("schema.value", "does not fit the schema"),
         };
-        findings.Error(rule, node, $"{NameOf(node)} {message}.", HintOf(error, nearestTo: node));
-    }
-
-    private static string HintOf(ValidationError error, ArtifactNode? nearestTo = null)
-    {
-        var schema = error.Schema.ActualSchema;
-        if (nearestTo is { Kind: NodeKind.String } node && NearestName.Of(node.Text, schema.Enumeration.OfType<string>()) is { } nearest)
-            return $"Did you mean {nearest}?";
-        return schema.Description ?? "";
+        findings.Error(rule, node, $"{NameOf(node)} {message}.", SchemaHints.OfValue(schema, node));
     }
 
     private static string NameOf(ArtifactNode node)

@@ -76,9 +76,9 @@ public sealed class CreateJobTests(ControlFixture fixture) : IClassFixture<Contr
 
         Assert.Equal(StatusCode.InvalidArgument, refused.StatusCode);
         var violations = refused.Violations();
-        Assert.Contains(violations, v => v.Reason == "CONTRACT_EXTENSION" && v.Field == "/runtime/extensions/time/0" && v.Description.StartsWith("line 2", StringComparison.Ordinal));
-        Assert.Contains(violations, v => v.Reason == "CONTRACT_MISSING_DEPENDENCY" && v.Description.Contains("GDP_Sales"));
-        Assert.Contains(violations, v => v.Reason == "POLICY_REGION" && v.Description.Contains("mars"));
+        Assert.Contains(violations, v => v.Reason == "contract.extension" && v.Field == "/runtime/extensions/time/0" && v.Description.StartsWith("line 2", StringComparison.Ordinal));
+        Assert.Contains(violations, v => v.Reason == "contract.missing_dependency" && v.Description.Contains("GDP_Sales"));
+        Assert.Contains(violations, v => v.Reason == "policy.region" && v.Description.Contains("mars"));
         Assert.Contains(violations, v => v.Field.StartsWith("/runtime/filters/0", StringComparison.Ordinal));
         Assert.Equal(before, await fixture.FootprintAsync());
     }
@@ -91,16 +91,16 @@ public sealed class CreateJobTests(ControlFixture fixture) : IClassFixture<Contr
 
         var refused = await Refusals.OfAsync(Jobs.CreateJobAsync(new CreateJobRequest { Content = bad, Region = "mars" }, cancellationToken: Token));
 
-        Assert.Equal(["SCHEMA_UNKNOWN_FIELD", "MEANING_CRON", "CONTRACT_EXTENSION", "POLICY_REGION"], refused.Violations().Select(v => v.Reason));
+        Assert.Equal(["schema.unknown_field", "meaning.cron", "contract.extension", "policy.region"], refused.Violations().Select(v => v.Reason));
         Assert.All(refused.Violations(), v => Assert.StartsWith("line ", v.Description));
         Assert.Equal(StatusCode.NotFound, (await Refusals.OfAsync(Jobs.CreateJobAsync(
             new CreateJobRequest { Content = bad.Replace("tenant: acme", "tenant: globex") }, cancellationToken: Token))).StatusCode);
     }
 
     [Theory]
-    [InlineData("job_id: [", "SYNTAX")]
-    [InlineData("{}", "SCHEMA")]
-    [InlineData("a: &x 1\nb: *x", "SYNTAX")]
+    [InlineData("job_id: [", "syntax.")]
+    [InlineData("{}", "schema.")]
+    [InlineData("a: &x 1\nb: *x", "syntax.")]
     public async Task Text_that_is_no_artifact_is_refused_with_its_place(string text, string stage)
     {
         var refused = await Refusals.OfAsync(Jobs.CreateJobAsync(new CreateJobRequest { Content = text }, cancellationToken: Token));
@@ -158,7 +158,7 @@ public sealed class CreateJobTests(ControlFixture fixture) : IClassFixture<Contr
         var refused = await Refusals.OfAsync(fixture.Host.Jobs(token).CreateJobAsync(new CreateJobRequest { Content = content }, cancellationToken: Token));
         var named = await fixture.Host.Jobs(token).CreateJobAsync(new CreateJobRequest { Content = content, Region = "eu" }, cancellationToken: Token);
 
-        Assert.Equal("POLICY_REGION", Assert.Single(refused.Violations()).Reason);
+        Assert.Equal("policy.region", Assert.Single(refused.Violations()).Reason);
         Assert.Equal("eu", named.Region);
     }
 
@@ -204,7 +204,42 @@ public sealed class CreateJobTests(ControlFixture fixture) : IClassFixture<Contr
 
         var refused = await Refusals.OfAsync(Jobs.CreateJobAsync(new CreateJobRequest { Content = Job("half_two", "T-OTHER", "1.0.0", "T-SIMPLE", "2.0.0") }, cancellationToken: Token));
 
-        Assert.Equal("GRAPH_CYCLE", Assert.Single(refused.Violations()).Reason);
+        Assert.Equal("graph.cycle", Assert.Single(refused.Violations()).Reason);
+    }
+
+    [Fact]
+    public async Task A_kpi_that_no_contract_has_is_refused_and_one_that_no_job_computes_is_told()
+    {
+        await fixture.Host.PutContractAsync(SampleTexts.SimpleContract(), Token);
+        await fixture.Host.PutContractAsync(SampleTexts.SimpleContract("4.0.0"), Token);
+        static string Job(string version) => SampleTexts.Simple("names_kpis", more: $"dependencies: {{ kpis: [ {{ kpi_id: T-SIMPLE, contract_version: {version} }} ] }}");
+
+        var refused = await Refusals.OfAsync(Jobs.CreateJobAsync(new CreateJobRequest { Content = Job("9.9.9") }, cancellationToken: Token));
+        var bound = await Jobs.CreateJobAsync(new CreateJobRequest { Content = Job("4.0.0") }, cancellationToken: Token);
+        await Jobs.CreateJobAsync(new CreateJobRequest { Content = SampleTexts.Simple("computes_it").Replace("contract_version: 1.0.0", "contract_version: 4.0.0") }, cancellationToken: Token);
+        var again = await Jobs.CreateJobAsync(new CreateJobRequest { Content = Job("4.0.0") }, cancellationToken: Token);
+
+        Assert.Equal(("graph.unknown_kpi", "/dependencies/kpis"), (Assert.Single(refused.Violations()).Reason, refused.Violations()[0].Field));
+        Assert.Equal(("graph.unbound_kpi", "warning"), (Assert.Single(bound.Findings).Rule, bound.Findings[0].Severity));
+        Assert.Empty(again.Findings);
+    }
+
+    [Fact]
+    public async Task A_table_or_signal_that_nobody_knows_is_told_until_somebody_does()
+    {
+        await fixture.Host.PutContractAsync(SampleTexts.SimpleContract(dependencies: "[GDP_Known]", version: "5.0.0"), Token);
+        var job = SampleTexts.Simple("names", more: "dependencies: { gdp: [GDP_Known, GDP_Knwon], signals: [closed] }").Replace("contract_version: 1.0.0", "contract_version: 5.0.0");
+
+        var bound = await Jobs.CreateJobAsync(new CreateJobRequest { Content = job }, cancellationToken: Token);
+        await fixture.RunAsync("""
+            INSERT INTO kpi_signal (tenant_id, environment, name, published_by) VALUES ('acme', 'dev', 'closed', 'a test');
+            INSERT INTO kpi_refresh (tenant_id, environment, dataset, data_through, source_run, published_by) VALUES ('acme', 'dev', 'GDP_Knwon', now(), '1', 'a test')
+            """, new { });
+        var again = await Jobs.CreateJobAsync(new CreateJobRequest { Content = job }, cancellationToken: Token);
+
+        Assert.Equal(["graph.unknown_gdp Did you mean GDP_Known?", "graph.unknown_signal"], bound.Findings.Select(f => f.Rule == "graph.unknown_gdp" ? $"{f.Rule} {f.Hint}" : f.Rule));
+        Assert.All(bound.Findings, f => Assert.Equal(("warning", true), (f.Severity, f.Line > 0)));
+        Assert.Empty(again.Findings);
     }
 
     [Fact]

@@ -47,17 +47,20 @@ internal sealed class RunWorld : IAsyncDisposable
 
     /// <returns>The run's number.</returns>
     public Task<long> RunAsync(string slot, string status = "success", bool final = true, string? reason = null, string kind = "schedule", Guid? attempt = null,
-        string? code = null, DateTimeOffset? recordedAt = null) =>
+        string? code = null, DateTimeOffset? recordedAt = null, string startedAfter = "0") =>
         ScalarAsync("""
             INSERT INTO kpi_job_history (run_id, binding_id, scheduled_for, started_at, finished_at, revision, business_date, lane, final, tenant_id,
                    status, trigger_kind, reason, attempt_id, fence_epoch, error_code, recorded_at, rows_processed)
-            VALUES (nextval('kpi_fence'), @Binding, @slot::timestamptz, CASE WHEN @status <> 'skipped' THEN @slot::timestamptz END, @slot::timestamptz + interval '5 seconds', 1,
+            VALUES (nextval('kpi_fence'), @Binding, @slot::timestamptz, CASE WHEN @status <> 'skipped' THEN @slot::timestamptz + @startedAfter::interval END,
+                   @slot::timestamptz + @startedAfter::interval + interval '5 seconds', 1,
                    (@slot::timestamptz AT TIME ZONE 'UTC')::date - 1, 1, @final, 'acme', @status, @kind, @reason, @attempt,
                    CASE WHEN @attempt::uuid IS NOT NULL THEN 1 END, @code, coalesce(@recordedAt, now()), 7)
             RETURNING run_id
-            """, new { Binding, slot, status, final, reason, kind, attempt, code, recordedAt });
+            """, new { Binding, slot, status, final, reason, kind, attempt, code, recordedAt, startedAfter });
 
     public Task<long> ScalarAsync(string sql, object? parameters = null) => WithAsync(c => c.ExecuteScalarAsync<long>(sql, parameters));
+
+    public Task<string> TextAsync(string sql, object? parameters = null) => WithAsync(async c => await c.ExecuteScalarAsync<string>(sql, parameters) ?? "");
 
     public Task<int> ExecuteAsync(string sql, object? parameters = null) => WithAsync(c => c.ExecuteAsync(sql, parameters));
 

@@ -74,6 +74,26 @@ public sealed class TriggerTests(ControlFixture fixture) : IClassFixture<Control
     }
 
     [Fact]
+    public async Task What_a_waiting_one_lacks_is_shown_with_its_date_and_since_when_and_what_is_there_is_not()
+    {
+        var bound = await fixture.Host.CreateSimpleAsync(Token, "lacks");
+        await fixture.RunAsync("""
+            INSERT INTO kpi_job_dependency (binding_id, dep_type, dep_value, tenant_id)
+              VALUES (@id, 'signal', 'eod_lacking', 'acme'), (@id, 'gdp', 'GDP_There', 'acme'), (@id, 'gdp', 'GDP_Lacking', 'acme');
+            UPDATE kpi_job_runtime SET occ_state = 'W', occ_scheduled_for = '2026-01-01T00:00Z', occ_kind = 0, occ_business_date = '2025-12-31', occ_reason = 1 WHERE binding_id = @id;
+            INSERT INTO kpi_occurrence_wait (binding_id, dep_type, dep_value, tenant_id, environment, region, business_date, scheduled_for, need_through, since)
+              VALUES (@id, 'signal', 'eod_lacking', 'acme', 'dev', 'eu', '2025-12-31', '2026-01-01T00:00Z', NULL, '2026-01-01T00:00:07Z'),
+                     (@id, 'gdp', 'GDP_There', 'acme', 'dev', 'eu', '2025-12-31', '2026-01-01T00:00Z', '2026-01-01T00:00Z', '2026-01-01T00:00:07Z'),
+                     (@id, 'gdp', 'GDP_Lacking', 'acme', 'dev', 'eu', '2025-12-31', '2026-01-01T00:00Z', '2026-01-01T00:00Z', '2026-01-01T00:00:07Z');
+            INSERT INTO kpi_refresh (tenant_id, environment, dataset, data_through, source_run, published_by) VALUES ('acme', 'dev', 'GDP_There', '2026-01-01T00:00Z', '1', 'a test')
+            """, new { id = bound.BindingId });
+
+        var job = await Jobs.GetJobAsync(new GetJobRequest { BindingId = bound.BindingId }, cancellationToken: Token);
+
+        Assert.Equal(["gdp GDP_Lacking with data through 2026-01-01T00:00:00Z, since 2026-01-01T00:00:07Z", "signal eod_lacking for 2025-12-31, since 2026-01-01T00:00:07Z"], job.Occurrence.Missing);
+    }
+
+    [Fact]
     public async Task A_leased_one_is_asked_of_its_agent_and_stays_open()
     {
         var bound = await fixture.Host.CreateSimpleAsync(Token, "leased");

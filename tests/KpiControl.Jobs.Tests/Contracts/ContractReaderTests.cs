@@ -18,6 +18,16 @@ public sealed class ContractReaderTests
     }
 
     [Fact]
+    public void The_pages_example_reads_without_a_finding_and_a_template_makes_a_job_of_it()
+    {
+        var example = File.ReadAllText(Path.Combine(Samples.Root, "docs", "contracts.md")).Split("```yaml\n")[1].Split("```")[0];
+        var reading = ContractReader.Read(example, ArtifactFormat.Yaml);
+        Assert.True(reading is { Contract: not null, Findings.Count: 0 }, string.Join("\n", reading.Findings));
+        var job = KpiControl.Jobs.Templates.JobTemplate.Find("daily-kpi")!.Fill(reading.Contract!, new Dictionary<string, string> { ["tenant"] = "acme" });
+        Assert.True(job is { Text: not null, Findings.Count: 0 }, string.Join("\n", job.Findings));
+    }
+
+    [Fact]
     public void A_contract_says_what_it_is()
     {
         var contract = Samples.Contract(Samples.DsoContract);

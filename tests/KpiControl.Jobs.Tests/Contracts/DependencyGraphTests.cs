@@ -32,6 +32,19 @@ public sealed class DependencyGraphTests
     }
 
     [Fact]
+    public void A_job_is_not_blamed_for_a_cycle_that_another_job_of_its_kpi_closes()
+    {
+        var innocent = Samples.Job(Samples.Dso);
+        var graph = Graph([(1, 2)]);
+        var own = new KpiReference(innocent.KpiId, innocent.ContractVersion);
+        graph.Add(own, [Kpi(1)]);
+        graph.Add(Kpi(2), [own]);
+        graph.Add(innocent);
+        Assert.NotNull(graph.CycleThrough(own));
+        Assert.Empty(graph.Check(innocent));
+    }
+
+    [Fact]
     public void Another_version_is_another_kpi()
     {
         var graph = new DependencyGraph();

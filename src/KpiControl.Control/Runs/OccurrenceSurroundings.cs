@@ -1,0 +1,46 @@
+using KpiControl.Protocol.V1;
+using static KpiControl.Control.Runs.OccurrenceStory;
+
+namespace KpiControl.Control.Runs;
+
+/// <summary>What stands around an occurrence: why it was chosen, what came into force while it was open, and what follows it. Pure.</summary>
+internal static class OccurrenceSurroundings
+{
+    /// <summary>After the answer, where nobody named an occurrence: which one this is, and what comes next.</summary>
+    public static string Why(OccurrenceFacts facts) => facts switch
+    {
+        { IsAnswerToNothing: false } => "",
+        { Open: not null } => facts.BusinessDate is { } date ? Invariant($" It is open now, for the business date {date:yyyy-MM-dd}.") : " It is open now.",
+        { Final: { } last } => Invariant($" It is the last that ended, for the business date {last.BusinessDate:yyyy-MM-dd}; nothing is open, and {Ahead(facts)}."),
+        _ => " Nothing of the job has run yet.",
+    };
+
+    /// <summary>A change while the occurrence was open: what had not begun then goes on under it.</summary>
+    public static IEnumerable<Fact> Later(OccurrenceFacts facts) => facts.LaterRevisions.Select(revision => Fact(revision.EffectiveFrom, "revision",
+        $"Revision {revision.Revision} came into force: {Words(revision)}. What of the occurrence had not begun goes on under it.", Invariant($"revision/{revision.Revision}")));
+
+    /// <summary>The slot that the schedule makes next, where it is not the one that is told.</summary>
+    public static IEnumerable<Fact> Next(OccurrenceFacts facts)
+    {
+        if (facts.Cursor is { Active: true, NextRunAt: { } next } && next > facts.Slot.ScheduledFor)
+            yield return Fact(next, "next", facts.Cursor.Paused == true
+                ? "The schedule's next slot; the job is paused, and nothing starts before it is resumed." : "The schedule's next slot.");
+    }
+
+    /// <summary>Which revision a try ran under, where there were several.</summary>
+    public static string Under(RunRow run, OccurrenceFacts facts) => facts.LaterRevisions.Count == 0 ? "" : Invariant($", by revision {run.Revision}");
+
+    public static string Words(RevisionRow revision)
+    {
+        var schedule = revision.ScheduleCron.Length > 0 ? $"schedule '{revision.ScheduleCron}' in {revision.Timezone}" : $"no schedule (zone {revision.Timezone})";
+        return $"{schedule}, definition {revision.ContentHash}{(revision.Active ? "" : ", not active")}, by {revision.ChangedBy}{Because(revision.Reason)}";
+    }
+
+    private static string Ahead(OccurrenceFacts facts) => facts.Cursor switch
+    {
+        { Active: true, Paused: true, NextRunAt: { } next } => $"the job is paused (its next slot: {Text(next)})",
+        { Active: true, NextRunAt: { } next } => $"the next is due at {Text(next)}",
+        { Active: false } => "the job is not active",
+        _ => "the job has no schedule",
+    };
+}
