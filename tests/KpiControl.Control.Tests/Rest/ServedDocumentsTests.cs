@@ -1,7 +1,9 @@
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Grpc.Core;
 using Grpc.Health.V1;
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Testing;
 using Microsoft.OpenApi;
 
 namespace KpiControl.Control.Tests.Rest;
@@ -24,6 +26,41 @@ public sealed partial class ServedDocumentsTests(RestFixture fixture) : IClassFi
         Assert.Contains("content_hash", read.Document.Components!.Schemas!["CreateJobResponse"].Properties!.Keys);
         Assert.Equal("Warnings.", read.Document.Components.Schemas["CreateJobResponse"].Properties!["findings"].Description);
         Assert.Contains("bearer", read.Document.Components.SecuritySchemes!.Keys);
+    }
+
+    [Fact]
+    public async Task A_validator_that_others_wrote_takes_the_document_and_refuses_broken_ones()
+    {
+        var text = await fixture.Host.Rest("").GetStringAsync("/openapi/v1.json");
+        var (code, said) = await ValidateAsync(text);
+        Assert.True(code == 0, said);
+        foreach (var (broken, culprit) in new[]
+        {
+            (text.Replace("\"openapi\": \"3.1", "\"openapi\": \"9.9"), "9.9"), (text.Replace("#/components/schemas/Job\"", "#/components/schemas/Jop\""), "leads nowhere"),
+            (text.Replace("\"in\": \"path\"", "\"in\": \"query\""), "its path has"), (text.Replace("\"type\": \"object\"", "\"type\": \"thing\""), "type"),
+        })
+        {
+            Assert.NotEqual(text, broken);
+            var verdict = await ValidateAsync(broken);
+            Assert.Equal((1, true), (verdict.Code, verdict.Said.Contains(culprit, StringComparison.Ordinal)));
+        }
+    }
+
+    private static async Task<(int Code, string Said)> ValidateAsync(string document)
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(file, document);
+            using var node = Process.Start(new ProcessStartInfo("node", [Repository.File("tests", "openapi", "validate.mjs"), file]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            var (said, broke) = (node.StandardOutput.ReadToEndAsync(), node.StandardError.ReadToEndAsync());
+            await node.WaitForExitAsync();
+            return (node.ExitCode, await said + await broke);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
     }
 
     [Fact]
