@@ -1,6 +1,9 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using KpiControl.Agent.Connections;
 using KpiControl.Agent.Executors;
+using KpiControl.Agent.Executors.Sql;
 using KpiControl.Agent.Secrets;
 using KpiControl.Testing;
 using Npgsql;
@@ -59,6 +62,46 @@ public sealed class TlsWarehouseTests : IAsyncLifetime
         Assert.Equal(("failed", "access", "UNAUTHENTICATED"), (outcome.Status, outcome.ErrorCategory, outcome.ErrorCode));
         Assert.Contains("root_certificate", outcome.ErrorMessage, StringComparison.Ordinal);
     }
+
+    // Names under .test are nobody's: were the driver to ask for one itself, it would find nothing.
+    [Fact]
+    public async Task What_was_checked_is_what_is_connected_to_and_the_certificate_is_asked_for_the_name()
+    {
+        var asked = new List<string>();
+        await using var warehouse = Named("warehouse.test", host =>
+        {
+            asked.Add(host);
+            // Nobody listens at the first address.
+            return [IPAddress.Parse("127.0.0.9"), IPAddress.Loopback];
+        });
+        await using var connection = await warehouse.OpenAsync(server.Password, CancellationToken.None);
+
+        Assert.Equal(["warehouse.test"], asked);
+        await using var command = connection.CreateCommand();
+        command.CommandText = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        Assert.Equal(true, await command.ExecuteScalarAsync());
+    }
+
+    [Fact]
+    public async Task A_certificate_that_is_the_addresss_and_not_the_names_is_refused()
+    {
+        await using var warehouse = Named("other.test", _ => [IPAddress.Loopback]);
+        var refused = await Assert.ThrowsAnyAsync<NpgsqlException>(() => warehouse.OpenAsync(server.Password, CancellationToken.None));
+        Assert.Contains("not for its host", warehouse.Explain(refused).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_name_that_leads_nowhere_is_said_to()
+    {
+        await using var warehouse = Named("nowhere.test", _ => throw new SocketException((int)SocketError.HostNotFound));
+        var unknown = await Assert.ThrowsAnyAsync<NpgsqlException>(() => warehouse.OpenAsync(server.Password, CancellationToken.None));
+        Assert.Equal("SQL_ERROR", warehouse.Explain(unknown).Error.Code);
+    }
+
+    private PostgresWarehouse Named(string host, Func<string, IPAddress[]> resolve) => new(new Connection
+    {
+        ConnId = "default", Driver = Driver.PostgreSql, Endpoint = $"postgresql://{host}:{server.Port}/postgres", User = "postgres", RootCertificate = Path.Combine(directory.FullName, "ca.pem"),
+    }, (name, _) => Task.FromResult(resolve(name)));
 
     private async Task<Outcome> ExecuteAsync(string authority)
     {

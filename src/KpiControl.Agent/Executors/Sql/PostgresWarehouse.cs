@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Net;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using KpiControl.Agent.Connections;
@@ -7,8 +8,15 @@ using Npgsql;
 
 namespace KpiControl.Agent.Executors.Sql;
 
-internal sealed class PostgresWarehouse(Connection connection) : IWarehouse
+/// <param name="resolve">The addresses behind the endpoint's name, checked.</param>
+internal sealed class PostgresWarehouse(Connection connection, Func<string, CancellationToken, Task<IPAddress[]>> resolve) : IWarehouse
 {
+    private readonly Uri url = new(connection.Endpoint);
+
+    public PostgresWarehouse(Connection connection) : this(connection, Addresses.ResolveAsync)
+    {
+    }
+
     public string Executor => "sql/postgresql";
 
     public string JsonType => "jsonb";
@@ -22,10 +30,28 @@ internal sealed class PostgresWarehouse(Connection connection) : IWarehouse
     public string Fingerprint(string table) =>
         $"SELECT COUNT(*), CAST(COALESCE(SUM(hashtextextended(CAST(t AS text), 0)), 0) AS text) FROM {table} AS t";
 
+    // The driver is given an address and never the name: a name that is resolved twice may lead elsewhere the second time.
     public async Task<DbConnection> OpenAsync(string? password, CancellationToken token)
     {
-        await CheckAddressAsync(new Uri(connection.Endpoint).Host, token);
-        var opened = new NpgsqlConnection(ConnectionString(password));
+        var addresses = await ResolveAsync(token);
+        for (var next = 1; ; next++)
+            try
+            {
+                return await OpenAsync(addresses[next - 1], password, token);
+            }
+            catch (NpgsqlException error) when (error.InnerException is SocketException or TimeoutException && next < addresses.Length)
+            {
+                // Nobody listens there: the name's next address.
+            }
+    }
+
+    private async Task<DbConnection> OpenAsync(IPAddress address, string? password, CancellationToken token)
+    {
+        var opened = new NpgsqlConnection(ConnectionString(address, password))
+        {
+            // The certificate is the name's.
+            SslClientAuthenticationOptionsCallback = tls => tls.TargetHost = url.DnsSafeHost,
+        };
         try
         {
             await opened.OpenAsync(token);
@@ -54,25 +80,23 @@ internal sealed class PostgresWarehouse(Connection connection) : IWarehouse
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    // The driver resolves the name again; one that cannot be resolved is the driver's to report.
-    private static async Task CheckAddressAsync(string host, CancellationToken token)
+    private async Task<IPAddress[]> ResolveAsync(CancellationToken token)
     {
         try
         {
-            await Addresses.ResolveAsync(host, token);
+            return await resolve(url.Host, token);
         }
-        catch (SocketException)
+        catch (SocketException error)
         {
+            throw new NpgsqlException("The warehouse's name cannot be resolved", error);
         }
     }
 
     // Pooling would keep the password and a session for longer than the attempt; a connection costs a few milliseconds.
-    private string ConnectionString(string? password)
-    {
-        var url = new Uri(connection.Endpoint);
-        return new NpgsqlConnectionStringBuilder
+    private string ConnectionString(IPAddress address, string? password) =>
+        new NpgsqlConnectionStringBuilder
         {
-            Host = url.Host,
+            Host = address.ToString(),
             Port = url.Port > 0 ? url.Port : 5432,
             Database = Uri.UnescapeDataString(url.AbsolutePath.Trim('/')),
             Username = connection.User,
@@ -84,7 +108,6 @@ internal sealed class PostgresWarehouse(Connection connection) : IWarehouse
             RootCertificate = connection.RootCertificate,
             ApplicationName = "kpi-agent",
         }.ConnectionString;
-    }
 
     private static RunError Meaning(string sqlState) => sqlState switch
     {
