@@ -13,6 +13,7 @@ internal static class AgentHost
             // Before the host starts, which would log every mistake with its stack.
             host.Services.GetRequiredService<IStartupValidator>().Validate();
             host.Services.GetRequiredService<Outbox.Outbox>().Open();
+            await host.Services.GetRequiredService<HealthEndpoint>().StartAsync(CancellationToken.None);
             var exit = host.Services.GetRequiredService<AgentExit>();
             exit.ListenToSignals();
             await host.RunAsync();

@@ -14,6 +14,7 @@ internal static class AgentServices
     public static IServiceCollection AddAgent(this IServiceCollection services)
     {
         services.AddAgentHosting();
+        services.AddHealth(); // first: services stop in reverse, and a stopping agent is still asked
         services.AddOutbox(); // before Leasing: services stop in reverse, and the last results need it
         services.AddExecution();
         services.AddControlPlane();
@@ -29,6 +30,14 @@ internal static class AgentServices
         services.AddSingleton<SecretsInHand>();
         services.AddOptions<HostOptions>().Configure<IOptions<ExecutionOptions>>((host, execution) =>
             host.ShutdownTimeout = execution.Value.LongestStop + TimeSpan.FromSeconds(10));
+    }
+
+    private static void AddHealth(this IServiceCollection services)
+    {
+        services.AddValidated<HealthOptions>(HealthOptions.Section);
+        services.AddSingleton<Health>();
+        services.AddSingleton<HealthEndpoint>();
+        services.AddHostedService(p => p.GetRequiredService<HealthEndpoint>());
     }
 
     private static void AddOutbox(this IServiceCollection services)

@@ -18,6 +18,8 @@ internal sealed class AgentSession(IOptions<AgentOptions> options, Outbox.Outbox
     public int Generation { get; private set; }
     public TimeSpan Ttl { get; private set; }
     public TimeSpan HeartbeatInterval { get; private set; }
+    /// <summary>A stream is open, and control welcomed it.</summary>
+    public bool HasStream { get; private set; }
 
     public Hello Hello()
     {
@@ -47,9 +49,11 @@ internal sealed class AgentSession(IOptions<AgentOptions> options, Outbox.Outbox
         var (ttl, interval) = (Span(welcome.Ttl), Span(welcome.HeartbeatInterval));
         if (ttl <= TimeSpan.Zero || interval <= TimeSpan.Zero || interval >= ttl)
             return $"a TTL of {ttl} with a heartbeat every {interval}";
-        (Id, Generation, Ttl, HeartbeatInterval) = (welcome.SessionId, welcome.Generation, ttl, interval);
+        (Id, Generation, Ttl, HeartbeatInterval, HasStream) = (welcome.SessionId, welcome.Generation, ttl, interval, true);
         return null;
     }
+
+    public void StreamEnded() => HasStream = false;
 
     private static TimeSpan Span(Duration? duration) => duration?.ToTimeSpan() ?? TimeSpan.Zero;
 }

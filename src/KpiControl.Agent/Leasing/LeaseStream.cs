@@ -21,6 +21,7 @@ internal sealed partial class LeaseStream(AgentSession session, Inbound inbound,
         if (!first.IsCompletedSuccessfully || first.Result.Kind == StreamEndKind.Done)
             await clock.WithinAsync(reading);
         var end = !first.IsCompletedSuccessfully && reading.IsCompleted ? reading : first;
+        session.StreamEnded();
         // Nothing of this stream may be heard once the next one has said what is held.
         await cut.CancelAsync();
         await Task.WhenAll(loops.Cast<Task>()).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -16,13 +16,13 @@ internal sealed partial class Outbox(IOptions<OutboxOptions> options, TimeProvid
     private readonly Lock files = new();
     private OutboxDirectory? directory;
     private Journal journal = null!;
-    private JournalWriter writer = null!;
+    private JournalWriter? writer;
     private Compaction compaction = null!;
     private int epoch;
 
     /// <summary>The agent's identity: it lives and moves with the directory.</summary>
     public Guid Instance => directory?.Instance ?? throw new InvalidOperationException("The outbox is not open.");
-    public bool Writable => writer.Writable;
+    public bool Writable => writer?.Writable == true;
     /// <summary>Results that the control plane has not acknowledged.</summary>
     public int Waiting => index.Count;
 
@@ -53,7 +53,7 @@ internal sealed partial class Outbox(IOptions<OutboxOptions> options, TimeProvid
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var stopped = stoppingToken.Register(writer.Complete);
+        using var stopped = stoppingToken.Register(writer!.Complete);
         var (compactedAt, files) = (time.GetTimestamp(), journal.All.Count);
         while (await writer.WriteNextAsync(stoppingToken))
         {
@@ -81,7 +81,7 @@ internal sealed partial class Outbox(IOptions<OutboxOptions> options, TimeProvid
     {
         var bytes = ResultSize.Bound(finished, options.Value.MaxResultBytes).ToByteArray();
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        writer.Enqueue(new JournalWrite(RecordKind.Result, bytes, finished, done));
+        writer!.Enqueue(new JournalWrite(RecordKind.Result, bytes, finished, done));
         return done.Task;
     }
 
@@ -89,7 +89,7 @@ internal sealed partial class Outbox(IOptions<OutboxOptions> options, TimeProvid
     {
         if (!index.Remove(attemptId))
             return;
-        writer.Enqueue(new JournalWrite(RecordKind.Acknowledged, AckRecord.Payload(attemptId, outcome)));
+        writer!.Enqueue(new JournalWrite(RecordKind.Acknowledged, AckRecord.Payload(attemptId, outcome)));
         Changed?.Invoke();
     }
 

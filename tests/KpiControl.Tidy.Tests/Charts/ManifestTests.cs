@@ -1,5 +1,6 @@
 using k8s.Models;
 using KpiControl.Agent.Execution;
+using KpiControl.Agent.Hosting;
 using KpiControl.Testing;
 
 namespace KpiControl.Tidy.Tests.Charts;
@@ -65,6 +66,16 @@ public sealed class ManifestTests
         // Beyond its own bounds the host waits ten seconds more (AgentServices).
         var execution = SettingNames.Bind<ExecutionOptions>(ExecutionOptions.Section, agent.Settings);
         Assert.True(agent.Set.Spec.Template.Spec.TerminationGracePeriodSeconds > execution.LongestStop.TotalSeconds + 10);
+    });
+
+    [Fact]
+    public void An_agents_probes_ask_where_its_health_is_served_and_only_what_it_cannot_mend_restarts_it() => Assert.All(Agents(), agent =>
+    {
+        var container = agent.Set.Spec.Template.Spec.Containers.Single();
+        var served = HealthOptions.Endpoint(SettingNames.Bind<HealthOptions>(HealthOptions.Section, agent.Settings).Listen);
+        Assert.Equal((served!.Port, "health"), (container.Ports.Single().ContainerPort, container.Ports.Single().Name));
+        Assert.Equal(["/health/live", "/health/ready", "/health/live"],
+            new[] { container.StartupProbe, container.ReadinessProbe, container.LivenessProbe }.Select(probe => probe.HttpGet.Path));
     });
 
     [Fact]
