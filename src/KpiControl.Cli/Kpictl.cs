@@ -24,6 +24,9 @@ internal static class Kpictl
         };
         foreach (var option in root.Options.OfType<VersionOption>().ToArray())
             root.Options.Remove(option);
+        // The library's other spellings are another system's, and would be offered as completions.
+        foreach (var spelling in new[] { "/h", "/?", "-?" })
+            root.Options.OfType<HelpOption>().Single().Aliases.Remove(spelling);
         return root;
     }
 

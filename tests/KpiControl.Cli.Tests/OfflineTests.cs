@@ -125,6 +125,8 @@ public sealed class OfflineTests
         var commands = (await kpictl.Run("[suggest:9]", "kpictl tri")).Out.Split('\n');
 
         Assert.Contains("trigger", commands);
+        Assert.DoesNotContain("/?", (await kpictl.Run("[suggest:17]", "kpictl contracts ")).Out, StringComparison.Ordinal);
+        Assert.Contains("--help", (await kpictl.Run("contracts", "--help")).Out, StringComparison.Ordinal);
     }
 
     [Fact]

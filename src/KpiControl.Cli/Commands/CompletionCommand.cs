@@ -44,9 +44,14 @@ internal static class CompletionCommand
         """
         function __kpictl_complete
             set -l line (commandline -cp)
-            kpictl "[suggest:"(string length -- "$line")"]" "$line" 2>/dev/null
+            set -l suggestions (kpictl "[suggest:"(string length -- "$line")"]" "$line" 2>/dev/null | string match -v '')
+            if set -q suggestions[1]
+                printf '%s\n' $suggestions
+            else
+                __fish_complete_path (commandline -ct)
+            end
         end
-        complete -c kpictl -a '(__kpictl_complete)'
+        complete -c kpictl -f -a '(__kpictl_complete)'
 
         """;
 }
