@@ -22,6 +22,7 @@ internal sealed class Session(Surroundings world, ParseResult parsed, Cancellati
     public CatalogService.CatalogServiceClient Catalog => new(ControlPlane.Calls);
     public SignalService.SignalServiceClient Signals => new(ControlPlane.Calls);
     public FleetService.FleetServiceClient Fleet => new(ControlPlane.Calls);
+    public DoctorService.DoctorServiceClient Doctor => new(ControlPlane.Calls);
 
     public OutputFormat Format => parsed.GetValue(SharedOptions.Output);
     public Answer Answer => new(World, Format);

@@ -1,6 +1,7 @@
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Catalog;
 using KpiControl.Control.Database;
+using KpiControl.Control.Doctor;
 using KpiControl.Control.Fleet;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Leases;
@@ -29,6 +30,7 @@ internal static class ControlPlane
             .AddSignals()
             .AddRunReads()
             .AddLeases()
+            .AddDoctor()
             .AddGrpcApi();
         return builder;
     }
@@ -40,6 +42,7 @@ internal static class ControlPlane
         app.UseEdges();
         app.MapSignals();
         app.MapFleet();
+        app.MapDoctor();
         app.MapLeases();
         app.MapRest();
         app.MapGrpcInfrastructure();

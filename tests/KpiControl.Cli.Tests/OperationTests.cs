@@ -317,6 +317,25 @@ public sealed class OperationTests(ScriptedControlPlane server) : IClassFixture<
     }
 
     [Fact]
+    public async Task The_doctor_fails_where_a_promise_is_broken_and_names_the_rows()
+    {
+        var fine = new Diagnosis { Kind = "invariant 1", Name = "an occurrence succeeds once", Outcome = "ok", Took = new() };
+        var broken = new Diagnosis { Kind = "invariant 5", Name = "a lease is under a session that can still end", Outcome = "broken", Rows = { "binding 7: leased to session 3" }, Took = new() };
+        var answer = new DiagnoseResponse { Checks = { fine } };
+        server.Script.When<DiagnoseRequest>(_ => answer);
+        using var kpictl = new CommandLine(server);
+
+        var well = await kpictl.Run("doctor");
+        answer = new DiagnoseResponse { Checks = { fine, broken } };
+        var ill = await kpictl.Run("doctor");
+
+        Assert.Equal((0, 1), (well.Exit, ill.Exit));
+        Assert.Matches("(?m)^invariant 1 +an occurrence succeeds once +OK", well.Out);
+        Assert.Matches("(?m)^invariant 5 .*BROKEN", ill.Out);
+        Assert.Contains("binding 7: leased to session 3", ill.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task An_epoch_that_fell_is_shown_with_what_raises_it_and_raising_needs_a_reason()
     {
         server.Script.When<GetEpochRequest>(_ => new Epoch { Epoch_ = 1, Timeline = "00000001", WrittenTimeline = "00000002", BumpedAt = Wire.At("2026-01-02T00:00:00Z") });

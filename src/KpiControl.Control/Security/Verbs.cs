@@ -50,6 +50,7 @@ internal static class Verbs
         ["/kpicontrol.v1.FleetService/ResumeAgent"] = new Requirement.ByVerb(Resume),
         ["/kpicontrol.v1.FleetService/GetEpoch"] = new Requirement.ByVerb(List),
         ["/kpicontrol.v1.FleetService/BumpEpoch"] = new Requirement.ByVerb(Resume),
+        ["/kpicontrol.v1.DoctorService/Diagnose"] = new Requirement.ByVerb(Diagnose),
         ["/kpicontrol.v1.AgentService/Work"] = new Requirement.Agent(),
         ["/grpc.health.v1.Health/Check"] = new Requirement.Anybody(),
         ["/grpc.health.v1.Health/List"] = new Requirement.Anybody(),

@@ -41,6 +41,7 @@ public sealed class ScriptedControlPlane : IAsyncLifetime
         app.MapGrpcService<ScriptedCatalog>();
         app.MapGrpcService<ScriptedSignals>();
         app.MapGrpcService<ScriptedFleet>();
+        app.MapGrpcService<ScriptedDoctor>();
         await app.StartAsync();
         Address = app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Single();
     }

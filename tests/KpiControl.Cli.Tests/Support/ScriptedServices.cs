@@ -49,3 +49,8 @@ internal sealed class ScriptedFleet(Script script) : FleetService.FleetServiceBa
     public override Task<Epoch> GetEpoch(GetEpochRequest request, ServerCallContext context) => script.Answer<GetEpochRequest, Epoch>(request, context);
     public override Task<Epoch> BumpEpoch(BumpEpochRequest request, ServerCallContext context) => script.Answer<BumpEpochRequest, Epoch>(request, context);
 }
+
+internal sealed class ScriptedDoctor(Script script) : DoctorService.DoctorServiceBase
+{
+    public override Task<DiagnoseResponse> Diagnose(DiagnoseRequest request, ServerCallContext context) => script.Answer<DiagnoseRequest, DiagnoseResponse>(request, context);
+}

@@ -70,7 +70,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "ValidateJob" => new { content = SampleTexts.Simple() },
             "CreateJob" => new { content = SampleTexts.Simple("fresh"), validate_only = true },
             "UpdateJob" => new { binding_id = id, content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
-            "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "Work" => new { },
+            "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "Diagnose" or "Work" => new { },
             "DrainAgent" or "ResumeAgent" => new { agent = "agent-known", validate_only = true },
             "BumpEpoch" => new { reason = "a restore", validate_only = true },
             "PauseJob" or "ResumeJob" or "TriggerJob" or "CancelOccurrence" => new { binding_id = id, validate_only = true },

@@ -44,6 +44,7 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | FleetService/ResumeAgent | Resume | – | – | – | – | – | – | – | – | yes | – | – |
         | FleetService/GetEpoch | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
         | FleetService/BumpEpoch | Resume | – | – | – | – | – | – | – | – | yes | – | – |
+        | DoctorService/Diagnose | Diagnose | – | – | – | – | – | – | – | – | yes | – | – |
         | AgentService/Work | an agent's token | – | – | – | – | – | – | – | – | – | yes | – |
         """;
 
