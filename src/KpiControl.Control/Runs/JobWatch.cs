@@ -20,18 +20,23 @@ internal sealed class JobWatch(Databases databases, TimeProvider time)
     // A run is stamped when its transaction began and seen when it committed.
     private static readonly TimeSpan CommitLag = TimeSpan.FromSeconds(30);
     private const int LooksPerHeartbeat = 30;
+    // A look that took so long was held up by its watcher: it is told that it sees the past.
+    private static readonly TimeSpan Behind = TimeSpan.FromSeconds(10);
 
     public async Task WatchAsync(Caller caller, WatchJobsRequest request, IServerStreamWriter<JobEvent> events, CancellationToken token)
     {
-        var watched = new Watched { Since = Cursor(request.Cursor) };
+        // What was stamped before the cursor and committed after it was shown to nobody: a few may be shown twice instead.
+        var watched = new Watched { Since = Cursor(request.Cursor) is { } cursor && cursor > DateTimeOffset.UnixEpoch ? cursor - CommitLag : null };
         var scope = await ScopeAsync(caller, request, token);
         using var timer = new PeriodicTimer(Look, time);
         try
         {
             for (var look = 0; ; look++)
             {
-                foreach (var happened in await LookAsync(caller, scope, watched, token))
-                    await events.WriteAsync(happened, token);
+                var began = time.GetTimestamp();
+                await LookAsync(caller, scope, watched, events, token);
+                if (time.GetElapsedTime(began) > Behind)
+                    await events.WriteAsync(Event(watched.Now, "behind"), token);
                 if (look % LooksPerHeartbeat == LooksPerHeartbeat - 1)
                     await events.WriteAsync(Event(watched.Now, "heartbeat"), token);
                 await timer.WaitForNextTickAsync(token);
@@ -53,42 +58,49 @@ internal sealed class JobWatch(Databases databases, TimeProvider time)
         return new WatchScope(binding.BindingId, read, "", "");
     }
 
-    private async Task<IReadOnlyList<JobEvent>> LookAsync(Caller caller, WatchScope scope, Watched watched, CancellationToken token)
+    private async Task LookAsync(Caller caller, WatchScope scope, Watched watched, IServerStreamWriter<JobEvent> events, CancellationToken token)
     {
-        await using var tx = await RequestTransaction.BeginAsync(databases, caller, token);
-        watched.Now = await RunStore.NowAsync(tx);
-        var changed = (await WatchStore.StatesAsync(tx, scope)).Where(watched.IsNews).ToList();
-        watched.Since ??= watched.Now;
-        var happened = new List<JobEvent>();
-        foreach (var run in await RunsAsync(tx, changed, watched))
+        List<JobState> changed;
+        await using (var tx = await RequestTransaction.BeginAsync(databases, caller, token))
         {
-            var told = Event(run.RecordedAt, "run");
-            told.Run = run.ToProto();
-            happened.Add(told);
+            watched.Now = await RunStore.NowAsync(tx);
+            changed = [.. (await WatchStore.StatesAsync(tx, scope)).Where(watched.IsNews)];
         }
+        watched.Since ??= watched.Now;
+        await ShowRunsAsync(caller, [.. changed.Select(c => c.BindingId)], watched, events, token);
         foreach (var state in changed)
         {
             var told = Event(watched.Now, "state");
             told.Job = state.ToProto();
-            happened.Add(told);
+            await events.WriteAsync(told, token);
         }
-        return happened;
     }
 
-    private static async Task<IReadOnlyList<RunRow>> RunsAsync(RequestTransaction tx, List<JobState> changed, Watched watched)
+    // Page by page, each shown before the next is read: however much there is, one page of it is in memory, and no transaction
+    // is open while a watcher takes its time.
+    private async Task ShowRunsAsync(Caller caller, long[] changed, Watched watched, IServerStreamWriter<JobEvent> events, CancellationToken token)
     {
-        var runs = new List<RunRow>();
-        var from = watched.From(CommitLag);
+        var (from, after) = (watched.From(CommitLag), 0L);
+        watched.Forget(before: from);
         watched.LastLook = watched.Now;
-        for (var more = changed.Count > 0; more;)
+        for (var more = changed.Length > 0; more;)
         {
-            var page = await RunStore.SinceAsync(tx, [.. changed.Select(c => c.BindingId)], from);
-            var news = page.Where(watched.IsNews).ToList();
-            runs.AddRange(news);
-            more = page.Count == RunStore.SinceLimit && news.Count > 0;
-            from = more ? page[^1].RecordedAt.AddTicks(-1) : from;
+            var page = await PageAsync(caller, changed, from, after, token);
+            foreach (var run in page.Where(watched.IsNews))
+            {
+                var told = Event(run.RecordedAt, "run");
+                told.Run = run.ToProto();
+                await events.WriteAsync(told, token);
+            }
+            more = page.Count == RunStore.SincePage;
+            (from, after) = more ? (page[^1].RecordedAt, page[^1].RunId) : (from, after);
         }
-        return runs;
+    }
+
+    private async Task<IReadOnlyList<RunRow>> PageAsync(Caller caller, long[] changed, DateTimeOffset from, long after, CancellationToken token)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, caller, token);
+        return await RunStore.SinceAsync(tx, changed, from, after);
     }
 
     private static JobEvent Event(DateTimeOffset at, string kind) =>
@@ -122,12 +134,13 @@ internal sealed class JobWatch(Databases databases, TimeProvider time)
             return news;
         }
 
-        public bool IsNews(RunRow run)
+        public bool IsNews(RunRow run) => runs.TryAdd(run.RunId, run.RecordedAt);
+
+        /// <summary>What was recorded before an instant that no look reaches back to.</summary>
+        public void Forget(DateTimeOffset before)
         {
-            if (runs.Count > 10_000)
-                foreach (var old in runs.Where(r => r.Value < Now - CommitLag * 2).Select(r => r.Key).ToList())
-                    runs.Remove(old);
-            return runs.TryAdd(run.RunId, run.RecordedAt);
+            foreach (var old in runs.Where(r => r.Value < before).Select(r => r.Key).ToList())
+                runs.Remove(old);
         }
     }
 }

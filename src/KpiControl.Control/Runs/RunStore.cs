@@ -94,15 +94,17 @@ internal static class RunStore
     public static Task<IReadOnlyList<RunRow>> OfSlotAsync(RequestTransaction tx, long binding, SlotKey slot) =>
         tx.QueryAsync<RunRow>(OfSlotSql, new { binding, slot = slot.ScheduledFor, kind = slot.Kind });
 
-    public const int SinceLimit = 5000;
+    public const int SincePage = 1000;
 
     private const string SinceSql = Select +
         """
-         WHERE h.binding_id = ANY (@bindings) AND h.recorded_at > @since::timestamptz ORDER BY h.recorded_at, h.run_id LIMIT 5000
+         WHERE h.binding_id = ANY (@bindings) AND h.recorded_at >= @since::timestamptz AND (h.recorded_at > @since OR h.run_id > @after)
+         ORDER BY h.recorded_at, h.run_id LIMIT @limit
         """;
 
-    public static Task<IReadOnlyList<RunRow>> SinceAsync(RequestTransaction tx, long[] bindings, DateTimeOffset since) =>
-        tx.QueryAsync<RunRow>(SinceSql, new { bindings, since });
+    /// <summary>A page of what was recorded from an instant on; of that instant itself, the runs after a number.</summary>
+    public static Task<IReadOnlyList<RunRow>> SinceAsync(RequestTransaction tx, long[] bindings, DateTimeOffset since, long after) =>
+        tx.QueryAsync<RunRow>(SinceSql, new { bindings, since, after, limit = SincePage });
 
     private const string DefinitionSql = "SELECT canonical_json FROM kpi_job_def WHERE def_id = @def";
 
