@@ -66,7 +66,9 @@ internal static class CursorStore
         """;
 
     private const string MoveLane = """
-        WITH parked AS (UPDATE kpi_parked SET lane = @lane WHERE binding_id = @bindingId AND lane <> @lane)
+        WITH parked AS (
+          UPDATE kpi_parked p SET lane = @lane FROM kpi_job_runtime rt WHERE p.binding_id = @bindingId AND p.lane <> @lane AND rt.binding_id = p.binding_id AND rt.occ_lane IS NULL
+        )
         UPDATE kpi_occurrence SET lane = @lane WHERE binding_id = @bindingId AND lane = @from AND lane <> @lane
         """;
 

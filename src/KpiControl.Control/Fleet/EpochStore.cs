@@ -6,14 +6,14 @@ namespace KpiControl.Control.Fleet;
 internal static class EpochStore
 {
     private const string Find = """
-        SELECT epoch, timeline, substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) AS written, bumped_at FROM kpi_cluster
+        SELECT epoch, timeline, kpi_timeline() AS written, bumped_at FROM kpi_cluster
         """;
 
     public static async Task<EpochRow> FindAsync(RequestTransaction tx) => (await tx.FindAsync<EpochRow>(Find))!;
 
     // Of two operators who bump at once the second waits, and raises it once more, which harms nobody.
     private const string Bump = """
-        UPDATE kpi_cluster c SET epoch = was.epoch + 1, bumped_at = now(), timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
+        UPDATE kpi_cluster c SET epoch = was.epoch + 1, bumped_at = now(), timeline = kpi_timeline()
           FROM (SELECT epoch, timeline FROM kpi_cluster FOR NO KEY UPDATE) was
         RETURNING c.epoch, c.timeline, c.timeline AS written, c.bumped_at, was.epoch AS was_epoch, was.timeline AS was_timeline
         """;

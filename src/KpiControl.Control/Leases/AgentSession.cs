@@ -65,8 +65,7 @@ internal sealed class AgentSession(OpenedSession opened, SessionOpening opening,
     public void Release() => Interlocked.Increment(ref _credit);
 
     public bool CanRun(BindingPlan plan) =>
-        !IsDrained && opening.Tenants.Contains(plan.Tenant) && opening.Connections.ContainsKey(plan.Job.Run.ConnId)
-        && plan.Job.Run.AgentLabels.All(label => opening.Labels.ContainsKey(label) || opening.Labels.Any(l => $"{l.Key}={l.Value}" == label));
+        !IsDrained && opening.Tenants.Contains(plan.Tenant) && plan.Needs.AreMetBy(opening.Connections, opening.Labels);
 
     public bool FirstNeedOf(string contractDigest)
     {

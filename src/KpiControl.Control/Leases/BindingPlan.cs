@@ -25,6 +25,8 @@ internal sealed record BindingPlan
     /// <summary>The lane for slots that are caught up with.</summary>
     public required short CatchupLane { get; init; }
 
+    public AgentNeeds Needs => field ??= new AgentNeeds(Job.Run.ConnId, Job.Run.AgentLabels);
+
     public bool HasDependencies =>
         Job.Dependencies.Gdp.Count + Job.Dependencies.Signals.Count + Job.Dependencies.Kpis.Count > 0;
 

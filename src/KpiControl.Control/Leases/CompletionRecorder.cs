@@ -142,9 +142,9 @@ internal sealed class CompletionRecorder(CompletionStore store, ReclaimStore rec
         foreach (var completion in recorded.OfType<RecordedCompletion>())
         {
             if (completion.MoreQueued)
-                dispatcher.QueuedBehind((short)completion.Lane);
+                dispatcher.QueuedBehind(completion.Lane);
             if (!completion.Final)
-                dispatcher.Ready((short)completion.Lane);
+                dispatcher.Ready(completion.Lane);
             else if (completion.Completion.Status is RunStatus.Success or RunStatus.Partial)
                 successes.Announce(completion.Completion.BindingId);
         }

@@ -31,24 +31,25 @@ internal sealed class CompletionStore(Databases databases)
           FROM x
           WHERE rt.binding_id = x.binding_id AND rt.occ_state IN ('L', 'R') AND rt.fence_n = x.fence_n AND rt.fence_epoch = x.fence_epoch AND rt.attempt_id = x.attempt_id
             AND EXISTS (SELECT FROM kpi_session_tenant st WHERE st.session_id = x.reporter AND st.tenant_id = rt.tenant_id OFFSET 0)
-            AND EXISTS (SELECT FROM kpi_cluster WHERE timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))
-          RETURNING x.*, rt.tenant_id, rt.occ_revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.occ_kind, rt.lane, rt.queued,
+            AND EXISTS (SELECT FROM kpi_cluster WHERE timeline = kpi_timeline())
+          RETURNING x.*, rt.tenant_id, rt.occ_revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.occ_kind, coalesce(rt.occ_lane, abs(rt.lane)) AS lane, rt.queued,
             rt.occ_state IS NULL AS final, rt.occ_retry_at, rt.retry_count - CASE WHEN rt.occ_state IS NULL OR x.waits THEN 0 ELSE 1 END AS retry_seq
         ), h AS (
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, session_id, fence_epoch,
                                        started_at, finished_at, status, reason, error_category, error_code, error_message, rows_processed, data_points, lineage_ref, result_digest,
                                        trigger_kind, zone_version, final)
-          SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_seq, occ_scheduled_for, occ_window_start, occ_business_date, abs(lane), reporter, fence_epoch,
+          SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_seq, occ_scheduled_for, occ_window_start, occ_business_date, lane, reporter, fence_epoch,
                  started_at, finished_at, status, reason, category, code, message, rows_processed, data_points, CASE WHEN document IS NOT NULL THEN 'attempt/' || attempt_id END, digest,
                  kpi_kind_name(occ_kind), zone_version, final FROM u
         ), e AS (
           INSERT INTO kpi_evidence (run_id, binding_id, tenant_id, attempt_id, kind, document)
           SELECT fence_n, binding_id, tenant_id, attempt_id, 'run', document::jsonb FROM u WHERE document IS NOT NULL
-        ), again AS (
-          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at, deadline)
-          SELECT binding_id, abs(lane), tenant_id, 'R', occ_retry_at, gives_up_at FROM u WHERE NOT final
-          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = excluded.deadline
-        ), chained AS (
+        ), parking AS (
+          SELECT binding_id, lane, tenant_id, 'R'::"char" AS state, occ_retry_at AS ready_at, gives_up_at AS deadline FROM u WHERE NOT final
+        ),
+        """ + ParkedList.Upsert +
+        """
+        , chained AS (
           INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(fence_n) FROM u HAVING count(*) > 0
         )
         SELECT ord, final, queued, lane FROM u
@@ -85,7 +86,7 @@ internal sealed class CompletionStore(Databases databases)
         while (await reader.ReadAsync(token))
         {
             var ord = reader.GetInt32(0);
-            recorded[ord] = new RecordedCompletion(completions[ord], reader.GetBoolean(1), reader.GetInt32(2) > 0, Math.Abs(reader.GetInt16(3)));
+            recorded[ord] = new RecordedCompletion(completions[ord], reader.GetBoolean(1), reader.GetInt32(2) > 0, reader.GetInt16(3));
         }
         return recorded;
     }
@@ -133,7 +134,7 @@ internal sealed class CompletionStore(Databases databases)
         """
         SELECT x.ord, h.result_digest, rt.fence_epoch, rt.fence_n, rt.tenant_id, st.tenant_id IS NOT NULL
           FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::uuid[], $5::bigint[]) AS x(ord, binding_id, fence_n, attempt_id, reporter)
-          JOIN kpi_cluster c ON c.timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
+          JOIN kpi_cluster c ON c.timeline = kpi_timeline()
           LEFT JOIN kpi_job_runtime rt ON rt.binding_id = x.binding_id
           LEFT JOIN kpi_session_tenant st ON st.session_id = x.reporter AND st.tenant_id = rt.tenant_id
           LEFT JOIN LATERAL (SELECT result_digest FROM kpi_job_history h
@@ -217,7 +218,7 @@ internal sealed record Completion
     public string? ZoneVersion { get; init; }
 }
 
-internal sealed record RecordedCompletion(Completion Completion, bool Final, bool MoreQueued, int Lane);
+internal sealed record RecordedCompletion(Completion Completion, bool Final, bool MoreQueued, short Lane);
 
 /// <summary>How a report stands that was not recorded.</summary>
 internal sealed record Standing(Completion Report, byte[]? RecordedDigest, int FenceEpoch, long FenceNumber, string? Tenant);

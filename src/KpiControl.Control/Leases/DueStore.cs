@@ -49,7 +49,7 @@ internal sealed class DueStore(Databases databases)
                  AS x(ord, binding_id, seen, revision, next, slot, window_start, business_date, take, attempt, session_id, generation,
                       lease_seconds, gives_up_at, reason, queue_one, zone_version, catchup_lane)
         ), ep AS MATERIALIZED (
-          SELECT epoch FROM kpi_cluster WHERE timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
+          SELECT epoch FROM kpi_cluster WHERE timeline = kpi_timeline()
         ), se AS MATERIALIZED (
           SELECT s.session_id, s.generation FROM kpi_session s JOIN kpi_node n USING (node_id)
            WHERE s.session_id = ANY ($19::bigint[]) AND s.ended_at IS NULL AND s.drained_at IS NULL
@@ -69,6 +69,7 @@ internal sealed class DueStore(Databases databases)
             occ_reason = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN x.reason ELSE rt.occ_reason END,
             occ_deadline = CASE WHEN rt.occ_state IS NULL AND x.take IN ('W', 'R') THEN x.gives_up_at WHEN rt.occ_state IS NULL THEN NULL ELSE rt.occ_deadline END,
             occ_retry_at = CASE WHEN rt.occ_state IS NULL THEN NULL ELSE rt.occ_retry_at END,
+            occ_lane = CASE WHEN rt.occ_state IS NOT NULL THEN rt.occ_lane END,
             retry_count = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN 0 ELSE rt.retry_count END,
             occ_revision = CASE WHEN rt.occ_state IS NULL AND x.take = 'L' THEN x.revision ELSE rt.occ_revision END,
             attempt_id = CASE WHEN rt.occ_state IS NULL THEN CASE WHEN x.take = 'L' THEN x.attempt END ELSE rt.attempt_id END,
@@ -87,12 +88,12 @@ internal sealed class DueStore(Databases databases)
             rt.tenant_id, rt.lane, rt.fence_n, rt.fence_epoch,
             CASE WHEN x.take = 'N' THEN 'moved' WHEN rt.occ_scheduled_for = x.slot AND rt.occ_kind = 0 AND rt.occ_state IS NOT NULL THEN 'opened'
                  WHEN rt.queued_slot = x.slot THEN 'queued' ELSE 'overlap' END AS fate
-        ), parked AS (
-          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at, deadline)
-          SELECT binding_id, lane, tenant_id, take::"char", now(), gives_up_at FROM u WHERE fate = 'opened' AND take IN ('W', 'R')
-          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane,
-            state = excluded.state, ready_at = excluded.ready_at, deadline = excluded.deadline
-        ), behind AS (
+        ), parking AS (
+          SELECT binding_id, lane, tenant_id, take::"char" AS state, now() AS ready_at, gives_up_at AS deadline FROM u WHERE fate = 'opened' AND take IN ('W', 'R')
+        ),
+        """ + ParkedList.Upsert +
+        """
+        , behind AS (
           INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, window_start, business_date, revision, tenant_id, requested_by, reason)
           SELECT binding_id, slot, 0, slot, lane, window_start, business_date, revision, tenant_id, 'schedule', 'overlap' FROM u WHERE fate = 'queued'
         ), skipped AS (

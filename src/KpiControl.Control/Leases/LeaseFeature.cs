@@ -14,12 +14,12 @@ internal static class LeaseFeature
             .AddSingleton<DueStore>().AddSingleton<DueWork>()
             .AddSingleton<ReadyStore>().AddSingleton<ReadyWork>()
             .AddSingleton<QueueStore>().AddSingleton<QueueWork>()
-            .AddSingleton<WaitStore>().AddSingleton<RegionWork>()
+            .AddSingleton<WaitStore>().AddSingleton<RouteStore>().AddSingleton<RegionWork>()
             .AddSingleton<SessionStore>().AddSingleton<SessionRegistry>().AddSingleton<LeaseSender>()
             .AddSingleton<CompletionStore>().AddSingleton<CompletionRecorder>()
             .AddSingleton<ReclaimStore>().AddSingleton<StreamOpening>().AddSingleton<AgentStream>();
         services.AddRunning<NodeLease>().AddRunning<Dispatcher>().AddRunning<SuccessAnnouncer>().AddRunning<CompletionCollector>()
-            .AddRunning<Reclaimer>().AddRunning<WaitExpirer>().AddRunning<DrainWatch>().AddRunning<Notifications>();
+            .AddRunning<Reclaimer>().AddRunning<WaitExpirer>().AddRunning<DrainWatch>().AddRunning<RouteChecker>().AddRunning<Notifications>();
         services.AddHostedService<StopNotice>();
         return services;
     }

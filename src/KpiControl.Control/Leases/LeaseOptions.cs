@@ -43,6 +43,10 @@ internal sealed class LeaseOptions : IValidatableObject
     [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")]
     public TimeSpan UnroutableAfter { get; set; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>A triggered occurrence that no agent can take gives up then, as <c>skipped(unroutable)</c>; a scheduled one before its successor is due.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "30.00:00:00")]
+    public TimeSpan UnroutableGivesUpAfter { get; set; } = TimeSpan.FromDays(1);
+
     /// <summary>So many lost leases within <see cref="LossesWithin"/> end an occurrence as <c>failed(lease_lost)</c>: what runs it takes its agent down.</summary>
     [Range(1, 100)]
     public int LossesToQuarantine { get; set; } = 3;

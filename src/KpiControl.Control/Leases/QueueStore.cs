@@ -35,7 +35,7 @@ internal sealed class QueueStore(Databases databases)
         ), u AS (
           UPDATE kpi_job_runtime rt SET occ_state = x.take::"char", occ_scheduled_for = x.slot, occ_kind = x.kind, occ_window_start = x.window_start,
             occ_business_date = x.business_date, occ_reason = CASE WHEN x.take = 'W' THEN 1 END, occ_retry_at = NULL, occ_deadline = x.gives_up_at,
-            retry_count = 0, attempt_id = NULL, queued = rt.queued - CASE WHEN x.next_slot IS NULL THEN 1 ELSE 0 END
+            occ_lane = NULLIF(o.lane, abs(rt.lane)), retry_count = 0, attempt_id = NULL, queued = rt.queued - CASE WHEN x.next_slot IS NULL THEN 1 ELSE 0 END
             FROM x JOIN o ON o.binding_id = x.binding_id
            WHERE rt.binding_id = x.binding_id AND rt.occ_state IS NULL AND rt.lane > 0 AND rt.active AND (rt.paused_until IS NULL OR rt.paused_until <= now())
           RETURNING rt.binding_id, rt.tenant_id, o.lane, x.take, x.gives_up_at, x.slot, x.kind, x.next_slot, x.next_window, x.next_date
@@ -44,11 +44,11 @@ internal sealed class QueueStore(Databases databases)
         ), shrunk AS (
           UPDATE kpi_occurrence o SET scheduled_for = u.next_slot, window_start = u.next_window, business_date = u.next_date
             FROM u WHERE u.next_slot IS NOT NULL AND o.binding_id = u.binding_id AND o.scheduled_for = u.slot AND o.kind = u.kind
-        ), parked AS (
-          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at, deadline) SELECT binding_id, lane, tenant_id, take::"char", now(), gives_up_at FROM u
-          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane,
-            state = excluded.state, ready_at = excluded.ready_at, deadline = excluded.deadline
-        )
+        ), parking AS (
+          SELECT binding_id, lane, tenant_id, take::"char" AS state, now() AS ready_at, gives_up_at AS deadline FROM u
+        ),
+        """ + ParkedList.Upsert +
+        """
         SELECT binding_id FROM u
         """;
 

@@ -52,7 +52,7 @@ internal sealed class ReadyStore(Databases databases)
           SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::timestamptz[], $6::uuid[], $7::bigint[], $8::int[], $9::float8[], $10::uuid[], $11::text[], $15::text[])
                  AS x(ord, binding_id, fence_seen, revision, slot, attempt, session_id, generation, lease_seconds, lost_attempt, zone_version, lost_because)
         ), ep AS MATERIALIZED (
-          SELECT epoch FROM kpi_cluster WHERE timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
+          SELECT epoch FROM kpi_cluster WHERE timeline = kpi_timeline()
         ), se AS MATERIALIZED (
           SELECT s.session_id, s.generation FROM kpi_session s JOIN kpi_node n USING (node_id)
            WHERE s.session_id = ANY ($12::bigint[]) AND s.ended_at IS NULL AND s.drained_at IS NULL
@@ -132,7 +132,7 @@ internal sealed class ReadyStore(Databases databases)
     private const string RelistSql =
         """
         INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at, deadline)
-        SELECT rt.binding_id, abs(rt.lane), rt.tenant_id, rt.occ_state, coalesce(rt.occ_retry_at, now()), rt.occ_deadline FROM kpi_job_runtime rt
+        SELECT rt.binding_id, coalesce(rt.occ_lane, abs(rt.lane)), rt.tenant_id, rt.occ_state, coalesce(rt.occ_retry_at, now()), rt.occ_deadline FROM kpi_job_runtime rt
          WHERE rt.occ_state IN ('W', 'R') AND NOT EXISTS (SELECT FROM kpi_parked k WHERE k.binding_id = rt.binding_id)
          ORDER BY rt.binding_id FOR NO KEY UPDATE OF rt SKIP LOCKED
         ON CONFLICT (binding_id) DO NOTHING

@@ -21,7 +21,7 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
              AND (n.expires_at + @grace::interval < now() OR (n.generation > s.node_generation AND n.started_at + @ttl::interval + @grace::interval < now()))
           RETURNING s.session_id
         )
-        SELECT (SELECT epoch FROM kpi_cluster) AS epoch, (SELECT timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) FROM kpi_cluster) AS epoch_stands,
+        SELECT (SELECT epoch FROM kpi_cluster) AS epoch, (SELECT timeline = kpi_timeline() FROM kpi_cluster) AS epoch_stands,
                (SELECT amnesty_until > now() FROM pass) AS amnesty, (SELECT count(*) FROM ended)::int AS ended,
                EXISTS (SELECT FROM kpi_session WHERE ended_at IS NOT NULL AND reclaimed_at IS NULL) AS owed
         """;
@@ -49,12 +49,14 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
             last_run_at = CASE WHEN l.ends_as = 'failed' THEN now() ELSE rt.last_run_at END, last_status = CASE WHEN l.ends_as = 'failed' THEN 'failed' ELSE rt.last_status END,
             last_error = CASE WHEN l.ends_as = 'failed' THEN 'LEASE_LOST: its lease was lost ' || @losses || ' times' ELSE rt.last_error END
             FROM counted l WHERE rt.binding_id = l.binding_id AND rt.occ_state = 'L' AND rt.attempt_id = l.attempt_id
-          RETURNING rt.binding_id, abs(rt.lane)::int2 AS lane, rt.tenant_id, l.ends_as, l.why, l.attempt_id, rt.occ_revision, rt.retry_count, rt.occ_scheduled_for, rt.occ_window_start,
+          RETURNING rt.binding_id, coalesce(rt.occ_lane, abs(rt.lane)) AS lane, rt.tenant_id, l.ends_as, l.why, l.attempt_id, rt.occ_revision, rt.retry_count, rt.occ_scheduled_for, rt.occ_window_start,
             rt.occ_business_date, rt.occ_kind, rt.fence_n, rt.fence_epoch
-        ), parked AS (
-          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) SELECT binding_id, lane, tenant_id, 'R', now() FROM u WHERE ends_as IS NULL
-          ON CONFLICT (binding_id) DO UPDATE SET ticket = DEFAULT, lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = NULL
-        ), ended AS (
+        ), parking AS (
+          SELECT binding_id, lane, tenant_id, 'R'::"char" AS state, now() AS ready_at, NULL::timestamptz AS deadline FROM u WHERE ends_as IS NULL
+        ),
+        """ + ParkedList.Upsert +
+        """
+        , ended AS (
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, fence_epoch, final, status, reason, trigger_kind)
           SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, lane, fence_epoch, true, ends_as,
                  CASE why WHEN 6 THEN 'returned' ELSE 'lease_lost' END, kpi_kind_name(occ_kind) FROM u WHERE ends_as IS NOT NULL RETURNING run_id

@@ -57,9 +57,10 @@ internal static class ExplainStore
     private const string OpenSql =
         """
         SELECT o.scheduled_for, o.last_slot, kpi_kind_name(o.kind) AS kind, o.window_start, o.business_date, o.state, o.reason, o.retry_count,
-               o.attempt_id, o.occ_retry_at AS retry_at, o.deadline, s.agent
+               o.attempt_id, o.occ_retry_at AS retry_at, o.deadline, rt.lease_deadline, s.agent
           FROM kpi_open_occurrence o
           LEFT JOIN kpi_session s ON s.session_id = o.session_id
+          LEFT JOIN kpi_job_runtime rt ON o.state = 'leased' AND rt.binding_id = o.binding_id
          WHERE o.binding_id = @binding ORDER BY (o.state = 'queued'), o.scheduled_for LIMIT 1000
         """;
 
@@ -69,7 +70,7 @@ internal static class ExplainStore
     private const string CursorSql =
         """
         SELECT next_run_at, paused_until > now() AS paused, active,
-               EXISTS (SELECT FROM kpi_cluster WHERE timeline = substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)) AS epoch_stands
+               EXISTS (SELECT FROM kpi_cluster WHERE timeline = kpi_timeline()) AS epoch_stands
           FROM kpi_job_runtime WHERE binding_id = @binding
         """;
 
@@ -77,8 +78,9 @@ internal static class ExplainStore
 
     private const string AgentsSql =
         """
-        SELECT s.agent, s.slots FROM kpi_session s JOIN kpi_node n USING (node_id) JOIN kpi_session_tenant t USING (session_id)
-         WHERE s.ended_at IS NULL AND n.expires_at > now() AND s.region = @region AND t.tenant_id = @tenant ORDER BY s.agent LIMIT 20
+        SELECT s.agent, s.slots, s.connections::text AS connections, s.labels::text AS labels, s.drained_at IS NOT NULL AS drained
+          FROM kpi_session s JOIN kpi_node n USING (node_id) JOIN kpi_session_tenant t USING (session_id)
+         WHERE s.ended_at IS NULL AND n.expires_at > now() AND s.region = @region AND t.tenant_id = @tenant ORDER BY s.agent LIMIT 1000
         """;
 
     public static Task<IReadOnlyList<LiveAgent>> AgentsAsync(RequestTransaction tx, string tenant, string region) =>
@@ -148,6 +150,8 @@ internal sealed record OpenRow
     public Guid? AttemptId { get; init; }
     public DateTimeOffset? RetryAt { get; init; }
     public DateTimeOffset? Deadline { get; init; }
+    /// <summary>By then the try's timeout is over, and its agent stops it.</summary>
+    public DateTimeOffset? LeaseDeadline { get; init; }
     public string? Agent { get; init; }
 
     public bool Covers(SlotKey slot) => Kind == slot.Kind && ScheduledFor <= slot.ScheduledFor && slot.ScheduledFor <= LastSlot;
@@ -166,6 +170,9 @@ internal sealed record LiveAgent
 {
     public string Agent { get; init; } = "";
     public int Slots { get; init; }
+    public string Connections { get; init; } = "{}";
+    public string Labels { get; init; } = "{}";
+    public bool Drained { get; init; }
 }
 
 internal sealed record NearestRow

@@ -40,7 +40,7 @@ internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits
             Cursor = await ExplainStore.CursorAsync(tx, id), Open = mine,
             Holder = open.FirstOrDefault(o => o.State != "queued"),
             Missing = [.. (await waits.MissingAsync([id], tx.Token))[id].Where(m => m.ScheduledFor == slot.ScheduledFor)],
-            Agents = await ExplainStore.AgentsAsync(tx, binding.TenantId, binding.Region),
+            Agents = await ExplainStore.AgentsAsync(tx, binding.TenantId, binding.Region), Needs = OccurrenceRouting.NeedsOf(await RunStore.DefinitionAsync(tx, binding.DefId)),
         };
     }
 

@@ -30,6 +30,8 @@ internal sealed record OccurrenceFacts
     public OpenRow? Holder { get; init; }
     public IReadOnlyList<DependencyState> Missing { get; init; } = [];
     public IReadOnlyList<LiveAgent> Agents { get; init; } = [];
+    /// <summary>What the job as it stands now needs of an agent; null where its definition cannot be read.</summary>
+    public AgentNeeds? Needs { get; init; }
 
     public bool IsSlot => Slot.Kind != "schedule" || Schedule?.Schedule.Next(Slot.ScheduledFor.AddSeconds(-1)) == Slot.ScheduledFor;
     public DateOnly? BusinessDate => Open?.BusinessDate ?? (Runs.Count > 0 ? Runs[^1].BusinessDate : null);

@@ -70,7 +70,7 @@ internal static class OccurrenceStory
             yield return Fact(missing.Since ?? facts.Now, "missing", $"Waits for {missing.Missing()}{(missing.Since is { } since ? $", since {Text(since)}" : "")}.");
         if (facts.IsDue)
             yield return Fact(facts.Slot.ScheduledFor, "due", "Due, and not yet taken up by the scheduler.");
-        if (facts.Open is { State: "queued" } or { State: "waiting" } && facts.Open.Deadline is { } deadline)
+        if (facts.Open is { State: "queued" or "waiting" or "ready" } && facts.Open.Deadline is { } deadline)
             yield return Fact(deadline, "deadline", "If it has not started by then, it ends as skipped.");
         if (!facts.IsDue && facts.Open is null or { State: "leased" or "waiting" })
             yield break;
@@ -78,12 +78,13 @@ internal static class OccurrenceStory
             yield return Fact(facts.Now, "epoch", "The database was promoted or restored: nothing is granted until an operator bumps the cluster's epoch.");
         yield return facts.Agents.Count == 0
             ? Fact(facts.Now, "no_agent", $"No live agent in {facts.Binding.Region} serves {facts.Binding.TenantId}: it cannot be routed.")
+            : OccurrenceRouting.Lacking(facts) is { } lacking ? Fact(facts.Now, "no_agent", $"It cannot be routed: {lacking}")
             : Fact(facts.Now, "agents", $"Live agents in {facts.Binding.Region}: {string.Join(", ", facts.Agents.Select(a => a.Agent))}.");
     }
 
     private static Fact OpenFact(OccurrenceFacts facts, OpenRow open) => open.State switch
     {
-        "leased" => Fact(facts.Now, "leased", Invariant($"Try {open.RetryCount + 1} runs on {open.Agent} (attempt {open.AttemptId})."), $"attempt/{open.AttemptId}"),
+        "leased" => Fact(facts.Now, "leased", Invariant($"Try {open.RetryCount + 1} runs on {open.Agent} (attempt {open.AttemptId}){OccurrenceRouting.Until(open, facts.Now)}."), $"attempt/{open.AttemptId}"),
         "ready" when open.RetryAt > facts.Now => Fact(open.RetryAt, "retry", Invariant($"Try {open.RetryCount + 1} follows then.")),
         "ready" => Fact(facts.Now, "ready", $"Ready{(Occurrences.ReasonWord(open.Reason) is { Length: > 0 } why ? $" ({why})" : "")}, and not leased yet."),
         "queued" => Fact(facts.Now, "queued", $"Queues behind {(facts.Holder is { } holder ? new SlotKey(holder.Kind, holder.ScheduledFor).ToString() : "others of the job")}."),
@@ -100,12 +101,14 @@ internal static class OccurrenceStory
         { Open.State: "queued" } => "It queues behind another occurrence of the job.",
         { Open: { } open } when open.RetryAt > facts.Now => $"A try failed; the next one follows at {Text(open.RetryAt)}.",
         { Open: not null, Agents.Count: 0 } => $"It is ready, and no live agent in {facts.Binding.Region} serves {facts.Binding.TenantId}.",
+        { Open: not null } when OccurrenceRouting.Lacking(facts) is { } lacking => $"It is ready, and cannot start: {lacking}",
         { Open: not null } => "It is ready, and is leased as soon as an agent has a free slot.",
         { Revision: null } => "It did not run: the job was not in force at that slot.",
         { IsSlot: false } => "The schedule that was in force has no slot at that instant.",
         { Cursor.Active: false } => "It does not run: the job is not active.",
         { IsDue: true, Cursor.Paused: true } => "It is due, and the job is paused.",
         { IsDue: true, Agents.Count: 0 } => $"It is due, and no live agent in {facts.Binding.Region} serves {facts.Binding.TenantId}.",
+        { IsDue: true } when OccurrenceRouting.Lacking(facts) is { } lacking => $"It is due, and cannot start: {lacking}",
         { IsDue: true } => "It is due, and is taken up next.",
         { IsPast: false, Cursor.Paused: true } => "It is not due yet; the job is paused.",
         { IsPast: false } => $"It is not due yet: it is scheduled for {Text(facts.Slot.ScheduledFor)}.",

@@ -1,5 +1,6 @@
 using Dapper;
 using KpiControl.Control.Database;
+using KpiControl.Control.Leases;
 
 namespace KpiControl.Control.Signals;
 
@@ -123,14 +124,15 @@ internal sealed class DependencyStore(Databases databases)
           UPDATE kpi_job_runtime rt SET occ_state = 'R', occ_reason = NULL
             FROM unnest(@ids, @slots) AS x(binding_id, slot)
            WHERE rt.binding_id = x.binding_id AND rt.occ_state = 'W' AND rt.occ_scheduled_for = x.slot
-          RETURNING rt.binding_id, rt.lane, rt.tenant_id, rt.occ_deadline),
-        done AS (DELETE FROM kpi_occurrence_wait w USING woken WHERE w.binding_id = woken.binding_id),
-        parked AS (
-          INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at, deadline)
-          SELECT binding_id, abs(lane), tenant_id, 'R', now(), occ_deadline FROM woken
-          ON CONFLICT (binding_id) DO UPDATE
-             SET ticket = DEFAULT, lane = excluded.lane, state = 'R', ready_at = excluded.ready_at, deadline = excluded.deadline)
-        SELECT binding_id, abs(lane)::smallint AS lane FROM woken
+          RETURNING rt.binding_id, coalesce(rt.occ_lane, abs(rt.lane)) AS lane, rt.tenant_id, rt.occ_deadline
+        ), done AS (
+          DELETE FROM kpi_occurrence_wait w USING woken WHERE w.binding_id = woken.binding_id
+        ), parking AS (
+          SELECT binding_id, lane, tenant_id, 'R'::"char" AS state, now() AS ready_at, occ_deadline AS deadline FROM woken
+        ),
+        """ + ParkedList.Upsert +
+        """
+        SELECT binding_id, lane FROM woken
         """;
 
     /// <summary>Waiting becomes ready; whoever else did it first, or an occurrence that ended, is no row.</summary>

@@ -59,6 +59,29 @@ public sealed class LedgerTests
         await AssertLedgerAsync(world, binding);
     }
 
+    [Fact]
+    public async Task A_slot_that_is_caught_up_with_stays_in_its_lane_through_a_retry_and_a_lost_lease()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *", "  catchup: all", "retry: { max_retries: 3, initial: 1h, backoff: fixed }"), "date_trunc('hour', now()) - interval '5 hours'");
+        await using var agent = await world.AgentAsync();
+        using var alive = new PeriodicHeartbeat(agent);
+        var lease = await agent.LeaseAsync();
+        Assert.True(lease.ScheduledFor.ToDateTimeOffset() < await world.OneAsync<DateTime>("SELECT date_trunc('hour', now()) - interval '4 hours'"));
+
+        await agent.FinishAsync(TestAgent.Failure(lease));
+        Assert.Equal("R 6", await world.OneAsync<string>(LaneSql, new { binding }));
+
+        await world.ExecuteAsync("UPDATE kpi_job_runtime SET occ_retry_at = now(); UPDATE kpi_parked SET ready_at = now(); SELECT pg_notify('kpi', 'ready ' || lane) FROM kpi_lane");
+        await agent.CreditAsync(1);
+        await agent.LeaseAsync(2);
+        await world.ExecuteAsync("UPDATE kpi_session SET ended_at = now(), end_reason = 'silent'");
+        await world.UntilAsync("SELECT occ_state = 'R' FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+        Assert.Equal("R 6", await world.OneAsync<string>(LaneSql, new { binding }));
+    }
+
+    private const string LaneSql = "SELECT rt.occ_state::text || ' ' || l.priority FROM kpi_job_runtime rt JOIN kpi_parked k USING (binding_id) JOIN kpi_lane l ON l.lane = k.lane WHERE binding_id = @binding";
+
     [Theory]
     [InlineData("", 59)]
     [InlineData(", wait_timeout: 10m", 10)]

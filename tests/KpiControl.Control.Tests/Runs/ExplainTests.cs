@@ -64,6 +64,22 @@ public sealed class ExplainTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("now() + interval '1 hour'", "; its agent stops it at ")]
+    [InlineData("now() - interval '1 hour'", "; its timeout was over at ")]
+    public async Task What_runs_says_until_when_at_the_latest(string deadline, string words)
+    {
+        await world.ExecuteAsync($"""
+            INSERT INTO kpi_node (name, generation, expires_at) VALUES ('n', 1, 'infinity');
+            INSERT INTO kpi_session (agent, instance, region, node_id, node_generation, generation, build, slots) SELECT 'agent-1', gen_random_uuid(), 'eu', node_id, 1, 1, 'test', 1 FROM kpi_node WHERE name = 'n';
+            INSERT INTO kpi_session_tenant SELECT session_id, 'acme' FROM kpi_session;
+            UPDATE kpi_job_runtime SET occ_state = 'L', occ_kind = 0, occ_scheduled_for = '2026-01-05T02:00:00Z', occ_business_date = '2026-01-04', session_id = (SELECT session_id FROM kpi_session),
+                   generation = 1, lease_deadline = {deadline}, attempt_id = gen_random_uuid(), fence_n = 1, fence_epoch = 1 WHERE binding_id = @Binding
+            """, new { world.Binding });
+
+        Assert.Contains((await ExplainAsync(null)).Facts, fact => fact.Kind == "leased" && fact.Text.Contains(words, StringComparison.Ordinal));
+    }
+
+    [Theory]
     [InlineData("2025-12-01T00:00:00Z", "It did not run: the job was not in force at that slot.")]
     [InlineData("2091-01-01T00:00:00Z", "It is not due yet: it is scheduled for 2090-12-31T02:00:00Z.")]
     public async Task Instants_before_the_job_and_far_ahead_are_answered(string at, string answer) => Assert.Equal(answer, (await ExplainAsync(at)).Answer);

@@ -1,0 +1,59 @@
+using KpiControl.Control.Database;
+using Microsoft.Extensions.Options;
+
+namespace KpiControl.Control.Leases;
+
+/// <summary>
+/// Shows which ready occurrences no agent of the cluster can take: in a region without agents, or with a connection, a label or a
+/// tenant that none serves. It writes where that changed and nowhere else; dispatch asks nothing of it.
+/// </summary>
+internal sealed partial class RouteChecker(RouteStore store, PlanCache plans, IOptions<LeaseOptions> options, TimeProvider time, ILogger<RouteChecker> logger) : BackgroundService
+{
+    // A page a pass, round and round: what waits for credit at midnight may be many.
+    private long _after;
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(options.Value.UnroutableAfter, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+            try
+            {
+                await PassAsync(stoppingToken);
+            }
+            catch (Exception error) when (SqlStates.IsOutage(error))
+            {
+                Log.Away(logger, error.Message);
+            }
+    }
+
+    private async Task PassAsync(CancellationToken token)
+    {
+        var rows = await store.PageAsync(_after, options.Value.UnroutableAfter, token);
+        _after = rows.Count == RouteStore.PageSize ? rows[^1].BindingId : 0;
+        if (rows.Count == 0)
+            return;
+        var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
+        var agents = await store.AgentsAsync(token);
+        var changes = planned.Select(p => Change(p.Row, p.Plan, agents)).OfType<RouteChange>().ToList();
+        if (changes.Count > 0 && await store.ShowAsync(changes, options.Value.UnroutableGivesUpAfter, token) > 0)
+            foreach (var group in changes.Where(c => c.Reason == WaitingFor.Agent).GroupBy(c => (c.Plan.Region, c.Plan.Tenant, c.Plan.Job.Run.ConnId)))
+                Log.Unroutable(logger, group.Count(), group.Key.Region, group.Key.Tenant, group.Key.ConnId);
+    }
+
+    private static RouteChange? Change(RoutedRow row, BindingPlan plan, IReadOnlyList<ConnectedAgent> agents)
+    {
+        var isShown = row.Reason == (short)WaitingFor.Agent;
+        var isRoutable = agents.Any(agent => agent.CanRun(plan));
+        return isShown != isRoutable ? null
+            : new RouteChange(row, plan, isRoutable ? WaitingFor.Credit : WaitingFor.Agent, row.Kind == (short)OccurrenceKind.Schedule ? null : row.ScheduledFor + plan.Job.Dependencies.WaitTimeout);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventId = 380, Level = LogLevel.Warning, Message = "{Count} ready occurrences cannot be routed: no connected agent in region {Region} serves tenant {Tenant} with connection {Connection} and the labels they ask for")]
+        public static partial void Unroutable(ILogger logger, int count, string region, string tenant, string connection);
+
+        [LoggerMessage(EventId = 381, Level = LogLevel.Warning, Message = "What cannot be routed is not looked at, the database is away: {Error}")]
+        public static partial void Away(ILogger logger, string error);
+    }
+}
