@@ -78,12 +78,18 @@ internal sealed class Cluster : IAsyncDisposable
     }
 
     /// <summary>As an operator does after a restore.</summary>
-    public async Task BumpEpochAsync(ControlNode node)
+    public Task BumpEpochAsync(ControlNode node) => PostAsync(node, "epoch/bump", """{"reason":"a restore"}""");
+
+    /// <summary>By a platform operator.</summary>
+    /// <returns>The answer, as JSON.</returns>
+    public async Task<string> PostAsync(ControlNode node, string path, string body)
     {
         using var http = new HttpClient();
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", issuer.Token("operator"));
-        using var bumped = await http.PostAsync(new Uri($"{node.RestUrl}/api/epoch/bump"), new StringContent("""{"reason":"a restore"}""", new MediaTypeHeaderValue("application/json")));
-        bumped.EnsureSuccessStatusCode();
+        using var answer = await http.PostAsync(new Uri($"{node.RestUrl}/api/{path}"), new StringContent(body, new MediaTypeHeaderValue("application/json")));
+        var said = await answer.Content.ReadAsStringAsync();
+        Assert.True(answer.IsSuccessStatusCode, said);
+        return said;
     }
 
     /// <summary>Values that others have written: what is counted in the end is one binding's.</summary>
