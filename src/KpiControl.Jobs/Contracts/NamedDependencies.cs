@@ -43,7 +43,7 @@ public sealed record NamedDependencies
     public static IReadOnlyList<Finding> CheckAmong(JobArtifact job, IReadOnlySet<KpiReference> computed) =>
     [
         .. job.Dependencies.Kpis.Where(kpi => !computed.Contains(kpi)).Select(kpi => Finding("/dependencies/kpis", "graph.unknown_kpi", Severity.Warning,
-            $"None of the files given computes {kpi}.", Meant(kpi.ToString(), computed.Select(k => k.ToString()), "Give its job's file too; the control plane checks it against its catalogue."))),
+            $"None of the files given computes {kpi}.", Meant(kpi.ToString(), computed.Where(k => k.KpiId != job.KpiId).Select(k => k.ToString()), "Give its job's file too; the control plane checks it against its catalogue."))),
     ];
 
     private static string Meant(string name, IEnumerable<string> known, string otherwise) =>

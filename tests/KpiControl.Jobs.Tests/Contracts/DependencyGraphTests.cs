@@ -45,6 +45,14 @@ public sealed class DependencyGraphTests
     }
 
     [Fact]
+    public void A_kpi_that_no_file_computes_is_never_taken_for_the_jobs_own()
+    {
+        var job = Samples.Job(Samples.Dso.Replace("signals: [erp_eod_sync]", "kpis: [{ kpi_id: CFO-EF-01, contract_version: 1.1.0 }]", StringComparison.Ordinal));
+        var finding = Assert.Single(NamedDependencies.CheckAmong(job, new HashSet<KpiReference> { new(job.KpiId, job.ContractVersion) }));
+        Assert.DoesNotContain("Did you mean", finding.Hint, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Another_version_is_another_kpi()
     {
         var graph = new DependencyGraph();
