@@ -166,10 +166,13 @@ internal sealed class CompletionStore(Databases databases)
 
     private const string KeepSql =
         """
-        INSERT INTO kpi_evidence (run_id, binding_id, tenant_id, attempt_id, kind, document)
-        SELECT x.run_id, x.binding_id, x.tenant_id, x.attempt_id, x.kind, x.document::jsonb
-          FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::uuid[], $5::text[], $6::text[]) AS x(run_id, binding_id, tenant_id, attempt_id, kind, document)
-         WHERE NOT EXISTS (SELECT FROM kpi_evidence e WHERE e.run_id = x.run_id AND e.attempt_id = x.attempt_id AND e.kind = x.kind)
+        WITH kept AS (
+          INSERT INTO kpi_evidence (run_id, binding_id, tenant_id, attempt_id, kind, document)
+          SELECT x.run_id, x.binding_id, x.tenant_id, x.attempt_id, x.kind, x.document::jsonb
+            FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::uuid[], $5::text[], $6::text[]) AS x(run_id, binding_id, tenant_id, attempt_id, kind, document)
+           WHERE NOT EXISTS (SELECT FROM kpi_evidence e WHERE e.run_id = x.run_id AND e.attempt_id = x.attempt_id AND e.kind = x.kind)
+          RETURNING evidence_id)
+        INSERT INTO kpi_chain_pending (evidence_ids) SELECT array_agg(evidence_id) FROM kept HAVING count(*) > 0
         """;
 
     /// <summary>Keeps reports that changed nothing, once each.</summary>

@@ -1,0 +1,46 @@
+using KpiControl.Control.Database;
+using Microsoft.Extensions.Options;
+
+namespace KpiControl.Control.Audit;
+
+/// <summary>Keeps the chains: every node tries, the heads of the chains decide.</summary>
+internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOptions<AuditOptions> options, TimeProvider time, ILogger<ChainSequencer> logger) : BackgroundService
+{
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (!key.Signs)
+            Log.Unsigned(logger);
+        using var timer = new PeriodicTimer(options.Value.LinkEvery, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+            try
+            {
+                await PassAsync(stoppingToken);
+            }
+            catch (Exception error) when (SqlStates.IsOutage(error))
+            {
+                Log.Away(logger, error.Message);
+            }
+    }
+
+    // A pass takes a bounded share, and what is left waits for the next: linking must not crowd out the runs that it tells of.
+    private async Task PassAsync(CancellationToken token)
+    {
+        var pass = await store.LinkAsync(token);
+        foreach (var place in pass.Missing)
+            Log.Missing(logger, place.Kind, place.Id, place.At);
+        if (key.Signs)
+            await store.SignAsync(key, options.Value.CheckpointEvery, token);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(EventId = 600, Level = LogLevel.Warning, Message = "Audit:SigningKeyFile is not set: the chain is kept and nothing of it is signed")]
+        public static partial void Unsigned(ILogger logger);
+
+        [LoggerMessage(EventId = 601, Level = LogLevel.Warning, Message = "The chain waits, the database is away: {Error}")]
+        public static partial void Away(ILogger logger, string error);
+
+        [LoggerMessage(EventId = 602, Level = LogLevel.Critical, Message = "A row was taken out before it was linked: {Kind} {Id} of {At:O}")]
+        public static partial void Missing(ILogger logger, char kind, long id, DateTime at);
+    }
+}
