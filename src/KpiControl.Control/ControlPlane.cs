@@ -1,3 +1,4 @@
+using KpiControl.Control.Audit;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Catalog;
 using KpiControl.Control.Database;
@@ -31,6 +32,7 @@ internal static class ControlPlane
             .AddRunReads()
             .AddLeases()
             .AddDoctor()
+            .AddAudit()
             .AddGrpcApi();
         return builder;
     }
@@ -43,6 +45,7 @@ internal static class ControlPlane
         app.MapSignals();
         app.MapFleet();
         app.MapDoctor();
+        app.MapAudit();
         app.MapLeases();
         app.MapRest();
         app.MapGrpcInfrastructure();

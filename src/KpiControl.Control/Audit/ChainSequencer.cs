@@ -6,6 +6,9 @@ namespace KpiControl.Control.Audit;
 /// <summary>Keeps the chains: every node tries, the heads of the chains decide.</summary>
 internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOptions<AuditOptions> options, TimeProvider time, ILogger<ChainSequencer> logger) : BackgroundService
 {
+    // What is left waits for the next pass: linking must not crowd out the runs that it tells of.
+    private const int MostRows = 5000;
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (!key.Signs)
@@ -22,12 +25,18 @@ internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOp
             }
     }
 
-    // A pass takes a bounded share, and what is left waits for the next: linking must not crowd out the runs that it tells of.
     private async Task PassAsync(CancellationToken token)
     {
-        var pass = await store.LinkAsync(token);
-        foreach (var place in pass.Missing)
-            Log.Missing(logger, place.Kind, place.Id, place.At);
+        var rows = 0;
+        ChainPass pass;
+        do
+        {
+            pass = await store.LinkAsync(token);
+            rows += pass.Rows;
+            foreach (var place in pass.Missing)
+                Log.Missing(logger, place.Kind, place.Id, place.At);
+        }
+        while (pass.More && rows < MostRows);
         if (key.Signs)
             await store.SignAsync(key, options.Value.CheckpointEvery, token);
     }

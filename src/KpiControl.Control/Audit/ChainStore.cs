@@ -9,13 +9,16 @@ namespace KpiControl.Control.Audit;
 /// <summary>Moves what committed since into the chain of its tenant: one transaction, after which the entries are linked and no longer waiting.</summary>
 internal sealed class ChainStore(Databases databases)
 {
-    private const int Entries = 50, LinkSize = 1000;
+    private const int Entries = 100, LinkSize = 1000;
 
-    // Entries that another sequencer holds are its own; those that committed late are found by the next pass, whatever their ids.
+    // One at a time, so that no two link in vain; that a chain never forks rests on its head, not on this lock.
+    private const string OnlyOneSql = "SELECT pg_try_advisory_xact_lock(hashtext('kpi_chain'))";
+
+    // What committed late is found by the next pass, whatever its id.
     private const string TakeSql =
         """
-        DELETE FROM kpi_chain_pending p USING (SELECT pending_id FROM kpi_chain_pending ORDER BY pending_id LIMIT @limit FOR UPDATE SKIP LOCKED) t
-         WHERE p.pending_id = t.pending_id RETURNING p.run_ids, p.audit_ids, p.evidence_ids, p.recorded_at
+        DELETE FROM kpi_chain_pending WHERE pending_id = ANY (ARRAY(SELECT pending_id FROM kpi_chain_pending ORDER BY pending_id LIMIT @limit))
+        RETURNING run_ids, audit_ids, evidence_ids, recorded_at
         """;
 
     private const string HoldHeadSql =
@@ -40,6 +43,8 @@ internal sealed class ChainStore(Databases databases)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
+        if (!await connection.ExecuteScalarAsync<bool>(new CommandDefinition(OnlyOneSql, cancellationToken: token)))
+            return ChainPass.Nothing;
         var entries = (await connection.QueryAsync<PendingEntry>(new CommandDefinition(TakeSql, new { limit = Entries }, cancellationToken: token))).AsList();
         if (entries.Count == 0)
             return ChainPass.Nothing;

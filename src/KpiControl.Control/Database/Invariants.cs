@@ -92,8 +92,8 @@ internal static class Invariants
         SELECT format('evidence %s: run %s is no history', e.evidence_id, e.run_id) FROM kpi_evidence e
          WHERE e.kind = 'run' AND NOT EXISTS (SELECT FROM kpi_job_history h WHERE h.run_id = e.run_id AND h.attempt_id = e.attempt_id)
         UNION ALL
-        SELECT format('chain entry %s: run %s is no history', c.pending_id, r.run_id) FROM kpi_chain_pending c, unnest(c.run_ids) AS r(run_id)
-         WHERE NOT EXISTS (SELECT FROM kpi_job_history h WHERE h.run_id = r.run_id)
+        SELECT format('chain: run %s is no history', c.id) FROM kpi_chained c
+         WHERE c.kind = 'h' AND NOT EXISTS (SELECT FROM kpi_job_history h WHERE h.run_id = c.id)
         """;
 
     // Stretches count from their first slot to their last: a slot that lies within another row's stretch is there twice.
@@ -196,7 +196,7 @@ internal static class Invariants
     private const string RunHasEvidence =
         """
         SELECT format('run %s of binding %s: no chain entry', h.run_id, h.binding_id)
-          FROM kpi_job_history h LEFT JOIN (SELECT unnest(run_ids) AS run_id FROM kpi_chain_pending) c USING (run_id) WHERE c.run_id IS NULL
+          FROM kpi_job_history h LEFT JOIN kpi_chained c ON c.kind = 'h' AND c.id = h.run_id WHERE c.id IS NULL
         UNION ALL
         SELECT format('run %s of binding %s: its result has no digest', run_id, binding_id)
           FROM kpi_job_history WHERE attempt_id IS NOT NULL AND status <> 'lost' AND coalesce(reason, '') NOT IN ('lease_lost', 'returned') AND result_digest IS NULL

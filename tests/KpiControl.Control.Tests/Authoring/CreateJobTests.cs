@@ -34,7 +34,7 @@ public sealed class CreateJobTests(ControlFixture fixture) : IClassFixture<Contr
         Assert.Equal("eu 3", await fixture.ScalarAsync<string>(
             "SELECT region || ' ' || priority FROM kpi_lane JOIN kpi_job_runtime USING (lane) WHERE binding_id = @id", new { id = first.BindingId }));
         Assert.Equal(["admin@acme.example Create binding"], await fixture.ListAsync(
-            "SELECT concat_ws(' ', actor, verb, object_kind) FROM kpi_audit JOIN kpi_chain_pending ON audit_id = ANY (audit_ids) WHERE object_id = @id AND object_kind = 'binding'",
+            "SELECT concat_ws(' ', actor, verb, object_kind) FROM kpi_audit JOIN kpi_chained ON kind = 'a' AND id = audit_id WHERE object_id = @id AND object_kind = 'binding'",
             new { id = $"{first.BindingId}" }));
     }
 

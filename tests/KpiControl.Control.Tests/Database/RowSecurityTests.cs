@@ -144,8 +144,8 @@ public sealed class RowSecurityTests : IAsyncLifetime
         await using var tx = await CallerAsync(database.Requests, "*", "ann");
         Assert.Equal(1, await TouchedAsync(tx, "INSERT INTO kpi_request (principal, request_id, method, body_digest) VALUES ('ann', gen_random_uuid(), 'm', '')"));
         Assert.Null(await TouchedAsync(tx, "INSERT INTO kpi_request (principal, request_id, method, body_digest) VALUES ('bob', gen_random_uuid(), 'm', '')"));
-        await tx.Connection!.ExecuteAsync("SELECT set_config('kpi.principal', 'bob', true)");
-        Assert.Empty(await tx.Connection!.QueryAsync<string>("SELECT principal FROM kpi_request"));
+        await tx.Connection.ExecuteAsync("SELECT set_config('kpi.principal', 'bob', true)");
+        Assert.Empty(await tx.Connection.QueryAsync<string>("SELECT principal FROM kpi_request"));
     }
 
     private async Task<IReadOnlyList<string>> RelationsAsync(params string[] kinds)
@@ -157,29 +157,29 @@ public sealed class RowSecurityTests : IAsyncLifetime
     private static async Task<IReadOnlyList<string>> TenantsOfAsync(string login, string relation, string? tenants)
     {
         await using var tx = await CallerAsync(login, tenants);
-        return (await tx.Connection!.QueryAsync<string>($"SELECT DISTINCT tenant_id FROM {relation} ORDER BY 1")).AsList();
+        return (await tx.Connection.QueryAsync<string>($"SELECT DISTINCT tenant_id FROM {relation} ORDER BY 1")).AsList();
     }
 
-    private static async Task<NpgsqlTransaction> CallerAsync(string login, string? tenants, string principal = "")
+    private static async Task<Asking> CallerAsync(string login, string? tenants, string principal = "")
     {
         var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(login) { Pooling = false }.ConnectionString);
         await connection.OpenAsync(Token);
-        var transaction = await connection.BeginTransactionAsync(Token);
+        var asking = new Asking(connection, await connection.BeginTransactionAsync(Token));
         if (tenants is not null)
             await SetCallerAsync(connection, tenants, principal);
-        return transaction;
+        return asking;
     }
 
     private static Task SetCallerAsync(NpgsqlConnection connection, string tenants, string principal = "") =>
         connection.ExecuteAsync("SELECT set_config('kpi.tenants', @tenants, true), set_config('kpi.principal', @principal, true)", new { tenants, principal });
 
     /// <summary>How many rows a statement touched; null: it was refused. Nothing of it stays.</summary>
-    private static async Task<int?> TouchedAsync(NpgsqlTransaction tx, string sql)
+    private static async Task<int?> TouchedAsync(Asking tx, string sql)
     {
-        await tx.SaveAsync("before", Token);
+        await tx.Transaction.SaveAsync("before", Token);
         try
         {
-            return await tx.Connection!.ExecuteAsync(sql);
+            return await tx.Connection.ExecuteAsync(sql);
         }
         catch (PostgresException refused)
         {
@@ -188,8 +188,13 @@ public sealed class RowSecurityTests : IAsyncLifetime
         }
         finally
         {
-            await tx.RollbackAsync("before", Token);
+            await tx.Transaction.RollbackAsync("before", Token);
         }
+    }
+
+    private sealed record Asking(NpgsqlConnection Connection, NpgsqlTransaction Transaction) : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync() => Connection.DisposeAsync();
     }
 
     // A row of the tenant in each table that binding a job leaves empty. A table that comes later needs its row here.
@@ -214,5 +219,9 @@ public sealed class RowSecurityTests : IAsyncLifetime
         INSERT INTO kpi_job_history (run_id, binding_id, scheduled_for, revision, business_date, lane, final, tenant_id, status, trigger_kind) VALUES (@binding, @binding, now(), 1, now(), 1, true, @tenant, 'success', 'schedule');
         INSERT INTO kpi_evidence (run_id, binding_id, tenant_id, attempt_id, kind, document) VALUES (@binding, @binding, @tenant, gen_random_uuid(), 'run', '{}');
         INSERT INTO kpi_audit (tenant_id, actor, verb, object_kind, object_id) VALUES (@tenant, 'x', 'Run', 'binding', 'x');
+        INSERT INTO kpi_chain_head (tenant_id, seq, hash) VALUES (@tenant, 1, decode(repeat('00', 32), 'hex'));
+        INSERT INTO kpi_chain_link (tenant_id, seq, linked_at, row_kinds, row_ids, row_times, row_hashes, prev_hash, hash)
+          VALUES (@tenant, 1, now(), '{a}', '{1}', ARRAY[now()], decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'));
+        INSERT INTO kpi_chain_checkpoint (tenant_id, seq, hash, signed_at, key_id, signature) VALUES (@tenant, 1, decode(repeat('00', 32), 'hex'), now(), 'x', '');
         """;
 }

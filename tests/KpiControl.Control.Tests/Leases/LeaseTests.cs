@@ -22,7 +22,7 @@ public sealed class LeaseTests
         Assert.Contains("\"kpi_id\":\"CFO-EF-02\"", lease.CallJson);
         Assert.NotEmpty(lease.ContractJson);
         Assert.Equal(["success"], await world.HistoryAsync(binding));
-        Assert.Equal(1, await world.OneAsync<int>("SELECT count(*) FROM kpi_chain_pending WHERE @run = ANY (run_ids)", new { run = lease.Fence.Number }));
+        Assert.Equal(1, await world.OneAsync<int>("SELECT count(*) FROM kpi_chained WHERE kind = 'h' AND id = @run", new { run = lease.Fence.Number }));
     }
 
     [Fact]

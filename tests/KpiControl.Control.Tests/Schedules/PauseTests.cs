@@ -81,7 +81,7 @@ public sealed class PauseTests(ControlFixture fixture) : IClassFixture<ControlFi
         Assert.Equal(["Pause admin@acme.example ", "Resume system expired", "Pause admin@acme.example again"], await fixture.ListAsync(
             "SELECT concat_ws(' ', verb, actor, reason) FROM kpi_audit WHERE object_id = @id AND verb IN ('Pause', 'Resume') ORDER BY audit_id", new { id = $"{bound.BindingId}" }));
         Assert.Equal(0, await fixture.ScalarAsync<long>(
-            "SELECT count(*) FROM kpi_audit a WHERE object_id = @id AND NOT EXISTS (SELECT FROM kpi_chain_pending WHERE a.audit_id = ANY (audit_ids))", new { id = $"{bound.BindingId}" }));
+            "SELECT count(*) FROM kpi_audit a WHERE object_id = @id AND NOT EXISTS (SELECT FROM kpi_chained c WHERE c.kind = 'a' AND c.id = a.audit_id)", new { id = $"{bound.BindingId}" }));
     }
 
     [Fact]

@@ -28,7 +28,7 @@ public sealed class TriggerTests(ControlFixture fixture) : IClassFixture<Control
 
         Assert.True(cancelled.Ended);
         Assert.Equal("cancelled manual no 2025-08-22", await fixture.ScalarAsync<string>(
-            "SELECT concat_ws(' ', status, trigger_kind, reason, business_date) FROM kpi_job_history JOIN kpi_chain_pending ON run_id = ANY (run_ids) WHERE binding_id = @id AND final", new { id = bound.BindingId }));
+            "SELECT concat_ws(' ', status, trigger_kind, reason, business_date) FROM kpi_job_history JOIN kpi_chained ON kind = 'h' AND id = run_id WHERE binding_id = @id AND final", new { id = bound.BindingId }));
         Assert.Equal(0, await fixture.ScalarAsync<long>("SELECT count(*) FROM kpi_open_occurrence WHERE binding_id = @id", new { id = bound.BindingId }));
         Assert.Equal(0, await fixture.ScalarAsync<int>("SELECT queued FROM kpi_job_runtime WHERE binding_id = @id", new { id = bound.BindingId }));
         var again = await Refusals.OfAsync(Jobs.CancelOccurrenceAsync(new CancelOccurrenceRequest { BindingId = bound.BindingId, SlotKey = triggered.Occurrence.SlotKey }, cancellationToken: Token));

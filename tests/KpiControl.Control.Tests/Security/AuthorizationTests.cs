@@ -45,6 +45,10 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | FleetService/GetEpoch | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
         | FleetService/BumpEpoch | Resume | – | – | – | – | – | – | – | – | yes | – | – |
         | DoctorService/Diagnose | Diagnose | – | – | – | – | – | – | – | – | yes | – | – |
+        | AuditService/ListAudit | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
+        | AuditService/ExportAudit | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
+        | AuditService/VerifyAudit | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
+        | AuditService/GetAuditKey | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | nothing |
         | AgentService/Work | an agent's token | – | – | – | – | – | – | – | – | – | yes | – |
         """;
 

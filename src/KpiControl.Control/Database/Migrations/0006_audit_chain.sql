@@ -54,3 +54,14 @@ GRANT SELECT ON kpi_chain_head, kpi_chain_link, kpi_chain_checkpoint TO kpi_requ
 GRANT INSERT ON kpi_chain_link, kpi_chain_checkpoint TO kpi_scheduler;
 GRANT INSERT, UPDATE ON kpi_chain_head TO kpi_scheduler;
 GRANT DELETE ON kpi_chain_pending TO kpi_scheduler;
+
+-- What is chained or waits for it.
+CREATE VIEW kpi_chained WITH (security_invoker = true) AS
+  SELECT 'a'::"char" AS kind, unnest(audit_ids) AS id FROM kpi_chain_pending
+  UNION ALL SELECT 'e', unnest(evidence_ids) FROM kpi_chain_pending
+  UNION ALL SELECT 'h', unnest(run_ids) FROM kpi_chain_pending
+  UNION ALL SELECT unnest(row_kinds), unnest(row_ids) FROM kpi_chain_link;
+GRANT SELECT ON kpi_chained TO kpi_scheduler, kpi_reader;
+
+-- A queue: what is taken at its front must not pile up there.
+ALTER TABLE kpi_chain_pending SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500, autovacuum_vacuum_cost_delay = 0);

@@ -1,0 +1,18 @@
+using KpiControl.Control.Hosting;
+
+namespace KpiControl.Control.Audit;
+
+internal static class AuditFeature
+{
+    public static IServiceCollection AddAudit(this IServiceCollection services)
+    {
+        services.AddValidated<AuditOptions>(AuditOptions.Section);
+        services.AddSingleton<AuditKey>();
+        services.AddSingleton<ChainStore>();
+        services.AddSingleton<ChainExport>();
+        services.AddHostedService<ChainSequencer>();
+        return services;
+    }
+
+    public static void MapAudit(this IEndpointRouteBuilder routes) => routes.MapGrpcService<AuditService>();
+}
