@@ -125,7 +125,14 @@ internal static class LeaseBench
         }
         foreach (var (name, a, b) in new[] { ("kpi_job_history", sizes[0].History, sizes[1].History), ("kpi_job_runtime", sizes[0].Runtime, sizes[1].Runtime) })
             if (Math.Abs(a - b) > 0.02 * a)
-                throw new InvalidOperationException(Invariant($"{name}: a row takes {a:0.0} bytes here and {b:0.0} in the peer: not the same rows"));
+                throw new InvalidOperationException(Invariant($"{name}: a row takes {a:0.0} bytes here and {b:0.0} in the peer: not the same rows ({await KindsAsync(ours)} beside {await KindsAsync(peer)})"));
+    }
+
+    private static async Task<string> KindsAsync(TestDatabase database)
+    {
+        await using var connection = await database.OpenAsync();
+        return await connection.QuerySingleAsync<string>(
+            "SELECT string_agg(concat_ws(' ', n, status, reason, bytes), ', ') FROM (SELECT count(*) AS n, status, reason, round(avg(pg_column_size(h.*)), 1) AS bytes FROM kpi_job_history h GROUP BY 2, 3) kinds");
     }
 
     private static async Task SettleAsync(TestDatabase database)

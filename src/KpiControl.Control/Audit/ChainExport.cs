@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using KpiControl.Control.Database;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
@@ -48,7 +47,7 @@ internal sealed class ChainExport(Databases databases, AuditKey key, TimeProvide
     {
         await using var tx = await RequestTransaction.BeginAsync(databases, caller, token);
         var links = await AuditReads.LinksAsync(tx, tenant, from, to, PageLinks);
-        var found = (await ChainRows.ReadAsync(tx.Connection, [.. links.SelectMany(l => l.Places)], token)).ToLookup(r => r.Place, r => r.Canonical);
+        var found = await ChainRows.TextsAsync(tx.Connection, [.. links.SelectMany(l => l.Places)], token);
         return [.. links.Select(l => new ExportedLink(
             new ChainLink(tenant, l.Seq, ChainTime.Text(l.LinkedAt), Convert.ToHexStringLower(l.PrevHash), [.. l.RowHashes.Chunk(32).Select(Convert.ToHexStringLower)]),
             [.. l.Places.SelectMany(place => found[place])],
@@ -56,5 +55,5 @@ internal sealed class ChainExport(Databases databases, AuditKey key, TimeProvide
             l.Signature))];
     }
 
-    private sealed record ExportedLink(ChainLink Link, IReadOnlyList<JsonNode> Rows, ChainCheckpoint? Checkpoint, byte[]? Signature);
+    private sealed record ExportedLink(ChainLink Link, IReadOnlyList<string> Rows, ChainCheckpoint? Checkpoint, byte[]? Signature);
 }

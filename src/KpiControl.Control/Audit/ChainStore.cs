@@ -49,9 +49,8 @@ internal sealed class ChainStore(Databases databases)
         if (entries.Count == 0)
             return ChainPass.Nothing;
         var places = entries.SelectMany(e => e.Places()).Distinct().ToList();
-        var rows = await ChainRows.ReadAsync(connection, places, token);
+        var rows = await ChainRows.HashesAsync(connection, places, token);
         var missing = places.Except(rows.Select(r => r.Place)).ToList();
-        rows.AddRange(await ChainRows.EvidenceOfRunsAsync(connection, [.. rows.Select(r => r.Place).Where(p => p.Kind == 'h')], token));
         // In the order of their tenants: two sequencers take the heads in the same order.
         foreach (var tenant in rows.GroupBy(r => r.Tenant).OrderBy(g => g.Key, StringComparer.Ordinal))
             await AppendAsync(connection, tenant.Key, [.. tenant.OrderBy(r => r.Place.At).ThenBy(r => r.Place.Kind).ThenBy(r => r.Place.Id)], token);
@@ -65,12 +64,12 @@ internal sealed class ChainStore(Databases databases)
         foreach (var part in rows.Chunk(LinkSize))
         {
             var now = Instant(await connection.ExecuteScalarAsync<DateTime>(new CommandDefinition("SELECT clock_timestamp()", cancellationToken: token)));
-            var link = new ChainLink(tenant, ++seq, ChainTime.Text(now), Convert.ToHexStringLower(head), [.. part.Select(r => r.Hash)]);
+            var link = new ChainLink(tenant, ++seq, ChainTime.Text(now), Convert.ToHexStringLower(head), [.. part.Select(r => Convert.ToHexStringLower(r.Hash))]);
             var hash = Convert.FromHexString(link.Hash());
             await connection.ExecuteAsync(new CommandDefinition(LinkSql, new
             {
                 tenant, seq, at = now, kinds = part.Select(r => r.Place.Kind.ToString(CultureInfo.InvariantCulture)).ToArray(), ids = part.Select(r => r.Place.Id).ToArray(),
-                times = part.Select(r => r.Place.At).ToArray(), hashes = part.SelectMany(r => Convert.FromHexString(r.Hash)).ToArray(), previous = head, hash,
+                times = part.Select(r => r.Place.At).ToArray(), hashes = part.SelectMany(r => r.Hash).ToArray(), previous = head, hash,
             }, cancellationToken: token));
             if (await connection.ExecuteAsync(new CommandDefinition(MoveHeadSql, new { tenant, seq, hash, previous = head }, cancellationToken: token)) != 1)
                 throw new InvalidOperationException($"The chain of {tenant} moved while its head was held.");

@@ -24,7 +24,8 @@ public static class ExportLine
         },
     });
 
-    public static string Row(JsonNode row) => Write(new JsonObject { ["row"] = row });
+    /// <param name="canonical">The row's RFC 8785 form, which is what its hash is taken over.</param>
+    public static string Row(string canonical) => $"{{\"row\":{canonical}}}";
 
     public static string Checkpoint(ChainCheckpoint checkpoint, byte[] signature) => Write(new JsonObject
     {

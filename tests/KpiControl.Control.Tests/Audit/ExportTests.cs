@@ -108,7 +108,7 @@ public sealed class ExportTests(AuditFixture fixture) : IClassFixture<AuditFixtu
                 var taken = Enumerable.Range(0, was["rows"]!.AsArray().Count).Select(_ => rows.Dequeue()).ToList();
                 var link = new ChainLink("acme", long.Parse(was["seq"]!.GetValue<string>()), was["linked_at"]!.GetValue<string>(), previous, [.. taken.Select(ChainLink.HashOf)]);
                 previous = link.Hash();
-                forged.AddRange([ExportLine.Link(link), .. taken.Select(ExportLine.Row)]);
+                forged.AddRange([ExportLine.Link(link), .. taken.Select(row => ExportLine.Row(KpiControl.Jobs.Artifacts.Jcs.Write(row)))]);
             }
             else if (!line.StartsWith("{\"row\"", StringComparison.Ordinal))
                 forged.Add(line);
