@@ -26,7 +26,7 @@ install_postgres() {
 install_missing() {
   command -v dotnet >/dev/null || die "the .NET 10 SDK is needed and not here. See https://dot.net"
   local wanted=() tool
-  for tool in git curl jq; do command -v "$tool" >/dev/null || wanted+=("$tool"); done
+  for tool in git curl jq openssl; do command -v "$tool" >/dev/null || wanted+=("$tool"); done
   command -v setsid >/dev/null || wanted+=(util-linux)
   command -v ps >/dev/null || wanted+=(procps)
   [ ${#wanted[@]} -eq 0 ] || apt_install "${wanted[@]}"

@@ -106,6 +106,7 @@ up_service() {
 
 # No password on a command line, where every user of the machine could read it.
 up_control() {
+  [ -s "$STATE/audit-key.pem" ] || (umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$STATE/audit-key.pem" 2>/dev/null)
   running control || (
     export KPI_Database__Migrations KPI_Database__Requests KPI_Database__Scheduler
     KPI_Database__Migrations=$(pg_string kpi_dev_owner "$OWNER_PASSWORD" kpi)
@@ -115,7 +116,7 @@ up_control() {
     export KPI_Listen__Grpc="http://127.0.0.1:$GRPC_PORT" KPI_Listen__Rest="http://127.0.0.1:$REST_PORT"
     export KPI_Tenants__0__Id=acme KPI_Tenants__0__HomeRegion=eu KPI_Tenants__0__Regions__0=eu KPI_Tenants__0__Regions__1=us
     export KPI_Tenants__1__Id=globex KPI_Tenants__1__HomeRegion=eu KPI_Tenants__1__Regions__0=eu
-    export KPI_Leases__Node=dev
+    export KPI_Leases__Node=dev KPI_Audit__SigningKeyFile="$STATE/audit-key.pem"
     cd "$STATE/app/control" && start control ./kpi-control
   )
   # Any answer will do: without a token it is a refusal, and only a migrated process gives one.

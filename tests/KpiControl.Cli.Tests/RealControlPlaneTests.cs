@@ -11,13 +11,14 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
     private TestDatabase database = null!;
     private TestIssuer issuer = null!;
     private ControlHost host = null!;
+    private readonly AuditKeyFile auditKey = new();
 
     public async ValueTask InitializeAsync()
     {
         var token = TestContext.Current.CancellationToken;
         database = await PostgresFixture.CreateDatabaseAsync(token);
         issuer = await TestIssuer.StartAsync(token);
-        host = await ControlHost.StartAsync(database, issuer);
+        host = await ControlHost.StartAsync(database, issuer, ("Audit:SigningKeyFile", auditKey.Path), ("Audit:LinkEvery", "00:00:00.1"), ("Audit:CheckpointEvery", "00:00:00"));
         kpictl.With("KPI_GRPC", new Uri(host.GrpcUrl).Authority).With("KPI_TOKEN", issuer.Token());
     }
 
@@ -27,6 +28,29 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
         await issuer.DisposeAsync();
         await database.DisposeAsync();
         kpictl.Dispose();
+        auditKey.Dispose();
+    }
+
+    [Fact]
+    public async Task The_trail_is_listed_exported_and_verified_far_from_the_system()
+    {
+        await Done("contracts", "put", "-f", Repository.File("samples", "contracts", "cfo-ef-02.yaml"));
+        await Done("apply", "-f", Repository.File("samples", "jobs", "dso_daily.yaml"));
+        await Done("pause", "dso_daily", "--reason", "the books are closed");
+        Assert.Matches("(?m) Pause +binding/[0-9]+ +dev +the books are closed *$", await Done("audit", "list", "--verb", "Pause"));
+
+        var verified = "";
+        while (!verified.StartsWith("whole: ", StringComparison.Ordinal) || verified.Contains("not linked yet", StringComparison.Ordinal))
+            verified = await Done("audit", "verify");
+        var export = await Done("audit", "export");
+        var (file, key) = (kpictl.File("acme.ndjson", export), kpictl.File("key.pem", await Done("audit", "key")));
+        Assert.Equal(auditKey.PublicPem.Trim(), (await Done("audit", "key")).Trim());
+        Assert.StartsWith("whole: ", await Done("audit", "verify", file, "--key", key), StringComparison.Ordinal);
+
+        var altered = await kpictl.Run("audit", "verify", kpictl.File("altered.ndjson", export.Replace("the books are closed", "all is well", StringComparison.Ordinal)), "--key", key);
+        Assert.Equal(1, altered.Exit);
+        Assert.Matches(@"(?m)^audit [0-9]+ \(line [0-9]+, row [0-9]+ of link [0-9]+\) was changed or moved$", altered.Out);
+        Assert.Contains("is not a PEM file", (await kpictl.Run("audit", "verify", file, "--key", file)).Error, StringComparison.Ordinal);
     }
 
     [Fact]

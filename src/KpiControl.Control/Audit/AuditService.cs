@@ -26,7 +26,7 @@ internal sealed class AuditService(Databases databases, ChainExport export, Audi
         var tenant = RequestFields.Tenant(context.Caller(), request.Tenant, Verb.PolicyRead);
         var (beforeAt, beforeId) = Position(paging.After);
         await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
-        var rows = await AuditReads.ListAsync(tx, new
+        var rows = await TrailStore.ListAsync(tx, new
         {
             tenant, since = request.Since?.ToDateTime(), until = request.Until?.ToDateTime(), actor = request.Actor, verb = request.Verb,
             kind = request.ObjectKind, objectId = request.ObjectId, beforeAt, beforeId, limit = paging.Size + 1,
@@ -68,7 +68,7 @@ internal sealed class AuditService(Databases databases, ChainExport export, Audi
             verifier.Read(line);
         verifier.End();
         await using var tx = await RequestTransaction.BeginAsync(databases, caller, token);
-        var unlinked = await AuditReads.UnlinkedAsync(tx, tenant);
+        var unlinked = await TrailStore.UnlinkedAsync(tx, tenant);
         var late = unlinked.Where(r => r.At < time.GetUtcNow().UtcDateTime - LinkedWithin).ToList();
         var response = new VerifyAuditResponse
         {

@@ -37,17 +37,17 @@ internal sealed class ChainExport(Databases databases, AuditKey key, TimeProvide
     private async Task<(string Previous, long To)> BeginAsync(Caller caller, string tenant, long from, CancellationToken token)
     {
         await using var tx = await RequestTransaction.BeginAsync(databases, caller, token);
-        var to = await AuditReads.HeadAsync(tx, tenant);
+        var to = await TrailStore.HeadAsync(tx, tenant);
         if (from > to + 1)
             throw Hosting.Reject.Invalid("from_seq", $"is {from}, and the chain ends at link {to}");
-        return (from == 1 ? ChainLink.Genesis : await AuditReads.HashAsync(tx, tenant, from - 1) ?? ChainLink.Genesis, to);
+        return (from == 1 ? ChainLink.Genesis : await TrailStore.HashAsync(tx, tenant, from - 1) ?? ChainLink.Genesis, to);
     }
 
     private async Task<IReadOnlyList<ExportedLink>> PageAsync(Caller caller, string tenant, long from, long to, CancellationToken token)
     {
         await using var tx = await RequestTransaction.BeginAsync(databases, caller, token);
-        var links = await AuditReads.LinksAsync(tx, tenant, from, to, PageLinks);
-        var found = await ChainRows.TextsAsync(tx.Connection, [.. links.SelectMany(l => l.Places)], token);
+        var links = await TrailStore.LinksAsync(tx, tenant, from, to, PageLinks);
+        var found = await ChainRowStore.TextsAsync(tx.Connection, [.. links.SelectMany(l => l.Places)], token);
         return [.. links.Select(l => new ExportedLink(
             new ChainLink(tenant, l.Seq, ChainTime.Text(l.LinkedAt), Convert.ToHexStringLower(l.PrevHash), [.. l.RowHashes.Chunk(32).Select(Convert.ToHexStringLower)]),
             [.. l.Places.SelectMany(place => found[place])],

@@ -6,8 +6,9 @@ namespace KpiControl.Control.Audit;
 /// <summary>Keeps the chains: every node tries, the heads of the chains decide.</summary>
 internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOptions<AuditOptions> options, TimeProvider time, ILogger<ChainSequencer> logger) : BackgroundService
 {
-    // What is left waits for the next pass: linking must not crowd out the runs that it tells of.
-    private const int MostRows = 5000;
+    // A burst of runs goes first: linking takes a small share while nothing waits long, and a large one once something does.
+    private const int Share = 1000, LargeShare = 10_000;
+    private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -36,7 +37,7 @@ internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOp
             foreach (var place in pass.Missing)
                 Log.Missing(logger, place.Kind, place.Id, place.At);
         }
-        while (pass.More && rows < MostRows);
+        while (pass.More && rows < (pass.Waited > Long ? LargeShare : Share));
         if (key.Signs)
             await store.SignAsync(key, options.Value.CheckpointEvery, token);
     }

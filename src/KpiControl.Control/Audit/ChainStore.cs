@@ -18,7 +18,7 @@ internal sealed class ChainStore(Databases databases)
     private const string TakeSql =
         """
         DELETE FROM kpi_chain_pending WHERE pending_id = ANY (ARRAY(SELECT pending_id FROM kpi_chain_pending ORDER BY pending_id LIMIT @limit))
-        RETURNING run_ids, audit_ids, evidence_ids, recorded_at
+        RETURNING run_ids, audit_ids, evidence_ids, recorded_at, now() - recorded_at AS waited
         """;
 
     private const string HoldHeadSql =
@@ -49,13 +49,13 @@ internal sealed class ChainStore(Databases databases)
         if (entries.Count == 0)
             return ChainPass.Nothing;
         var places = entries.SelectMany(e => e.Places()).Distinct().ToList();
-        var rows = await ChainRows.HashesAsync(connection, places, token);
+        var rows = await ChainRowStore.HashesAsync(connection, places, token);
         var missing = places.Except(rows.Select(r => r.Place)).ToList();
         // In the order of their tenants: two sequencers take the heads in the same order.
         foreach (var tenant in rows.GroupBy(r => r.Tenant).OrderBy(g => g.Key, StringComparer.Ordinal))
             await AppendAsync(connection, tenant.Key, [.. tenant.OrderBy(r => r.Place.At).ThenBy(r => r.Place.Kind).ThenBy(r => r.Place.Id)], token);
         await transaction.CommitAsync(token);
-        return new ChainPass(rows.Count, entries.Count == Entries, missing);
+        return new ChainPass(rows.Count, entries.Count == Entries, entries.Max(e => e.Waited), missing);
     }
 
     private static async Task AppendAsync(NpgsqlConnection connection, string tenant, IReadOnlyList<ChainRow> rows, CancellationToken token)
@@ -118,10 +118,11 @@ internal static class ChainTime
 
 /// <param name="Rows">Linked.</param>
 /// <param name="More">Whether more may be waiting.</param>
+/// <param name="Waited">How long the one that waited longest did.</param>
 /// <param name="Missing">Rows that an entry promised and that are not there: somebody took them out before they were linked.</param>
-internal sealed record ChainPass(int Rows, bool More, IReadOnlyList<RowPlace> Missing)
+internal sealed record ChainPass(int Rows, bool More, TimeSpan Waited, IReadOnlyList<RowPlace> Missing)
 {
-    public static readonly ChainPass Nothing = new(0, false, []);
+    public static readonly ChainPass Nothing = new(0, false, TimeSpan.Zero, []);
 }
 
 internal sealed record PendingEntry
@@ -130,6 +131,7 @@ internal sealed record PendingEntry
     public required long[] AuditIds { get; init; }
     public required long[] EvidenceIds { get; init; }
     public required DateTime RecordedAt { get; init; }
+    public required TimeSpan Waited { get; init; }
 
     // An entry commits with its rows, in a transaction of one now().
     public IEnumerable<RowPlace> Places() =>

@@ -15,7 +15,7 @@ namespace KpiControl.Control.Tests.Audit;
 /// <summary>A node that signs with a key made here and links only when a test says so; a tenant that did something.</summary>
 public sealed class AuditFixture : IAsyncLifetime
 {
-    private readonly string keyFile = Path.Combine(Path.GetTempPath(), $"kpi-audit-key-{Guid.NewGuid():n}");
+    private readonly AuditKeyFile keyFile = new();
     private TestIssuer issuer = null!;
     private ChainStore store = null!;
 
@@ -29,16 +29,12 @@ public sealed class AuditFixture : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        using (var made = ECDsa.Create(ECCurve.NamedCurves.nistP256))
-            await File.WriteAllTextAsync(keyFile, made.ExportPkcs8PrivateKeyPem());
-        if (!OperatingSystem.IsWindows())
-            File.SetUnixFileMode(keyFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         Database = await PostgresFixture.CreateDatabaseAsync();
         issuer = await TestIssuer.StartAsync();
-        Host = await ControlHost.StartAsync(Database, issuer, ("Audit:SigningKeyFile", keyFile), ("Audit:LinkEvery", "00:03:00"));
+        Host = await ControlHost.StartAsync(Database, issuer, ("Audit:SigningKeyFile", keyFile.Path), ("Audit:LinkEvery", "00:03:00"));
         var databases = new Databases(Options.Create(new DatabaseOptions { Requests = Database.Requests, Scheduler = Database.Scheduler, PoolSize = 8 }));
         store = new ChainStore(databases);
-        Key = new Control.Audit.AuditKey(Options.Create(new AuditOptions { SigningKeyFile = keyFile }));
+        Key = new Control.Audit.AuditKey(Options.Create(new AuditOptions { SigningKeyFile = keyFile.Path }));
         PublicKey.ImportFromPem(Key.PublicPem);
         for (var i = 0; i < 3; i++)
         {
@@ -107,6 +103,6 @@ public sealed class AuditFixture : IAsyncLifetime
         await Database.DisposeAsync();
         Key.Dispose();
         PublicKey.Dispose();
-        File.Delete(keyFile);
+        keyFile.Dispose();
     }
 }

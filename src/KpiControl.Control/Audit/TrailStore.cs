@@ -36,7 +36,7 @@ internal sealed record LinkRow
 }
 
 /// <summary>What auditors read, under their own tenants.</summary>
-internal static class AuditReads
+internal static class TrailStore
 {
     private const string ListSql =
         """

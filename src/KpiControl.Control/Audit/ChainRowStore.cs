@@ -16,7 +16,7 @@ internal sealed record ChainRow(RowPlace Place, string Tenant, byte[] Hash);
 /// differ, and what to_json escapes is what RFC 8785 escapes.
 /// </summary>
 /// <remarks>The members are those of docs/audit-format.md. A column that comes later needs another format, or every old hash breaks.</remarks>
-internal static class ChainRows
+internal static class ChainRowStore
 {
     private static readonly (char Kind, string From, string Id, string Canonical)[] Tables =
     [
