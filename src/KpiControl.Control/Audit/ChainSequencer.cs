@@ -1,5 +1,6 @@
 using KpiControl.Control.Database;
 using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace KpiControl.Control.Audit;
 
@@ -23,6 +24,11 @@ internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOp
             catch (Exception error) when (SqlStates.IsOutage(error))
             {
                 Log.Away(logger, error.Message);
+            }
+            // Somebody changed a chain under it: runs go on, and verification says what was changed.
+            catch (Exception error) when (error is PostgresException or InvalidOperationException)
+            {
+                Log.Stuck(logger, error);
             }
     }
 
@@ -49,6 +55,9 @@ internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOp
 
         [LoggerMessage(EventId = 601, Level = LogLevel.Warning, Message = "The chain waits, the database is away: {Error}")]
         public static partial void Away(ILogger logger, string error);
+
+        [LoggerMessage(EventId = 603, Level = LogLevel.Critical, Message = "A chain cannot be continued: its head or its links were changed. Ask: kpictl audit verify")]
+        public static partial void Stuck(ILogger logger, Exception error);
 
         [LoggerMessage(EventId = 602, Level = LogLevel.Critical, Message = "A row was taken out before it was linked: {Kind} {Id} of {At:O}")]
         public static partial void Missing(ILogger logger, char kind, long id, DateTime at);
