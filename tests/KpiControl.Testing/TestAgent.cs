@@ -42,7 +42,7 @@ public sealed class TestAgent : IAsyncDisposable
 
     public Task HeartbeatAsync(long sequence = 1) => SayAsync(new AgentMessage { Heartbeat = new Heartbeat { Sequence = sequence } });
 
-    /// <summary>The next lease, within ten seconds.</summary>
+    /// <summary>The next lease, within a minute.</summary>
     public async Task<Lease> LeaseAsync(int number = 1)
     {
         while (_leases.Count < number)
@@ -90,10 +90,22 @@ public sealed class TestAgent : IAsyncDisposable
         }
     }
 
-    /// <summary>The next message that fits, within ten seconds; messages before it are kept for those who wait for them.</summary>
+    /// <summary>A node that stops asks its agents to connect elsewhere; where the close of the connection overtakes the message, the stream has ended.</summary>
+    public async Task SentAwayAsync()
+    {
+        try
+        {
+            await NextAsync(m => m.Reconnect is not null);
+        }
+        catch (RpcException)
+        {
+        }
+    }
+
+    /// <summary>The next message that fits, within a minute; messages before it are kept for those who wait for them.</summary>
     public async Task<ControlMessage> NextAsync(Func<ControlMessage, bool> fits)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         while (true)
         {
             for (var left = _heard.Count; left > 0 && _heard.TryDequeue(out var message); left--)

@@ -240,7 +240,7 @@ public sealed class LeaseTests
         var lease = await agent.LeaseAsync();
 
         await second.StopAsync();
-        Assert.NotNull((await agent.NextAsync(m => m.Reconnect is not null)).Reconnect);
+        await agent.SentAwayAsync();
         await using var moved = await world.AgentAsync(instance: instance, held: TestAgent.Holding(lease));
 
         Assert.Equal(agent.Welcome.SessionId, moved.Welcome.SessionId);

@@ -65,7 +65,7 @@ public sealed class NodeTests
         // What Program does when the application is told to stop.
         Assert.True(older.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested);
         var stopping = older.StopAsync();
-        Assert.NotNull((await agent.NextAsync(m => m.Reconnect is not null)).Reconnect);
+        await agent.SentAwayAsync();
         await using var moved = await world.AgentAsync(instance: instance, node: newer, held: TestAgent.Holding(lease));
         using var heard = new PeriodicHeartbeat(moved);
 
