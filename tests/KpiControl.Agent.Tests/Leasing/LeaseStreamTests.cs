@@ -92,7 +92,7 @@ public sealed class LeaseStreamTests : IAsyncLifetime
         await stream.NextAsync(Message.Started);
         await agent.Lines.WaitForAsync("came without credit");
         // Started is said before the executor is entered.
-        Assert.True(await entered.WaitAsync(TimeSpan.FromSeconds(10)) && await entered.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.True(await entered.WaitAsync(TimeSpan.FromMinutes(1)) && await entered.WaitAsync(TimeSpan.FromMinutes(1)));
         Assert.Equal(2, executor.Calls.Count);
 
         gate.SetResult();

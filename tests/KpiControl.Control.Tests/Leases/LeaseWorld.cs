@@ -45,7 +45,7 @@ public sealed class LeaseWorld : IAsyncDisposable
 
     public async Task<ControlHost> AddNodeAsync(string name, params (string Key, string Value)[] settings)
     {
-        (string Key, string Value)[] shorter = [("Leases:Node", name), ("Leases:Ttl", "00:00:02"), ("Leases:HeartbeatEvery", "00:00:00.5"),
+        (string Key, string Value)[] shorter = [("Leases:Node", name), ("Leases:Ttl", "00:00:06"), ("Leases:HeartbeatEvery", "00:00:00.5"),
             ("Leases:Grace", "00:00:00.5"), ("Leases:ReclaimEvery", "00:00:00.2"), ("Leases:UnroutableAfter", "00:00:01")];
         var node = await ControlHost.StartAsync(Database, Issuer, [.. shorter.ExceptBy(settings.Select(s => s.Key), s => s.Key), .. settings]);
         _nodes.Add(node);
@@ -78,7 +78,7 @@ public sealed class LeaseWorld : IAsyncDisposable
     public async Task UntilAsync(string condition, object? parameters = null)
     {
         await using var connection = await Database.OpenAsync();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         while (!await connection.QuerySingleAsync<bool>($"SELECT coalesce(({condition}), false) FROM (SELECT pg_sleep(0.01)) AS pause", parameters))
             if (limit.IsCancellationRequested)
                 throw new TimeoutException($"Still not true: {condition}");
@@ -87,7 +87,7 @@ public sealed class LeaseWorld : IAsyncDisposable
     /// <summary>Waits until the first node logged it, at most twenty seconds.</summary>
     public async Task UntilLoggedAsync(string text)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         while (!Node.Logs.Lines.Any(line => line.Contains(text, StringComparison.Ordinal)))
             await tick.WaitForNextTickAsync(limit.Token);

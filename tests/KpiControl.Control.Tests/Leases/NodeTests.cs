@@ -83,7 +83,7 @@ public sealed class NodeTests
         await using var transaction = await connection.BeginTransactionAsync();
         await using var cutOff = new Npgsql.NpgsqlCommand("SELECT FROM kpi_node FOR NO KEY UPDATE", connection, transaction);
         await cutOff.ExecuteNonQueryAsync();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
 
         while (await IsAnsweredAsync(agent))
             limit.Token.ThrowIfCancellationRequested();
