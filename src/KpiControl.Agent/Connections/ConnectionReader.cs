@@ -117,7 +117,7 @@ internal sealed partial class ConnectionReader(string directory, Func<string, st
         var reference = SecretReference.Parse(Expanded(entry, "credential") ?? "");
         if (reference is null && findings.Count == faults)
             // Never the text itself: a secret may have been written where its reference belongs.
-            Report(node, $"connection {connId}: the credential is no reference", $"write {string.Join(" or ", SecretReference.Schemes.Select(scheme => $"`{scheme}:…`"))}, and keep the secret there");
+            Report(node, $"connection {connId}: the credential is no reference of a known scheme", $"write {string.Join(" or ", SecretReference.Shapes.Select(shape => $"`{shape}`"))}, and keep the secret there");
         return reference;
     }
 

@@ -18,7 +18,7 @@ internal sealed class ExecutorTable(IReadOnlyDictionary<string, ConnectedExecuto
     public static ExecutorTable FromFile(IServiceProvider services)
     {
         var file = ConnectionFile.Load(services.GetRequiredService<IOptions<AgentOptions>>().Value.ConnectionsFile);
-        var registry = new ExecutorRegistry(file.Connections, services.GetRequiredService<SecretsInHand>(), services.GetRequiredService<TimeProvider>());
+        var registry = new ExecutorRegistry(file.Connections, services.GetRequiredService<SecretSources>(), services.GetRequiredService<TimeProvider>());
         return new ExecutorTable(registry.Connections.ToDictionary(c => c.Key, c => new ConnectedExecutor(c.Value, registry.For(c.Key)!)), registry);
     }
 

@@ -10,9 +10,13 @@ internal sealed class ExecutorRegistry : IAsyncDisposable
 {
     private readonly Dictionary<string, IExecutor> executors;
 
-    public ExecutorRegistry(IReadOnlyList<Connection> connections, SecretsInHand inHand, TimeProvider time)
+    /// <summary>With secrets of this machine alone.</summary>
+    public ExecutorRegistry(IReadOnlyList<Connection> connections, SecretsInHand inHand, TimeProvider time) : this(connections, SecretSources.Of(inHand), time)
     {
-        var secrets = SecretSources.Of(inHand);
+    }
+
+    public ExecutorRegistry(IReadOnlyList<Connection> connections, SecretSources secrets, TimeProvider time)
+    {
         executors = connections.ToDictionary(connection => connection.ConnId, connection => Make(connection, secrets, time));
         Connections = connections.ToDictionary(connection => connection.ConnId, connection => connection.Executor);
     }

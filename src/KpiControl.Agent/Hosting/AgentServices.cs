@@ -3,6 +3,7 @@ using KpiControl.Agent.Execution;
 using KpiControl.Agent.Leasing;
 using KpiControl.Agent.Outbox;
 using KpiControl.Agent.Secrets;
+using KpiControl.Agent.Secrets.Stores;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
@@ -15,6 +16,7 @@ internal static class AgentServices
     {
         services.AddAgentHosting();
         services.AddHealth(); // first: services stop in reverse, and a stopping agent is still asked
+        services.AddSecrets();
         services.AddOutbox(); // before Leasing: services stop in reverse, and the last results need it
         services.AddExecution();
         services.AddControlPlane();
@@ -27,9 +29,20 @@ internal static class AgentServices
         services.AddValidated<AgentOptions>(AgentOptions.Section);
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<AgentExit>();
-        services.AddSingleton<SecretsInHand>();
         services.AddOptions<HostOptions>().Configure<IOptions<ExecutionOptions>>((host, execution) =>
             host.ShutdownTimeout = execution.Value.LongestStop + TimeSpan.FromSeconds(10));
+    }
+
+    private static void AddSecrets(this IServiceCollection services)
+    {
+        services.AddValidated<SecretsOptions>(SecretsOptions.Section);
+        services.AddValidated<VaultOptions>(VaultOptions.Section);
+        services.AddValidated<AzureKeyVaultOptions>(AzureKeyVaultOptions.Section);
+        services.AddValidated<AwsSecretsManagerOptions>(AwsSecretsManagerOptions.Section);
+        services.AddSingleton<SecretsInHand>();
+        services.AddSingleton<SecretCache>();
+        services.AddSingleton<SecretStores>();
+        services.AddSingleton(p => p.GetRequiredService<SecretStores>().Open());
     }
 
     private static void AddHealth(this IServiceCollection services)

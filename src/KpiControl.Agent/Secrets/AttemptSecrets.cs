@@ -15,14 +15,21 @@ internal sealed class AttemptSecrets(SecretSources sources) : IDisposable
 
     public async Task<SecretLookup> ResolveAsync(SecretReference reference, CancellationToken token)
     {
-        var resolver = sources.Resolvers.Single(one => one.Scheme == reference.Scheme);
-        var found = await resolver.ResolveAsync(reference, token);
+        var found = await sources.ResolveAsync(reference, token);
         if (found.Value is null)
             return found;
         redactor.Add(found.Value);
         holds.Add(sources.InHand.Hold(found.Value));
         uses.Add(new SecretUse { Reference = reference.ToString(), Version = found.Version });
         return found;
+    }
+
+    /// <summary>The endpoint refused this value: what stands there now, or null where that is no other one.</summary>
+    /// <remarks>The same value is not tried again: failed logins lock accounts.</remarks>
+    public async Task<string?> RenewAsync(SecretReference reference, string refused, CancellationToken token)
+    {
+        sources.Drop(reference, refused);
+        return (await ResolveAsync(reference, token)).Value is { } value && value != refused ? value : null;
     }
 
     public string Redact(string text) => redactor.Redact(text);

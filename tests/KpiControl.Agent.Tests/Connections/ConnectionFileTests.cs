@@ -59,4 +59,30 @@ public sealed class ConnectionFileTests
         var finding = Assert.Single(ConnectionFile.Parse(text, "/", _ => null).Findings);
         Assert.Equal(line, finding.Line);
     }
+
+    [Theory]
+    [InlineData("vault:secret/finance/warehouse#password")]
+    [InlineData("azure-key-vault:warehouse")]
+    [InlineData("azure-key-vault:warehouse/0123456789abcdef0123456789abcdef")]
+    [InlineData("aws-secrets-manager:arn:aws:secretsmanager:eu-central-1:123456789012:secret:kpi/x-a1b2c3#password")]
+    public void A_reference_into_a_store_is_one(string credential) =>
+        Assert.Equal(credential, Assert.Single(WithCredential(credential).Connections).Credential!.ToString());
+
+    [Theory]
+    [InlineData("gcp-secret-manager:hunter2")]
+    [InlineData("hunter2:x")]
+    [InlineData("vault:hunter2")]
+    [InlineData("vault:secret/../sys/hunter2#x")]
+    [InlineData("vault:secret/hunter2")]
+    [InlineData("azure-key-vault:hunter2/../x")]
+    public void An_unknown_scheme_or_a_wrong_shape_is_told_with_every_known_one(string credential)
+    {
+        var finding = Assert.Single(WithCredential(credential).Findings);
+        Assert.DoesNotContain("hunter2", finding.Message + finding.Hint, StringComparison.Ordinal);
+        foreach (var shape in new[] { "env:NAME", "file:/path", "vault:MOUNT/PATH#FIELD", "azure-key-vault:NAME", "aws-secrets-manager:NAME#FIELD" })
+            Assert.Contains($"`{shape}`", finding.Hint, StringComparison.Ordinal);
+    }
+
+    private static ConnectionFile WithCredential(string credential) =>
+        ConnectionFile.Parse($"connections:\n  a:\n    driver: http\n    endpoint: https://kpi.example\n    credential: \"{credential}\"\n", "/", _ => null);
 }

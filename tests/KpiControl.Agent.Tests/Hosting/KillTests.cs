@@ -172,6 +172,19 @@ public sealed class KillTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_store_that_the_connections_need_and_nobody_configured_is_told_at_start()
+    {
+        await File.WriteAllTextAsync(folder.Connections, "connections:\n  kpi:\n    driver: http\n    endpoint: http://127.0.0.1:1\n    credential: vault:secret/kpi/token#value\n");
+        using var agent = Start(null, ("Agent:Secrets:AzureKeyVault:Address", "http://vault.example"), ("Agent:Secrets:AwsSecretsManager:Region", "eu-central-1"), ("Agent:Secrets:AwsSecretsManager:SecretAccessKey", "canary-written-here"));
+
+        Assert.Equal(1, await agent.ExitAsync());
+        var line = await agent.Lines.WaitForAsync("cannot start");
+        foreach (var part in new[] { "Connection kpi refers to vault:secret/kpi/token#value", "set Agent:Secrets:Vault:Address", "AzureKeyVault:Address is no encrypted address", "AwsSecretsManager:SecretAccessKey is no reference" })
+            Assert.Contains(part, line, StringComparison.Ordinal);
+        Assert.DoesNotContain("canary", agent.Lines.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_refused_token_is_named_and_read_again()
     {
         control.Refuse = new Status(StatusCode.Unauthenticated, "expired");

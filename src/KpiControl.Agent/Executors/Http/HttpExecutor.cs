@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using KpiControl.Agent.Connections;
@@ -34,11 +35,10 @@ internal sealed class HttpExecutor(Connection connection, SecretSources secrets,
             return record.Failed(Failure.Mismatch(problem));
         var bearer = connection.Credential is { } reference ? await record.Secrets.ResolveAsync(reference, token) : SecretLookup.Missing("");
         if (bearer is { Value: null, Problem.Length: > 0 })
-            return record.Failed(new Failure(RunErrors.Unauthenticated, $"connection {connection.ConnId}: {bearer.Problem}"));
+            return record.Failed(Failure.NoSecret(connection.ConnId, bearer));
         try
         {
-            using var request = Request(lease, bearer.Value);
-            using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token);
+            using var response = await SendAsync(lease, bearer.Value, record, token);
             if (await ReadBoundedAsync(response, token) is not { } body)
                 return record.Failed(Failure.Mismatch($"the KPI service's answer is larger than {connection.MaxResponseBytes} bytes"));
             var failure = response.IsSuccessStatusCode ? KpiAnswer.Read(body, call, contract, record) : KpiServiceErrors.Of(response, body, time);
@@ -48,6 +48,22 @@ internal sealed class HttpExecutor(Connection connection, SecretSources secrets,
         {
             return record.Failed(KpiServiceErrors.OfTransport(error));
         }
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(LeasedCall lease, string? bearer, AttemptRecord record, CancellationToken token)
+    {
+        var response = await SendOnceAsync(lease, bearer, token);
+        // A token that was rotated a moment ago is not the attempt's end.
+        if (response.StatusCode != HttpStatusCode.Unauthorized || bearer is null || await record.Secrets.RenewAsync(connection.Credential!, bearer, token) is not { } renewed)
+            return response;
+        response.Dispose();
+        return await SendOnceAsync(lease, renewed, token);
+    }
+
+    private async Task<HttpResponseMessage> SendOnceAsync(LeasedCall lease, string? bearer, CancellationToken token)
+    {
+        using var request = Request(lease, bearer);
+        return await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token);
     }
 
     private HttpRequestMessage Request(LeasedCall lease, string? bearer)

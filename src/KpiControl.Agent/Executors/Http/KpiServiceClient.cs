@@ -1,6 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
-using System.Security.Cryptography.X509Certificates;
 using KpiControl.Agent.Connections;
 using Microsoft.Extensions.Http.Resilience;
 using Polly;
@@ -15,17 +13,7 @@ internal static class KpiServiceClient
 
     public static HttpClient Make(Connection connection, TimeProvider time)
     {
-        var sockets = new SocketsHttpHandler
-        {
-            AllowAutoRedirect = false,
-            // A KPI service stands in the agent's region. Behind a proxy nobody here would see where its name leads.
-            UseProxy = false,
-            ConnectTimeout = connection.ConnectTimeout,
-            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-            ConnectCallback = ConnectAsync,
-        };
-        if (connection.RootCertificate is { } file)
-            sockets.SslOptions.CertificateChainPolicy = Trusting(file);
+        var sockets = GuardedSockets.Make(connection.ConnectTimeout, connection.RootCertificate);
         // The attempt's deadline ends a call; the client's own would end it earlier.
         return new HttpClient(new ResilienceHandler(Pipeline(time)) { InnerHandler = sockets }) { Timeout = Timeout.InfiniteTimeSpan };
     }
@@ -44,28 +32,4 @@ internal static class KpiServiceClient
                 }),
             })
             .Build();
-
-    // A name is resolved here, so that what was checked is what is connected to.
-    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken token)
-    {
-        var addresses = await Addresses.ResolveAsync(context.DnsEndPoint.Host, token);
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        try
-        {
-            await socket.ConnectAsync(addresses, context.DnsEndPoint.Port, token);
-            return new NetworkStream(socket, ownsSocket: true);
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
-    }
-
-    private static X509ChainPolicy Trusting(string file)
-    {
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        policy.CustomTrustStore.ImportFromPemFile(file);
-        return policy;
-    }
 }

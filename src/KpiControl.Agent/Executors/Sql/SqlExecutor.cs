@@ -32,10 +32,10 @@ internal sealed class SqlExecutor(Connection connection, IWarehouse warehouse, S
             return record.Failed(Failure.Mismatch(problem));
         var password = connection.Credential is { } reference ? await record.Secrets.ResolveAsync(reference, token) : SecretLookup.Missing("");
         if (password is { Value: null, Problem.Length: > 0 })
-            return record.Failed(new Failure(RunErrors.Unauthenticated, $"connection {connection.ConnId}: {password.Problem}"));
+            return record.Failed(Failure.NoSecret(connection.ConnId, password));
         try
         {
-            await using var database = await warehouse.OpenAsync(password.Value, token);
+            await using var database = await OpenAsync(password.Value, record, token);
             return await RunAsync(lease, plan, record, database, token);
         }
         catch (DbException error) when (!token.IsCancellationRequested)
@@ -45,6 +45,21 @@ internal sealed class SqlExecutor(Connection connection, IWarehouse warehouse, S
         catch (AddressRefusedException address)
         {
             return record.Failed(new Failure(RunErrors.PolicyDeny, $"the warehouse's name leads to {address.Message}"));
+        }
+    }
+
+    // A password that was rotated a moment ago is not the attempt's end.
+    private async Task<DbConnection> OpenAsync(string? password, AttemptRecord record, CancellationToken token)
+    {
+        try
+        {
+            return await warehouse.OpenAsync(password, token);
+        }
+        catch (DbException error) when (password is not null && error.SqlState?.StartsWith("28", StringComparison.Ordinal) is true && !token.IsCancellationRequested)
+        {
+            if (await record.Secrets.RenewAsync(connection.Credential!, password, token) is not { } renewed)
+                throw;
+            return await warehouse.OpenAsync(renewed, token);
         }
     }
 

@@ -1,0 +1,42 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace KpiControl.Agent.Secrets.Stores;
+
+/// <summary>Section <c>Agent:Secrets:AwsSecretsManager</c>.</summary>
+internal sealed class AwsSecretsManagerOptions : IValidatableObject
+{
+    public const string Section = "Agent:Secrets:AwsSecretsManager";
+
+    /// <summary><c>eu-central-1</c>; empty: no <c>aws-secrets-manager:</c> references.</summary>
+    public string Region { get; set; } = "";
+
+    /// <summary>Empty: the region's public endpoint.</summary>
+    public string Address { get; set; } = "";
+
+    public string CaFile { get; set; } = "";
+
+    /// <summary><c>file:</c> or <c>env:</c> references, read at each use, so rotated keys count at once.</summary>
+    public string AccessKeyId { get; set; } = "";
+
+    public string SecretAccessKey { get; set; } = "";
+
+    /// <summary>Of temporary credentials.</summary>
+    public string SessionToken { get; set; } = "";
+
+    // A method: the validation reads every property, also that of a store which is not configured.
+    public Uri Endpoint() => new(Address.Length > 0 ? Address : $"https://secretsmanager.{Region}.amazonaws.com{(Region.StartsWith("cn-", StringComparison.Ordinal) ? ".cn" : "")}");
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (Region.Length == 0)
+            return StoreSettings.Results([Address.Length > 0 ? $"{Section}:Region is missing: give the region that requests are signed for, for example eu-central-1." : null]);
+        return StoreSettings.Results(
+        [
+            Region.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-') ? null : $"{Section}:Region is no region: write one like eu-central-1.",
+            Address.Length > 0 ? StoreSettings.Address($"{Section}:Address", Address) : null,
+            StoreSettings.File($"{Section}:CaFile", CaFile),
+            StoreSettings.Reference($"{Section}:AccessKeyId", AccessKeyId), StoreSettings.Reference($"{Section}:SecretAccessKey", SecretAccessKey),
+            SessionToken.Length > 0 ? StoreSettings.Reference($"{Section}:SessionToken", SessionToken) : null,
+        ]);
+    }
+}
