@@ -177,6 +177,6 @@ public sealed class GetTests(ScriptedControlPlane server) : IClassFixture<Script
 
         Assert.Equal(1, result.Exit);
         Assert.Empty(result.Out);
-        Assert.Equal("error: acme/dev/nope was not found. (NOT_FOUND)\n  next: check the name, tenant and environment: kpictl get\n", result.Error);
+        Assert.Equal("error: acme/dev/nope was not found. (NOT_FOUND)\n  next: check the name, tenant and environment: kpictl get (agents: kpictl agents)\n", result.Error);
     }
 }

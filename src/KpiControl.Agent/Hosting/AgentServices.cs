@@ -38,7 +38,7 @@ internal static class AgentServices
         services.AddValidated<SecretsOptions>(SecretsOptions.Section);
         services.AddValidated<VaultOptions>(VaultOptions.Section);
         services.AddValidated<AzureKeyVaultOptions>(AzureKeyVaultOptions.Section);
-        services.AddValidated<AwsSecretsManagerOptions>(AwsSecretsManagerOptions.Section);
+        services.AddValidated<AwsSecretsOptions>(AwsSecretsOptions.Section);
         services.AddSingleton<SecretsInHand>();
         services.AddSingleton<SecretCache>();
         services.AddSingleton<SecretStores>();

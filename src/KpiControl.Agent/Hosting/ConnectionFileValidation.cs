@@ -12,7 +12,7 @@ internal sealed class ConnectionFileValidation(IConfiguration configuration) : I
     {
         [VaultSecrets.SchemeName] = $"{VaultOptions.Section}:Address",
         [AzureKeyVaultSecrets.SchemeName] = $"{AzureKeyVaultOptions.Section}:Address",
-        [AwsSecretsManager.SchemeName] = $"{AwsSecretsManagerOptions.Section}:Region",
+        [AwsSecrets.SchemeName] = $"{AwsSecretsOptions.Section}:Region",
     };
 
     public ValidateOptionsResult Validate(string? name, AgentOptions options)

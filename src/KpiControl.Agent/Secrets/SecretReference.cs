@@ -11,7 +11,7 @@ internal sealed partial record SecretReference(string Scheme, string Name)
         (FileSecrets.SchemeName, "file:/path", AnyName()),
         (Stores.VaultSecrets.SchemeName, "vault:MOUNT/PATH#FIELD", VaultName()),
         (Stores.AzureKeyVaultSecrets.SchemeName, "azure-key-vault:NAME", AzureName()),
-        (Stores.AwsSecretsManager.SchemeName, "aws-secrets-manager:NAME#FIELD", AwsName()),
+        (Stores.AwsSecrets.SchemeName, "aws-secrets-manager:NAME#FIELD", AwsName()),
     ];
 
     /// <summary>Every known scheme, in the shape in which its references are written.</summary>

@@ -78,7 +78,7 @@ internal sealed partial class RpcFailure(Target target)
             (_, "ETAG_MISMATCH") => "somebody changed it meanwhile: look again and repeat",
             (_, "APPROVAL_REQUIRED") => "this environment takes changes by approval only; try --env dev",
             (StatusCode.PermissionDenied, _) => "ask an administrator of the tenant (a platform operator where it concerns every tenant) for the verb; docs/authorization.md has who may what",
-            (StatusCode.NotFound, _) => "check the name, tenant and environment: kpictl get",
+            (StatusCode.NotFound, _) => "check the name, tenant and environment: kpictl get (agents: kpictl agents)",
             (StatusCode.ResourceExhausted, _) => wait is null ? "try again later" : $"try again in {Ages.Span(wait.Value)}",
             (StatusCode.Unavailable, _) when rich is not null => wait is null ? "try again" : $"try again in {Ages.Span(wait.Value)}",
             (StatusCode.Unavailable or StatusCode.Internal, _) when rich is null =>

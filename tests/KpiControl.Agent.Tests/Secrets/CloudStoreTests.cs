@@ -13,13 +13,13 @@ public sealed class CloudStoreTests : IDisposable
     [Theory, InlineData(null), InlineData("canary-session+/=token")]
     public async Task Secrets_Manager_accepts_the_signature_and_gives_a_text_or_a_field(string? session)
     {
-        await using var aws = await SecretsManagerServer.StartAsync();
+        await using var aws = await AwsSecretServer.StartAsync();
         aws.SessionToken = session;
         aws.Write("kpi/plain", "canary plain");
         aws.Write("kpi/json", """{"password":"canary \"json\""}""");
         await using var secrets = folder.Sources(Aws(aws));
         var plain = await secrets.ResolveAsync(StoreFolder.Reference("aws-secrets-manager:kpi/plain"), default);
-        Assert.Equal(("canary plain", SecretsManagerServer.Version("canary plain")), (plain.Value, plain.Version));
+        Assert.Equal(("canary plain", AwsSecretServer.Version("canary plain")), (plain.Value, plain.Version));
         Assert.Equal("canary \"json\"", (await secrets.ResolveAsync(StoreFolder.Reference("aws-secrets-manager:kpi/json#password"), default)).Value);
         var missing = await secrets.ResolveAsync(StoreFolder.Reference("aws-secrets-manager:kpi/plain#password"), default);
         Assert.Contains("no JSON object", missing.Problem, StringComparison.Ordinal);
@@ -35,7 +35,7 @@ public sealed class CloudStoreTests : IDisposable
     [InlineData("aws-secrets-manager:kpi/plain", 500, "InternalServiceError", true, "(500)")]
     public async Task What_Secrets_Manager_refuses_is_told_by_reference(string text, int status, string kind, bool mayPass, string said)
     {
-        await using var aws = await SecretsManagerServer.StartAsync();
+        await using var aws = await AwsSecretServer.StartAsync();
         aws.Write("kpi/plain", "canary plain");
         aws.Fails = status == 0 ? null : (status, kind);
         await using var secrets = folder.Sources(Aws(aws));
@@ -49,7 +49,7 @@ public sealed class CloudStoreTests : IDisposable
     [Fact]
     public async Task A_rotated_access_key_counts_at_once()
     {
-        await using var aws = await SecretsManagerServer.StartAsync();
+        await using var aws = await AwsSecretServer.StartAsync();
         aws.Write("kpi/plain", "canary plain");
         await using var secrets = folder.Sources(Aws(aws), set: options => options.CacheFor = TimeSpan.Zero);
         aws.Key = "canary-next-key";
@@ -116,7 +116,7 @@ public sealed class CloudStoreTests : IDisposable
         Assert.Contains("not in the settings", refused.InnerException!.Message, StringComparison.Ordinal);
     }
 
-    private AwsSecretsManager Aws(SecretsManagerServer aws) => new(new AwsSecretsManagerOptions
+    private AwsSecrets Aws(AwsSecretServer aws) => new(new AwsSecretsOptions
     {
         Region = aws.Region, Address = aws.Url, AccessKeyId = "file:" + folder.Write("aws-id", aws.KeyId), SecretAccessKey = "file:" + folder.Write("aws-key", aws.Key),
         SessionToken = aws.SessionToken is { } session ? "file:" + folder.Write("aws-session", session) : "",

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using KpiControl.Jobs.Evidence;
+using KpiControl.Testing;
 
 namespace KpiControl.Control.Tests.Audit;
 
@@ -55,6 +57,41 @@ public sealed class ExportTests(AuditFixture fixture) : IClassFixture<AuditFixtu
         Assert.Contains(fixture.Verify(forged.Where(l => !IsCheckpoint(l)), checkpoint), f => f.Contains("written anew", StringComparison.Ordinal));
         Assert.Empty(fixture.Verify(lines, checkpoint));
         Assert.Contains(fixture.Verify(lines, checkpoint with { Seq = 9999 }), f => f.Contains("not reached", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_second_implementation_written_from_the_page_alone_says_the_same()
+    {
+        var lines = await fixture.ExportAsync();
+        Assert.Matches($"^[0-9]+ links, [0-9]+ rows, signed through link [1-9]", (await SecondAsync(lines)).Said);
+        var row = lines.FindIndex(l => l.StartsWith("{\"row\"", StringComparison.Ordinal));
+        List<List<string>> variants =
+        [
+            lines[..^1], lines[1..], [.. lines.Where((_, i) => i != row)], [.. lines, lines[^1]], Forge(lines),
+            [.. lines[..row], lines[row + 1], lines[row], .. lines[(row + 2)..]], [.. lines[..row], "{", .. lines[(row + 1)..]], [],
+        ];
+        variants.AddRange(Enumerable.Range(0, lines.Count).Where(i => i % 3 == 0).Select(i => (List<string>)[.. lines[..i], Changes(lines[i]).First(), .. lines[(i + 1)..]]));
+        foreach (var variant in variants)
+            Assert.True((fixture.Verify(variant).Count > 0) == ((await SecondAsync(variant)).Exit == 1), string.Join('\n', fixture.Verify(variant)));
+    }
+
+    private async Task<(int Exit, string Said)> SecondAsync(IReadOnlyList<string> lines)
+    {
+        var directory = Directory.CreateTempSubdirectory("kpi-export-");
+        try
+        {
+            var (file, key) = (Path.Combine(directory.FullName, "export.ndjson"), Path.Combine(directory.FullName, "key.pem"));
+            await File.WriteAllTextAsync(file, string.Concat(lines.Select(line => line + "\n")));
+            await File.WriteAllTextAsync(key, fixture.Key.PublicPem);
+            using var node = Process.Start(new ProcessStartInfo("node", [Repository.File("tests", "audit", "verify.mjs"), file, "--key", key]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            var said = await node.StandardOutput.ReadToEndAsync();
+            await node.WaitForExitAsync();
+            return (node.ExitCode, said);
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
     }
 
     private static bool IsCheckpoint(string line) => line.StartsWith("{\"checkpoint\"", StringComparison.Ordinal);

@@ -4,7 +4,7 @@ namespace KpiControl.Agent.Secrets.Stores;
 
 /// <summary>The stores that the settings name.</summary>
 internal sealed class SecretStores(
-    IOptions<VaultOptions> vault, IOptions<AzureKeyVaultOptions> azure, IOptions<AwsSecretsManagerOptions> aws, IServiceProvider services)
+    IOptions<VaultOptions> vault, IOptions<AzureKeyVaultOptions> azure, IOptions<AwsSecretsOptions> aws, IServiceProvider services)
 {
     public SecretSources Open()
     {
@@ -15,7 +15,7 @@ internal sealed class SecretStores(
         if (azure.Value.Address.Length > 0)
             stores.Add(new AzureKeyVaultSecrets(azure.Value, inHand));
         if (aws.Value.Region.Length > 0)
-            stores.Add(new AwsSecretsManager(aws.Value, inHand, time));
+            stores.Add(new AwsSecrets(aws.Value, inHand, time));
         return SecretSources.Of(inHand, services.GetRequiredService<SecretCache>(), stores);
     }
 }

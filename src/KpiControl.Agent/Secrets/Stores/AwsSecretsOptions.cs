@@ -3,7 +3,7 @@ using System.ComponentModel.DataAnnotations;
 namespace KpiControl.Agent.Secrets.Stores;
 
 /// <summary>Section <c>Agent:Secrets:AwsSecretsManager</c>.</summary>
-internal sealed class AwsSecretsManagerOptions : IValidatableObject
+internal sealed class AwsSecretsOptions : IValidatableObject
 {
     public const string Section = "Agent:Secrets:AwsSecretsManager";
 

@@ -8,7 +8,7 @@ namespace KpiControl.Agent.Secrets.Stores;
 /// <c>aws-secrets-manager:NAME</c>, its ARN, or either with <c>#FIELD</c> of a secret that is a JSON object: the current
 /// version, by the service's documented HTTP interface.
 /// </summary>
-internal sealed class AwsSecretsManager(AwsSecretsManagerOptions options, SecretsInHand inHand, TimeProvider time) : ISecretResolver, IAsyncDisposable
+internal sealed class AwsSecrets(AwsSecretsOptions options, SecretsInHand inHand, TimeProvider time) : ISecretResolver, IAsyncDisposable
 {
     public const string SchemeName = "aws-secrets-manager";
     private readonly HttpClient client = StoreClient.Make(options.CaFile, options.Endpoint());
@@ -53,17 +53,17 @@ internal sealed class AwsSecretsManager(AwsSecretsManagerOptions options, Secret
 
     private static SecretLookup Words(SecretReference reference, HttpStatusCode status, string kind) => kind switch
     {
-        "ResourceNotFoundException" => SecretLookup.Missing($"{reference} does not exist in Secrets Manager of this region: write it, or correct the name or {AwsSecretsManagerOptions.Section}:Region"),
+        "ResourceNotFoundException" => SecretLookup.Missing($"{reference} does not exist in Secrets Manager of this region: write it, or correct the name or {AwsSecretsOptions.Section}:Region"),
         "InvalidRequestException" => SecretLookup.Missing($"{reference} is marked for deletion in Secrets Manager: restore it"),
         "AccessDeniedException" => SecretLookup.Missing($"{reference}: this agent may not read it: allow its identity secretsmanager:GetSecretValue on it, and kms:Decrypt on its key"),
         "DecryptionFailure" => SecretLookup.Missing($"{reference}: its KMS key cannot decrypt it: enable the key and allow kms:Decrypt"),
         "UnrecognizedClientException" or "InvalidSignatureException" or "SignatureDoesNotMatch" or "InvalidClientTokenId" or "IncompleteSignature" or "MissingAuthenticationToken"
-            => SecretLookup.Missing($"{reference}: AWS does not accept the access key: renew what {AwsSecretsManagerOptions.Section}:AccessKeyId and SecretAccessKey refer to, and look at this machine's clock"),
-        "ExpiredTokenException" or "ExpiredToken" or "RequestExpired" => SecretLookup.Missing($"{reference}: the AWS credentials have expired: renew what {AwsSecretsManagerOptions.Section} refers to, and look at this machine's clock"),
+            => SecretLookup.Missing($"{reference}: AWS does not accept the access key: renew what {AwsSecretsOptions.Section}:AccessKeyId and SecretAccessKey refer to, and look at this machine's clock"),
+        "ExpiredTokenException" or "ExpiredToken" or "RequestExpired" => SecretLookup.Missing($"{reference}: the AWS credentials have expired: renew what {AwsSecretsOptions.Section} refers to, and look at this machine's clock"),
         "ThrottlingException" or "TooManyRequestsException" => SecretLookup.Unavailable($"{reference}: Secrets Manager takes no more requests at the moment: raise Agent:Secrets:CacheFor"),
         _ when (int)status >= 500 || (int)status == 429 => SecretLookup.Unavailable($"{reference}: Secrets Manager failed ({(int)status}): try later"),
-        _ when (int)status is >= 300 and < 400 => SecretLookup.Missing($"{reference}: Secrets Manager answers with a redirect, which is not followed: correct {AwsSecretsManagerOptions.Section}:Address"),
-        _ => SecretLookup.Missing($"{reference}: Secrets Manager refuses the request ({(int)status}): look at {AwsSecretsManagerOptions.Section}"),
+        _ when (int)status is >= 300 and < 400 => SecretLookup.Missing($"{reference}: Secrets Manager answers with a redirect, which is not followed: correct {AwsSecretsOptions.Section}:Address"),
+        _ => SecretLookup.Missing($"{reference}: Secrets Manager refuses the request ({(int)status}): look at {AwsSecretsOptions.Section}"),
     };
 
     // "com.amazonaws.secretsmanager#ResourceNotFoundException", or the last part alone. Only compared, never repeated.

@@ -10,7 +10,7 @@ namespace KpiControl.Testing.Stores;
 /// GetSecretValue of AWS Secrets Manager as its documentation describes it. Each signature is computed anew from the request
 /// as it came, with nothing but HMAC and SHA-256; the library that the agent signs with has no part in it.
 /// </summary>
-public sealed class SecretsManagerServer : IAsyncDisposable
+public sealed class AwsSecretServer : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, string> secrets = new();
     private StoreServer server = null!;
@@ -28,9 +28,9 @@ public sealed class SecretsManagerServer : IAsyncDisposable
     /// <summary>Answers every request that is signed well with this error while it is set.</summary>
     public (int Status, string Kind)? Fails { get; set; }
 
-    public static async Task<SecretsManagerServer> StartAsync()
+    public static async Task<AwsSecretServer> StartAsync()
     {
-        var aws = new SecretsManagerServer();
+        var aws = new AwsSecretServer();
         aws.server = await StoreServer.StartAsync(aws.AnswerAsync);
         return aws;
     }
