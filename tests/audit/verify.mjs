@@ -88,7 +88,8 @@ function checkMembers(kind, body, where) {
   const wrong = Object.keys(shape ?? {}).filter((name) => !Object.hasOwn(body, name) || !shape[name](body[name]));
   if (wrong.length > 0) giveUp(where, `missing in the ${kind}, or not of its form: ${wrong.join(', ')}`);
   if (shape && names.some((name) => !Object.hasOwn(shape, name))) giveUp(where, `the ${kind} has members that nothing hashes or signs`);
-  if (!shape && !names.every((name) => isText(name) && (body[name] === null || isText(body[name])))) giveUp(where, 'the row holds what is neither text nor null');
+  const isMember = (name) => isText(name) && (body[name] === null || isText(body[name]));
+  if (!shape && !names.every(isMember)) giveUp(where, 'the row holds what is neither well-formed text nor null');
 }
 
 // How many members the objects of a JSON text have: JSON.parse keeps the last of two with one name, and says nothing.
