@@ -1,6 +1,7 @@
 using KpiControl.Control.Audit;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Catalog;
+using KpiControl.Control.Certificates;
 using KpiControl.Control.Database;
 using KpiControl.Control.Doctor;
 using KpiControl.Control.Fleet;
@@ -25,6 +26,7 @@ internal static class ControlPlane
         builder.Services
             .AddDatabase()
             .AddCallerSecurity()
+            .AddCertificates()
             .AddTenants()
             .AddRequests()
             .AddSchedules()
@@ -40,6 +42,7 @@ internal static class ControlPlane
     public static WebApplication MapKpiControl(this WebApplication app)
     {
         app.UseVersionHeader();
+        app.UseAgentsDoor();
         app.UseAuthentication();
         app.UseEdges();
         app.MapSignals();

@@ -24,12 +24,18 @@ public sealed class ControlHost : IAsyncDisposable
     {
         (this.app, this.issuer) = (app, issuer);
         var addresses = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.ToList();
-        (GrpcUrl, RestUrl) = (addresses[0], addresses[1]);
+        (GrpcUrl, RestUrl, AgentsUrl) = (addresses[0], addresses[1], addresses.ElementAtOrDefault(2) ?? "");
     }
 
     public string GrpcUrl { get; }
 
     public string RestUrl { get; }
+
+    /// <summary>Where agents with certificates connect; empty where there is no such door.</summary>
+    public string AgentsUrl { get; }
+
+    /// <summary>What trusts the node, where it speaks TLS.</summary>
+    public TestAuthority? Authority { get; init; }
 
     /// <summary>The node's own services, for tests that look behind the API.</summary>
     public IServiceProvider Services => app.Services;
@@ -42,12 +48,17 @@ public sealed class ControlHost : IAsyncDisposable
         StartAsync(database, issuer, _ => { }, settings);
 
     /// <param name="services">Replaces services before the node starts, e.g. its <see cref="TimeProvider"/>.</param>
+    public static Task<ControlHost> StartAsync(TestDatabase database, TestIssuer issuer, Action<IServiceCollection> services, params (string Key, string Value)[] settings) =>
+        StartAsync(database, issuer, null, services, settings);
+
+    /// <param name="authority">With a door for agents that show its certificates.</param>
     public static async Task<ControlHost> StartAsync(
-        TestDatabase database, TestIssuer issuer, Action<IServiceCollection> services, params (string Key, string Value)[] settings)
+        TestDatabase database, TestIssuer issuer, TestAuthority? authority, Action<IServiceCollection> services, params (string Key, string Value)[] settings)
     {
         var logs = new LogCollector();
         var builder = WebApplication.CreateBuilder();
         builder.Configuration.AddInMemoryCollection(Defaults(database, issuer))
+            .AddInMemoryCollection((authority?.Settings() ?? []).Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)))
             .AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
         builder.Logging.ClearProviders().AddProvider(logs);
         builder.AddKpiControl();
@@ -63,7 +74,7 @@ public sealed class ControlHost : IAsyncDisposable
             await app.DisposeAsync();
             throw;
         }
-        return new ControlHost(app, issuer) { Logs = logs };
+        return new ControlHost(app, issuer) { Logs = logs, Authority = authority };
     }
 
     /// <summary>A channel with the token in every call; an empty one sends none.</summary>
@@ -71,9 +82,17 @@ public sealed class ControlHost : IAsyncDisposable
     {
         var channel = GrpcChannel.ForAddress(GrpcUrl, new GrpcChannelOptions
         {
-            HttpHandler = new BearerHandler(token ?? issuer.Token(), new SocketsHttpHandler { EnableMultipleHttp2Connections = true }),
+            HttpHandler = new BearerHandler(token ?? issuer.Token(), Authority?.Handler() ?? new SocketsHttpHandler { EnableMultipleHttp2Connections = true }),
             DisposeHttpClient = true,
         });
+        clients.Add(channel);
+        return channel;
+    }
+
+    /// <summary>A channel to the agents' door, with a connection of its own.</summary>
+    public GrpcChannel AgentChannel(System.Security.Cryptography.X509Certificates.X509Certificate2? certificate)
+    {
+        var channel = GrpcChannel.ForAddress(AgentsUrl, new GrpcChannelOptions { HttpHandler = Authority!.Handler(certificate), DisposeHttpClient = true });
         clients.Add(channel);
         return channel;
     }
@@ -84,7 +103,7 @@ public sealed class ControlHost : IAsyncDisposable
 
     public HttpClient Rest(string? token = null)
     {
-        var client = new HttpClient(new BearerHandler(token ?? issuer.Token(), new SocketsHttpHandler())) { BaseAddress = new Uri(RestUrl) };
+        var client = new HttpClient(new BearerHandler(token ?? issuer.Token(), Authority?.Handler() ?? new SocketsHttpHandler())) { BaseAddress = new Uri(RestUrl) };
         clients.Add(client);
         return client;
     }

@@ -21,22 +21,25 @@ internal sealed class ControlDoor(IOptions<ControlPlaneOptions> options, IOption
     /// <summary>The last one failed: the next stream goes to the next address.</summary>
     public void TryNextAddress() => turn = (turn + 1) % options.Value.Addresses.Count;
 
-    public ControlConnection Open(string token, CancellationToken cut)
+    public ControlConnection Open(Proof proof, CancellationToken cut)
     {
-        var channel = GrpcChannel.ForAddress(Address, new GrpcChannelOptions
-        {
-            HttpHandler = Handler(new Uri(Address)),
-            DisposeHttpClient = true,
-            MaxReceiveMessageSize = 64 << 20,
-        });
-        var headers = new Metadata { { "authorization", "Bearer " + token } };
+        var channel = Channel(Address, proof.Certificate);
+        var headers = proof.Token is { } token ? new Metadata { { "authorization", "Bearer " + token } } : [];
         return new ControlConnection(channel, new AgentService.AgentServiceClient(channel).Work(headers, cancellationToken: cut));
     }
+
+    /// <summary>A connection of its own, with the agent's certificate where it has one.</summary>
+    public GrpcChannel Channel(string address, ClientCertificate? certificate) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
+    {
+        HttpHandler = Handler(new Uri(address), certificate),
+        DisposeHttpClient = true,
+        MaxReceiveMessageSize = 64 << 20,
+    });
 
     public Refusal Explain(RpcException e) => Refusal.Of(e, Address, agent.Value, options.Value);
 
     // The pings find a silent partition within 15 s: early enough to resume elsewhere before the session's TTL of 30 s.
-    private SocketsHttpHandler Handler(Uri address)
+    private SocketsHttpHandler Handler(Uri address, ClientCertificate? certificate)
     {
         var handler = new SocketsHttpHandler
         {
@@ -47,7 +50,9 @@ internal sealed class ControlDoor(IOptions<ControlPlaneOptions> options, IOption
             UseProxy = !ControlPlaneOptions.IsLoopback(address),
         };
         if (options.Value.CaFile.Length > 0)
-            handler.SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = TrustOnly(options.Value.CaFile) };
+            handler.SslOptions.CertificateChainPolicy = TrustOnly(options.Value.CaFile);
+        if (certificate is not null)
+            handler.SslOptions.ClientCertificateContext = SslStreamCertificateContext.Create(certificate.Leaf, certificate.Chain, offline: true);
         return handler;
     }
 
@@ -58,6 +63,9 @@ internal sealed class ControlDoor(IOptions<ControlPlaneOptions> options, IOption
         return policy;
     }
 }
+
+/// <summary>By what the agent proves who it is.</summary>
+internal sealed record Proof(string? Token, ClientCertificate? Certificate);
 
 /// <summary>One stream and the connection it owns.</summary>
 internal sealed class ControlConnection(GrpcChannel channel, AsyncDuplexStreamingCall<AgentMessage, ControlMessage> call) : IDisposable

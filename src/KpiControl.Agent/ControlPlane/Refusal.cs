@@ -17,8 +17,9 @@ internal sealed record Refusal(string Message, bool Configuration = false)
         return e.StatusCode switch
         {
             StatusCode.Unavailable => new($"The control plane at {address} cannot be reached ({detail}). If this lasts, check Agent:ControlPlane:Address, the network and that the control plane runs."),
+            StatusCode.Unauthenticated when !control.HasToken => new($"The control plane at {address} does not accept the agent's certificate ({detail}). Where the agent was revoked, an operator must enrol it again (kpictl agents enrol {agent.Name}): remove its identity directory then."),
             StatusCode.Unauthenticated => new($"The control plane at {address} does not accept the token in {control.Token} ({detail}). It is missing, expired or from another issuer: renew it there, it is read again at each connect."),
-            StatusCode.PermissionDenied => new($"The control plane at {address} refuses agent '{agent.Name}' in region '{agent.Region}' ({detail}). The token must be issued to this name, region and tenants: correct Agent:Name, Agent:Region or Agent:Tenants, or have another token issued.", Configuration: true),
+            StatusCode.PermissionDenied => new($"The control plane at {address} refuses agent '{agent.Name}' in region '{agent.Region}' ({detail}). {(control.HasToken ? "The token must be issued" : "The certificate must be enrolled")} to this name, region and tenants: correct Agent:Name, Agent:Region or Agent:Tenants, or have another {(control.HasToken ? "token issued" : "one enrolled")}.", Configuration: true),
             StatusCode.AlreadyExists => new($"Another live instance holds the name '{agent.Name}' ({detail}). Give each agent its own Agent:Name, or wait until the other's session ends."),
             StatusCode.InvalidArgument => new($"The control plane at {address} does not understand this agent ({detail}). They may be more than one minor version apart: update the older one."),
             StatusCode.Unimplemented => new($"What answers at {address} is not a control plane ({detail}). Check Agent:ControlPlane:Address."),

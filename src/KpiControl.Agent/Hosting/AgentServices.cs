@@ -74,6 +74,8 @@ internal static class AgentServices
     {
         services.AddValidated<ControlPlaneOptions>(ControlPlaneOptions.Section);
         services.AddSingleton<ControlDoor>();
+        services.AddSingleton<IdentityFile>();
+        services.AddSingleton<CertificateKeeper>();
     }
 
     private static void AddLeasing(this IServiceCollection services)
@@ -89,6 +91,7 @@ internal static class AgentServices
         services.AddSingleton<StreamOpener>();
         services.AddSingleton<TrustGuard>();
         services.AddSingleton<Drainage>();
+        services.AddHostedService<CertificateRenewal>();
         services.AddHostedService<LeaseLoop>();
     }
 

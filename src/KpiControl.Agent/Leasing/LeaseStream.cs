@@ -66,7 +66,7 @@ internal sealed partial class LeaseStream(AgentSession session, Inbound inbound,
             while (outbound.TryNext(out var message))
                 await connection.Requests.WriteAsync(message, cut);
             if (outbound.MustReopen)
-                return new StreamEnd(StreamEndKind.Reopen, "The stream is opened again: what control believes this agent holds has changed.");
+                return new StreamEnd(StreamEndKind.Reopen, $"The stream is opened again: {outbound.ReopenReason}.");
             if (finish.IsCancellationRequested)
             {
                 await connection.Requests.CompleteAsync();

@@ -32,6 +32,7 @@ internal sealed class Outbound
 
     /// <summary>Credit was given that must not be used, or an attempt was dropped that control counts as held: only a new Hello says so.</summary>
     public bool MustReopen { get; private set; }
+    public string ReopenReason { get; private set; } = "";
 
     /// <summary>A stream is about to begin: what was said on the last one counts no more.</summary>
     public void Begin()
@@ -60,7 +61,7 @@ internal sealed class Outbound
     /// <summary>Control drains the agent: no more credit on this stream. It says so again on the next one if it still holds.</summary>
     public void Drain() => Change(() => drained = true);
 
-    public void Reopen() => Change(() => MustReopen = true);
+    public void Reopen(string why = "what control believes this agent holds has changed") => Change(() => (MustReopen, ReopenReason) = (true, why));
 
     public void Acknowledged(string attemptId) => Change(() => inFlight.Remove(attemptId));
 

@@ -5,7 +5,7 @@ using KpiControl.Agent.Secrets;
 namespace KpiControl.Agent.Leasing;
 
 /// <summary>Opens one stream and runs it; says in one line how it ended, and how long to wait before the next.</summary>
-internal sealed partial class StreamOpener(ControlDoor door, LeaseStream stream, AgentSession session, SecretsInHand secrets, ILogger<StreamOpener> log)
+internal sealed partial class StreamOpener(ControlDoor door, CertificateKeeper certificates, LeaseStream stream, AgentSession session, SecretsInHand secrets, ILogger<StreamOpener> log)
 {
     private readonly Backoff backoff = new(door.Options.ShortestPause, door.Options.LongestPause);
     private string lastProblem = "";
@@ -13,14 +13,14 @@ internal sealed partial class StreamOpener(ControlDoor door, LeaseStream stream,
 
     public async Task<StreamEnd> RunAsync(CancellationToken finish)
     {
-        var (token, problem) = BearerToken.Read(door.Options.Token);
-        if (token is null)
-            return new StreamEnd(StreamEndKind.Lost, $"There is no token to connect with: {problem}. Put the agent's token there, or correct Agent:ControlPlane:Token.");
-        using var held = secrets.Hold(token);
+        var (proof, problem) = await ProofAsync(finish);
+        if (proof is null)
+            return new StreamEnd(finish.IsCancellationRequested ? StreamEndKind.Done : StreamEndKind.Lost, problem);
+        using var held = proof.Token is { } token ? secrets.Hold(token) : null;
         using var cut = new CancellationTokenSource();
         try
         {
-            using var connection = door.Open(token, cut.Token);
+            using var connection = door.Open(proof, cut.Token);
             return await stream.RunAsync(connection, cut, finish);
         }
         catch (Exception) when (finish.IsCancellationRequested)
@@ -39,6 +39,17 @@ internal sealed partial class StreamOpener(ControlDoor door, LeaseStream stream,
         {
             return new StreamEnd(StreamEndKind.Lost, $"The stream to {door.Address} broke: {e.Message.ReplaceLineEndings(" ")}");
         }
+    }
+
+    private async Task<(Proof? Proof, string Problem)> ProofAsync(CancellationToken finish)
+    {
+        if (!door.Options.HasToken)
+        {
+            var (certificate, lack) = await certificates.ReadyAsync(finish);
+            return (certificate is null ? null : new Proof(null, certificate), lack);
+        }
+        var (token, problem) = BearerToken.Read(door.Options.Token);
+        return (token is null ? null : new Proof(token, null), $"There is no token to connect with: {problem}. Put the agent's token there, or correct Agent:ControlPlane:Token.");
     }
 
     /// <summary>Logs the end and returns the pause: none to speak of when it was asked for, else with backoff and jitter.</summary>

@@ -14,11 +14,14 @@ internal sealed class ListenOptions : IValidatableObject
     /// <summary>REST and the OpenAPI page (HTTP/1.1).</summary>
     public string Rest { get; set; } = "http://127.0.0.1:7401";
 
-    /// <summary>PEM certificate and key for both; required off loopback.</summary>
+    /// <summary>Agents with certificates (HTTP/2, always TLS): <c>https://0.0.0.0:7402</c>; empty: none are taken.</summary>
+    public string Agents { get; set; } = "";
+
+    /// <summary>PEM certificate and key for all of them; required off loopback, and for agents.</summary>
     public string CertificateFile { get; set; } = "";
     public string CertificateKeyFile { get; set; } = "";
 
-    /// <summary>Where to write the addresses that were bound, as <c>grpc=…</c> and <c>rest=…</c> lines; empty: nowhere.</summary>
+    /// <summary>Where to write the addresses that were bound, as <c>grpc=…</c>, <c>rest=…</c> and <c>agents=…</c> lines; empty: nowhere.</summary>
     public string AddressFile { get; set; } = "";
 
     public bool HasCertificate => CertificateFile.Length > 0;
@@ -32,6 +35,10 @@ internal sealed class ListenOptions : IValidatableObject
             else if (!IPAddress.IsLoopback(endpoint.Address) && !HasCertificate)
                 yield return new ValidationResult($"Listen:{name} '{value}' is not loopback and has no TLS: set Listen:CertificateFile and Listen:CertificateKeyFile");
         }
+        if (Agents.Length > 0 && !(TryEndpoint(Agents, out _) && Agents.StartsWith("https:", StringComparison.Ordinal)))
+            yield return new ValidationResult($"Listen:Agents '{Agents}' is not an address like https://0.0.0.0:7402");
+        if (Agents.Length > 0 && !HasCertificate)
+            yield return new ValidationResult("Listen:Agents has no TLS: set Listen:CertificateFile and Listen:CertificateKeyFile");
         foreach (var file in new[] { CertificateFile, CertificateKeyFile }.Where(f => f.Length > 0 && !File.Exists(f)))
             yield return new ValidationResult($"Listen: the file '{file}' does not exist");
     }

@@ -1,13 +1,16 @@
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Hosting;
 
 internal static class Listeners
 {
-    /// <summary>Two doors: gRPC over HTTP/2, and REST; h2c and HTTP/1.1 cannot share a port without TLS.</summary>
+    /// <summary>gRPC over HTTP/2, and REST: h2c and HTTP/1.1 cannot share a port without TLS. Agents with certificates have a door of their own.</summary>
     public static void AddListeners(this WebApplicationBuilder builder)
     {
         builder.Services.AddValidated<ListenOptions>(ListenOptions.Section);
@@ -24,11 +27,13 @@ internal static class Listeners
             kestrel.Limits.Http2.InitialConnectionWindowSize = 4 << 20;
             Listen(kestrel, options.Grpc, HttpProtocols.Http2, options);
             Listen(kestrel, options.Rest, options.HasCertificate ? HttpProtocols.Http1AndHttp2 : HttpProtocols.Http1, options);
+            if (options.Agents.Length > 0)
+                Listen(kestrel, options.Agents, HttpProtocols.Http2, options, CertificateRequired);
         });
         builder.Services.AddHostedService<AddressAnnouncer>();
     }
 
-    private static void Listen(KestrelServerOptions kestrel, string url, HttpProtocols protocols, ListenOptions options)
+    private static void Listen(KestrelServerOptions kestrel, string url, HttpProtocols protocols, ListenOptions options, Action<HttpsConnectionAdapterOptions, IServiceProvider>? tls = null)
     {
         // A bad address is reported by the options' own validation, with all other mistakes.
         if (!ListenOptions.TryEndpoint(url, out var endpoint))
@@ -37,10 +42,26 @@ internal static class Listeners
         {
             listen.Protocols = protocols;
             if (options.HasCertificate)
-                listen.UseHttps(System.Security.Cryptography.X509Certificates.X509Certificate2.CreateFromPemFile(options.CertificateFile, options.CertificateKeyFile));
+                listen.UseHttps(https =>
+                {
+                    https.ServerCertificate = X509Certificate2.CreateFromPemFile(options.CertificateFile, options.CertificateKeyFile);
+                    https.SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13;
+                    tls?.Invoke(https, kestrel.ApplicationServices);
+                });
         });
     }
+
+    private static void CertificateRequired(HttpsConnectionAdapterOptions https, IServiceProvider services)
+    {
+        https.ClientCertificateMode = ClientCertificateMode.RequireCertificate;
+        var accepts = services.GetRequiredService<ClientCertificateCheck>();
+        https.ClientCertificateValidation = (certificate, chain, _) => accepts(certificate, chain);
+    }
 }
+
+/// <summary>Whether a client's certificate passes the handshake.</summary>
+/// <param name="presented">With what else the client sent.</param>
+internal delegate bool ClientCertificateCheck(X509Certificate2 certificate, X509Chain? presented);
 
 /// <summary>Says where the process listens once it does: ports may have been chosen by the system.</summary>
 internal sealed partial class AddressAnnouncer(
@@ -57,21 +78,22 @@ internal sealed partial class AddressAnnouncer(
     private void Announce()
     {
         var addresses = server.Features.Get<IServerAddressesFeature>()?.Addresses.ToList() ?? [];
-        if (addresses.Count != 2)
+        if (addresses.Count < 2)
             return;
-        Log.Listening(logger, addresses[0], addresses[1]);
+        var agents = addresses.Count > 2 ? addresses[2] : "";
+        Log.Listening(logger, addresses[0], addresses[1], agents.Length > 0 ? agents : "none");
         if (options.Value.AddressFile.Length > 0)
         {
             // Whoever waits for the file must never read half of it.
             var temporary = options.Value.AddressFile + ".tmp";
-            File.WriteAllText(temporary, $"grpc={addresses[0]}\nrest={addresses[1]}\n");
+            File.WriteAllText(temporary, $"grpc={addresses[0]}\nrest={addresses[1]}\n{(agents.Length > 0 ? $"agents={agents}\n" : "")}");
             File.Move(temporary, options.Value.AddressFile, overwrite: true);
         }
     }
 
     private static partial class Log
     {
-        [LoggerMessage(EventId = 110, Level = LogLevel.Information, Message = "gRPC on {Grpc}, REST on {Rest}")]
-        public static partial void Listening(ILogger logger, string grpc, string rest);
+        [LoggerMessage(EventId = 110, Level = LogLevel.Information, Message = "gRPC on {Grpc}, REST on {Rest}, agents with certificates on {Agents}")]
+        public static partial void Listening(ILogger logger, string grpc, string rest, string agents);
     }
 }

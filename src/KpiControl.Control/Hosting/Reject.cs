@@ -56,6 +56,10 @@ internal static class Reject
     public static Exception TooLarge(string description) => throw Build(Code.ResourceExhausted, "TOO_LARGE", description);
 
     [DoesNotReturn]
+    public static Exception Busy(string description) =>
+        throw Build(Code.ResourceExhausted, "TOO_MANY", description, new RetryInfo { RetryDelay = Duration.FromTimeSpan(TimeSpan.FromSeconds(1)) });
+
+    [DoesNotReturn]
     public static Exception Unavailable(string description) =>
         throw Build(Code.Unavailable, "UNAVAILABLE", description, new RetryInfo { RetryDelay = Duration.FromTimeSpan(TimeSpan.FromSeconds(1)) });
 

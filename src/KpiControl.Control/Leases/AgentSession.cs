@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Threading.Channels;
+using KpiControl.Control.Security;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Leases;
@@ -31,6 +32,12 @@ internal sealed class AgentSession(OpenedSession opened, SessionOpening opening,
 
     /// <summary>Attempts granted by this node and not finished.</summary>
     public ConcurrentDictionary<Guid, GrantedAttempt> Held { get; } = new();
+
+    /// <summary>What its agent's certificate says; null where it came with a token.</summary>
+    public CertificateFacts? Certificate => opening.Certificate;
+
+    /// <summary>The agent was shut out: no more of it is heard.</summary>
+    public bool IsShutOut { get; private set; }
 
     /// <summary>Completes when the stream should end.</summary>
     public Task Closed => _closed.Task;
@@ -144,6 +151,12 @@ internal sealed class AgentSession(OpenedSession opened, SessionOpening opening,
 
     /// <summary>The stream is gone; the session lives on until it is silent for too long, or resumes.</summary>
     public void Detach() => IsAttached = false;
+
+    public void ShutOut()
+    {
+        IsShutOut = true;
+        Close();
+    }
 
     /// <summary>Says a last word and ends the stream.</summary>
     public void Close(ControlMessage? last = null)

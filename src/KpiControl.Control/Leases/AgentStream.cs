@@ -1,23 +1,29 @@
 using System.Diagnostics.CodeAnalysis;
 using Google.Protobuf;
 using Grpc.Core;
+using KpiControl.Control.Certificates;
 using KpiControl.Control.Hosting;
 using KpiControl.Protocol.V1;
+using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Leases;
 
 /// <summary>An open stream: what the agent says is acted on, what is for the agent is sent, until either side ends.</summary>
 internal sealed partial class AgentStream(
-    CompletionCollector completions, Dispatcher dispatcher, ReclaimStore reclaim, NodeLease node, TimeProvider time, ILogger<AgentStream> logger)
+    CompletionCollector completions, Dispatcher dispatcher, ReclaimStore reclaim, NodeLease node, IOptions<LeaseOptions> options, TimeProvider time, ILogger<AgentStream> logger)
 {
     public async Task RunAsync(AgentSession session, IAsyncStreamReader<AgentMessage> messages, IServerStreamWriter<ControlMessage> replies, CancellationToken token)
     {
+        await using var age = time.CreateTimer(static s => ((AgentSession)s!).Close(new ControlMessage { Reconnect = new Reconnect { Reason = "This stream, or its certificate, is at its end." } }),
+            session, Age(session), Timeout.InfiniteTimeSpan);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(token);
         var reading = ReadAsync(session, messages, ended.Token);
         var writing = WriteAsync(session, replies, ended.Token);
         try
         {
             await await Task.WhenAny(reading, writing);
+            if (session.IsShutOut)
+                throw AgentCertificates.Revoked(session.Opening.Agent);
             if (session.Closed.IsCompleted)
                 throw Reject.Unavailable("The stream ends here: connect again.");
         }
@@ -29,6 +35,15 @@ internal sealed partial class AgentStream(
             await Task.WhenAll(reading, writing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             Log.Ended(logger, session.Opening.Agent, session.Id.SessionId);
         }
+    }
+
+    // A stream outlives the certificate that opened it, and its agent's rights, for as long as it is let. Jittered: agents that
+    // connected together do not come back together.
+    private TimeSpan Age(AgentSession session)
+    {
+        var age = options.Value.StreamAge * (1 - 0.2 * Random.Shared.NextDouble());
+        var left = session.Certificate is { } certificate ? certificate.NotAfter - time.GetUtcNow() : age;
+        return left < age ? left > TimeSpan.Zero ? left : TimeSpan.Zero : age;
     }
 
     private async Task ReadAsync(AgentSession session, IAsyncStreamReader<AgentMessage> messages, CancellationToken token)

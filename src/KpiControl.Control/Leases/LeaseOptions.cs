@@ -54,6 +54,10 @@ internal sealed class LeaseOptions : IValidatableObject
     [Range(typeof(TimeSpan), "00:01:00", "30.00:00:00")]
     public TimeSpan LossesWithin { get; set; } = TimeSpan.FromHours(72);
 
+    /// <summary>An agent is asked to connect again after this time, less up to a fifth; when its certificate ends, if that is before.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
+    public TimeSpan StreamAge { get; set; } = TimeSpan.FromHours(1);
+
     /// <summary>The node answers heartbeats for one grace after it extended itself: it does so twice within one.</summary>
     public TimeSpan ExtendEvery => TimeSpan.FromTicks(Math.Min(Ttl.Ticks / 6, Grace.Ticks / 2));
 

@@ -7,10 +7,10 @@ namespace KpiControl.Control.Leases;
 /// <summary>
 /// Hears what other nodes and requests tell (channel <c>kpi</c>): <c>lane N</c> (a cursor moved back or is new),
 /// <c>queue N</c>, <c>ready N</c>, <c>cancel SESSION ATTEMPT</c>, <c>moved SESSION GENERATION</c>, <c>epoch</c> (it was bumped),
-/// <c>drain</c> (an agent is drained, or is no more). A message that is missed
+/// <c>drain</c> (an agent is drained, or is no more), <c>revoked</c> (an agent was shut out). A message that is missed
 /// costs a poll, never an occurrence; a missed cancel is found when the agent says Hello again, or its attempt runs to its end.
 /// </summary>
-internal sealed partial class Notifications(Databases databases, Dispatcher dispatcher, SessionRegistry sessions, DrainWatch drains, TimeProvider time, ILogger<Notifications> logger) : BackgroundService
+internal sealed partial class Notifications(Databases databases, Dispatcher dispatcher, SessionRegistry sessions, DrainWatch drains, RevocationWatch revocations, TimeProvider time, ILogger<Notifications> logger) : BackgroundService
 {
     private static readonly TimeSpan RetryEvery = TimeSpan.FromSeconds(1);
 
@@ -37,6 +37,7 @@ internal sealed partial class Notifications(Databases databases, Dispatcher disp
         // Whatever was said while nobody listened.
         dispatcher.WakeAll();
         drains.Look();
+        revocations.Look();
         while (true)
             await connection.WaitAsync(token);
     }
@@ -53,6 +54,9 @@ internal sealed partial class Notifications(Databases databases, Dispatcher disp
                 break;
             case ["drain"]:
                 drains.Look();
+                break;
+            case ["revoked"]:
+                revocations.Look();
                 break;
             case ["queue", var lane] when short.TryParse(lane, CultureInfo.InvariantCulture, out var number):
                 dispatcher.Queued(number);

@@ -2,6 +2,7 @@ using System.Collections.ObjectModel;
 using System.Text.Json;
 using Dapper;
 using KpiControl.Control.Database;
+using KpiControl.Control.Security;
 using Npgsql;
 
 namespace KpiControl.Control.Leases;
@@ -140,4 +141,5 @@ internal sealed record SessionOpening
     public required IReadOnlyDictionary<string, string> Labels { get; init; }
     public required IReadOnlyDictionary<string, string> Connections { get; init; }
     public required int Slots { get; init; }
+    public CertificateFacts? Certificate { get; init; }
 }

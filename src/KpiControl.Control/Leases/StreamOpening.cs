@@ -9,7 +9,7 @@ namespace KpiControl.Control.Leases;
 
 /// <summary>Hello and Welcome: who is there, whether they may, and which of what they hold is still theirs.</summary>
 internal sealed partial class StreamOpening(
-    SessionStore store, SessionRegistry sessions, Reclaimer reclaimer, Dispatcher dispatcher, NodeLease node, IOptions<LeaseOptions> options, TimeProvider time, ILogger<StreamOpening> logger)
+    SessionStore store, SessionRegistry sessions, RevocationWatch revocations, Reclaimer reclaimer, Dispatcher dispatcher, NodeLease node, IOptions<LeaseOptions> options, TimeProvider time, ILogger<StreamOpening> logger)
 {
     public const int ProtocolVersion = 1;
     private const int MostSlots = 10_000;
@@ -41,6 +41,8 @@ internal sealed partial class StreamOpening(
         // It is live in the database, so it must be watched here, welcomed or not: nobody else would end it. And before the look at
         // what it holds: a cancel was either committed before that look, or is heard here.
         sessions.Add(session);
+        // One that was committed since the agent was let in found no session here.
+        revocations.Look();
         try
         {
             var still = await store.StillHeldAsync(session.Id.SessionId, held, token);
@@ -81,11 +83,11 @@ internal sealed partial class StreamOpening(
     private static SessionOpening Check(Hello hello, AgentIdentity identity)
     {
         if (hello.Agent != identity.Agent)
-            throw Reject.Denied($"agent '{hello.Agent}' (the token is agent '{identity.Agent}''s)");
+            throw Reject.Denied($"agent '{hello.Agent}' ({Proof(identity)} is agent '{identity.Agent}''s)");
         if (hello.Region != identity.Region)
-            throw Reject.Denied($"region '{hello.Region}' (the token is for region '{identity.Region}')");
+            throw Reject.Denied($"region '{hello.Region}' ({Proof(identity)} is for region '{identity.Region}')");
         if (hello.Tenants.FirstOrDefault(t => !identity.Tenants.Contains(t)) is { } foreign)
-            throw Reject.Denied($"tenant '{foreign}' (the token does not name it)");
+            throw Reject.Denied($"tenant '{foreign}' ({Proof(identity)} does not name it)");
         if (!Guid.TryParse(hello.Instance, out var instance))
             throw Reject.Invalid("hello.instance", "must be a UUID: the identity of the outbox directory.");
         if (hello.ProtocolMin > ProtocolVersion || hello.ProtocolMax < ProtocolVersion)
@@ -98,8 +100,11 @@ internal sealed partial class StreamOpening(
         {
             Agent = hello.Agent, Instance = instance, Region = hello.Region, Tenants = hello.Tenants.Count > 0 ? [.. hello.Tenants.Distinct()] : identity.Tenants,
             Build = hello.Build, Labels = new Dictionary<string, string>(hello.Labels), Connections = new Dictionary<string, string>(hello.Connections), Slots = hello.Slots,
+            Certificate = identity.Certificate,
         };
     }
+
+    private static string Proof(AgentIdentity identity) => identity.Certificate is null ? "the token" : "the certificate";
 
     private static partial class Log
     {

@@ -21,6 +21,10 @@ internal static class Admission
         {
             case Requirement.Agent when AgentIdentity.From(user) is null:
                 throw Reject.Denied("the agents' stream");
+            case Requirement.Agent when AgentIdentity.From(user) is { Certificate.IsExpired: true }:
+                throw Reject.Unauthenticated("The certificate has expired: nothing but Renew is open to it.");
+            case Requirement.Certificate when AgentIdentity.From(user)?.Certificate is null:
+                throw Reject.Denied("the renewal of a certificate: it is for agents that call with one");
             case Requirement.ByVerb(var verb) when !Caller.From(user).MayAnywhere(verb):
                 throw Reject.Denied(verb.ToString());
         }

@@ -21,7 +21,7 @@ internal static class Role
         ["approver_technical"] = [.. Approver],
         ["auditor"] = [.. Analyst, PolicyRead],
         ["admin"] = [.. Enum.GetValues<Verb>()],
-        ["platform_operator"] = [List, Pause, Resume, Diagnose],
+        ["platform_operator"] = [List, Pause, Resume, Diagnose, FleetManage],
     };
 
     public static bool Grants(string role, Verb verb) => ByName.TryGetValue(role, out var verbs) && verbs.Contains(verb);

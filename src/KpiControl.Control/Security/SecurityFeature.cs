@@ -7,10 +7,16 @@ namespace KpiControl.Control.Security;
 
 internal static class SecurityFeature
 {
+    private const string ByConnection = "ByConnection";
+
     public static IServiceCollection AddCallerSecurity(this IServiceCollection services)
     {
         services.AddValidated<AuthenticationOptions>(AuthenticationOptions.Section);
-        services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer();
+        // Whoever came with a certificate is who it says, whatever token is sent beside it.
+        services.AddAuthentication(ByConnection)
+            .AddPolicyScheme(ByConnection, null, scheme => scheme.ForwardDefaultSelector = context =>
+                context.Connection.ClientCertificate is null ? JwtBearerDefaults.AuthenticationScheme : AgentIdentity.CertificateScheme)
+            .AddJwtBearer();
         services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme)
             .Configure<IOptions<AuthenticationOptions>>((jwt, options) => Configure(jwt, options.Value));
         // After Hosting's own, so that what breaks in here is still mapped.

@@ -4,5 +4,5 @@ namespace KpiControl.Control.Security;
 internal enum Verb
 {
     List, Read, Inspect, Create, Update, Publish, Pause, Resume, Rollback, Run, Backfill, ScheduleEdit, SlaEdit,
-    ChangeRequestSubmit, ChangeRequestApprove, LogsRead, AlertsManage, PolicyRead, PolicyWrite, Export, Diagnose,
+    ChangeRequestSubmit, ChangeRequestApprove, LogsRead, AlertsManage, PolicyRead, PolicyWrite, Export, Diagnose, FleetManage,
 }

@@ -15,8 +15,11 @@ internal abstract record Requirement
     /// <summary>A token that grants the verb.</summary>
     public sealed record ByVerb(Verb Verb) : Requirement;
 
-    /// <summary>An agent's token.</summary>
+    /// <summary>An agent's token, or its certificate.</summary>
     public sealed record Agent : Requirement;
+
+    /// <summary>An agent's certificate, also one that expired and may still be renewed.</summary>
+    public sealed record Certificate : Requirement;
 }
 
 /// <summary>The one place where each method's requirement is stated. A method that is not here cannot be called.</summary>
@@ -48,6 +51,11 @@ internal static class Verbs
         ["/kpicontrol.v1.FleetService/ListAgents"] = new Requirement.ByVerb(List),
         ["/kpicontrol.v1.FleetService/DrainAgent"] = new Requirement.ByVerb(Pause),
         ["/kpicontrol.v1.FleetService/ResumeAgent"] = new Requirement.ByVerb(Resume),
+        ["/kpicontrol.v1.FleetService/CreateEnrolment"] = new Requirement.ByVerb(FleetManage),
+        ["/kpicontrol.v1.FleetService/ListEnrolments"] = new Requirement.ByVerb(FleetManage),
+        ["/kpicontrol.v1.FleetService/RevokeEnrolment"] = new Requirement.ByVerb(FleetManage),
+        ["/kpicontrol.v1.FleetService/RegisterAgent"] = new Requirement.ByVerb(FleetManage),
+        ["/kpicontrol.v1.FleetService/RevokeAgent"] = new Requirement.ByVerb(FleetManage),
         ["/kpicontrol.v1.FleetService/GetEpoch"] = new Requirement.ByVerb(List),
         ["/kpicontrol.v1.FleetService/BumpEpoch"] = new Requirement.ByVerb(Resume),
         ["/kpicontrol.v1.DoctorService/Diagnose"] = new Requirement.ByVerb(Diagnose),
@@ -56,6 +64,9 @@ internal static class Verbs
         ["/kpicontrol.v1.AuditService/VerifyAudit"] = new Requirement.ByVerb(PolicyRead),
         ["/kpicontrol.v1.AuditService/GetAuditKey"] = new Requirement.ByVerb(PolicyRead),
         ["/kpicontrol.v1.AgentService/Work"] = new Requirement.Agent(),
+        // Its one-time token is in the message, and is asked for before anything else of it.
+        ["/kpicontrol.v1.AgentService/Enroll"] = new Requirement.Anybody(),
+        ["/kpicontrol.v1.AgentService/Renew"] = new Requirement.Certificate(),
         ["/grpc.health.v1.Health/Check"] = new Requirement.Anybody(),
         ["/grpc.health.v1.Health/List"] = new Requirement.Anybody(),
         ["/grpc.health.v1.Health/Watch"] = new Requirement.Anybody(),

@@ -39,6 +39,9 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             INSERT INTO kpi_session (agent, instance, region, node_id, node_generation, generation, build, slots, ended_at, end_reason)
             SELECT 'agent-known', gen_random_uuid(), 'eu', node_id, 1, 1, 'test', 1, now(), 'drained' FROM n
             """);
+        await Control.RunAsync("""
+            INSERT INTO kpi_enrolment (token_hash, agent, region, tenants, reason, created_by, expires_at) VALUES (sha256('t'), 'agent-x', 'eu', '{acme}', '', 'test', now() + interval '1 hour')
+            """);
         var admin = new Dictionary<string, object> { ["sub"] = "admin@acme.example", ["kpi_roles"] = new[] { "acme/*/admin" } };
         BadTokens =
         [
@@ -70,7 +73,11 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "ValidateJob" => new { content = SampleTexts.Simple() },
             "CreateJob" => new { content = SampleTexts.Simple("fresh"), validate_only = true },
             "UpdateJob" => new { binding_id = id, content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
-            "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" => new { },
+            "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "Enroll" or "Renew" => new { },
+            "CreateEnrolment" => new { agent = "agent-new", region = "eu", tenants = new[] { "acme" }, validate_only = true },
+            "RevokeEnrolment" => new { enrolment_id = 1, validate_only = true },
+            "RegisterAgent" => new { agent = "agent-known", region = "eu", tenants = new[] { "acme" }, validate_only = true },
+            "RevokeAgent" => new { agent = "agent-known", reason = "stolen", validate_only = true },
             "DrainAgent" or "ResumeAgent" => new { agent = "agent-known", validate_only = true },
             "BumpEpoch" => new { reason = "a restore", validate_only = true },
             "PauseJob" or "ResumeJob" or "TriggerJob" or "CancelOccurrence" => new { binding_id = id, validate_only = true },
