@@ -20,6 +20,7 @@ internal static class AgentsCommand
             .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Drain));
         command.Add(new Command("resume", "Give a drained agent leases again") { Name }
             .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Resume));
+        EnrolmentCommands.AddTo(command, world);
         return command;
     }
 
