@@ -49,7 +49,7 @@ run_agent() { # REGION
   export KPI_AGENT_TOKEN KPI_EU_WAREHOUSE_PASSWORD=$WAREHOUSE_PASSWORD
   KPI_AGENT_TOKEN=$(cat "$STATE/agent-$1/token") || return 1
   run_container "kpi-images-agent-$1" -v "$PWD/samples:/samples:ro" -v "$STATE/tls/ca.crt:/tls/ca.crt:ro" --stop-timeout 60 \
-    -e Agent__Name="agent-$1" -e Agent__Region="$1" -e Agent__ConnectionsFile="/samples/connections/$1.yaml" -e Agent__Slots=1 \
+    -e Agent__Health__Listen="http://127.0.0.1:$(free_port)" -e Agent__Name="agent-$1" -e Agent__Region="$1" -e Agent__ConnectionsFile="/samples/connections/$1.yaml" -e Agent__Slots=1 \
     -e Agent__ControlPlane__Address="https://127.0.0.1:$GRPC_PORT" -e Agent__ControlPlane__Token=env:KPI_AGENT_TOKEN \
     -e Agent__ControlPlane__CaFile=/tls/ca.crt -e KPI_AGENT_TOKEN \
     -e KPI_EU_WAREHOUSE_PORT="$PG_PORT" -e KPI_EU_WAREHOUSE_USER=kpi_dev_warehouse -e KPI_EU_WAREHOUSE_PASSWORD \
