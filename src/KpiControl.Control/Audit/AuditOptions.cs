@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Security.Cryptography;
+using KpiControl.Control.Hosting;
 
 namespace KpiControl.Control.Audit;
 
@@ -34,8 +35,8 @@ internal sealed class AuditOptions : IValidatableObject
     {
         if (!File.Exists(SigningKeyFile))
             return "does not exist: make one with openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256";
-        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(SigningKeyFile) & (UnixFileMode.OtherRead | UnixFileMode.OtherWrite)) != 0)
-            return "can be read by every user of this machine: chmod 600";
+        if (KeyFile.IsOpenToOthers(SigningKeyFile))
+            return "is open to every user of this machine: chmod 600";
         try
         {
             using var key = ECDsa.Create();

@@ -14,11 +14,9 @@ using KpiControl.Protocol.V1;
 namespace KpiControl.Control.Audit;
 
 /// <summary>For auditors: the trail, its export, and whether it is whole.</summary>
-internal sealed class AuditService(Databases databases, ChainExport export, AuditKey key, TimeProvider time) : Protocol.V1.AuditService.AuditServiceBase
+internal sealed class AuditService(Databases databases, ChainExport export, AuditKey key) : Protocol.V1.AuditService.AuditServiceBase
 {
     private const int ChunkBytes = 256 << 10;
-    // What commits is linked within seconds; what is not by then has been put beside the chain, or the sequencer stands still.
-    private static readonly TimeSpan LinkedWithin = TimeSpan.FromMinutes(3);
 
     public override async Task<ListAuditResponse> ListAudit(ListAuditRequest request, ServerCallContext context)
     {
@@ -69,7 +67,7 @@ internal sealed class AuditService(Databases databases, ChainExport export, Audi
         verifier.End();
         await using var tx = await RequestTransaction.BeginAsync(databases, caller, token);
         var unlinked = await TrailStore.UnlinkedAsync(tx, tenant);
-        var late = unlinked.Where(r => r.At < time.GetUtcNow().UtcDateTime - LinkedWithin).ToList();
+        var late = unlinked.Where(r => r.IsLate).ToList();
         var response = new VerifyAuditResponse
         {
             Links = verifier.Counted.Links, Rows = verifier.Counted.Rows, SignedThrough = verifier.SignedThrough, Waiting = unlinked.Count - late.Count,

@@ -6,13 +6,13 @@ using KpiControl.Jobs.Evidence;
 namespace KpiControl.Control.Audit;
 
 /// <summary>The lines of an export, read in pages: nothing changes under it, since nothing of a chain ever changes.</summary>
-internal sealed class ChainExport(Databases databases, AuditKey key, TimeProvider time)
+internal sealed class ChainExport(Databases databases, AuditKey key)
 {
     private const int PageLinks = 20;
 
     public async IAsyncEnumerable<string> LinesAsync(Caller caller, string tenant, long from, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken token)
     {
-        var (previous, to) = await BeginAsync(caller, tenant, from, token);
+        var (previous, to, at) = await BeginAsync(caller, tenant, from, token);
         yield return ExportLine.Header(tenant, from, previous);
         var (links, rows) = (0L, 0L);
         for (var next = from; next <= to;)
@@ -30,17 +30,17 @@ internal sealed class ChainExport(Databases databases, AuditKey key, TimeProvide
                 (links, rows, previous, next) = (links + 1, rows + inLink.Count, link.Hash(), link.Seq + 1);
             }
         }
-        var end = new ExportEnd(tenant, from, links, rows, previous, ChainTime.Text(time.GetUtcNow().UtcDateTime), key.Id);
+        var end = new ExportEnd(tenant, from, links, rows, previous, ChainTime.Text(at), key.Id);
         yield return ExportLine.End(end, key.Sign(end.ToSign()));
     }
 
-    private async Task<(string Previous, long To)> BeginAsync(Caller caller, string tenant, long from, CancellationToken token)
+    private async Task<(string Previous, long To, DateTime At)> BeginAsync(Caller caller, string tenant, long from, CancellationToken token)
     {
         await using var tx = await RequestTransaction.BeginAsync(databases, caller, token);
-        var to = await TrailStore.HeadAsync(tx, tenant);
+        var (to, at) = await TrailStore.HeadAsync(tx, tenant);
         if (from > to + 1)
             throw Hosting.Reject.Invalid("from_seq", $"is {from}, and the chain ends at link {to}");
-        return (from == 1 ? ChainLink.Genesis : await TrailStore.HashAsync(tx, tenant, from - 1) ?? ChainLink.Genesis, to);
+        return (from == 1 ? ChainLink.Genesis : await TrailStore.HashAsync(tx, tenant, from - 1) ?? ChainLink.Genesis, to, at);
     }
 
     private async Task<IReadOnlyList<ExportedLink>> PageAsync(Caller caller, string tenant, long from, long to, CancellationToken token)

@@ -5,34 +5,38 @@ using Npgsql;
 namespace KpiControl.Control.Audit;
 
 /// <summary>Keeps the chains: every node tries, the heads of the chains decide.</summary>
-internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOptions<AuditOptions> options, TimeProvider time, ILogger<ChainSequencer> logger) : BackgroundService
+internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOptions<AuditOptions> options, TimeProvider time, ILogger<ChainSequencer> logger)
+    : PeriodicWork(options.Value.LinkEvery, time)
 {
     // A burst of runs goes first: linking takes a small share while nothing waits long, and a large one once something does.
     private const int Share = 1000, LargeShare = 10_000;
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {
         if (!key.Signs)
             Log.Unsigned(logger);
-        using var timer = new PeriodicTimer(options.Value.LinkEvery, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-            try
-            {
-                await PassAsync(stoppingToken);
-            }
-            catch (Exception error) when (SqlStates.IsOutage(error))
-            {
-                Log.Away(logger, error.Message);
-            }
-            // Somebody changed a chain under it: runs go on, and verification says what was changed.
-            catch (Exception error) when (error is PostgresException or InvalidOperationException)
-            {
-                Log.Stuck(logger, error);
-            }
+        return base.ExecuteAsync(stoppingToken);
     }
 
-    private async Task PassAsync(CancellationToken token)
+    protected override async Task PassAsync(CancellationToken token)
+    {
+        try
+        {
+            await LinkAsync(token);
+            if (key.Signs)
+                await store.SignAsync(key, options.Value.CheckpointEvery, token);
+        }
+        // Somebody changed a chain under it: runs go on, and verification says what was changed.
+        catch (Exception error) when (error is PostgresException or InvalidOperationException && !SqlStates.IsOutage(error))
+        {
+            Log.Stuck(logger, error);
+        }
+    }
+
+    protected override void Away(Exception error) => Log.Away(logger, error.Message);
+
+    private async Task LinkAsync(CancellationToken token)
     {
         var rows = 0;
         ChainPass pass;
@@ -44,8 +48,6 @@ internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOp
                 Log.Missing(logger, place.Kind, place.Id, place.At);
         }
         while (pass.More && rows < (pass.Waited > Long ? LargeShare : Share));
-        if (key.Signs)
-            await store.SignAsync(key, options.Value.CheckpointEvery, token);
     }
 
     private static partial class Log

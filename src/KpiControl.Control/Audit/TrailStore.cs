@@ -61,16 +61,16 @@ internal static class TrailStore
     public static Task<IReadOnlyList<LinkRow>> LinksAsync(RequestTransaction tx, string tenant, long from, long to, int limit) =>
         tx.QueryAsync<LinkRow>(LinksSql, new { tenant, from, to, limit });
 
-    private const string HeadSql = "SELECT coalesce((SELECT seq FROM kpi_chain_head WHERE tenant_id = @tenant), 0)";
+    private const string HeadSql = "SELECT coalesce((SELECT seq FROM kpi_chain_head WHERE tenant_id = @tenant), 0) AS seq, now() AS at";
 
-    /// <summary>0 where nothing is linked.</summary>
-    public static Task<long> HeadAsync(RequestTransaction tx, string tenant) => tx.FindAsync<long>(HeadSql, new { tenant });
+    /// <summary>The last link, 0 where there is none, and the database's time.</summary>
+    public static Task<(long Seq, DateTime At)> HeadAsync(RequestTransaction tx, string tenant) => tx.FindAsync<(long, DateTime)>(HeadSql, new { tenant });
 
     private const string HashSql = "SELECT encode(hash, 'hex') FROM kpi_chain_link WHERE tenant_id = @tenant AND seq = @seq";
 
     public static Task<string?> HashAsync(RequestTransaction tx, string tenant, long seq) => tx.FindAsync<string>(HashSql, new { tenant, seq });
 
-    // Each side once: what is linked from these instants on, and what is there.
+    // What commits is linked within seconds; what is not after minutes has been put beside the chain, or the sequencer stands still.
     private const string UnlinkedSql =
         """
         WITH linked AS (
@@ -79,10 +79,10 @@ internal static class TrailStore
           SELECT 'a'::"char" AS kind, audit_id AS id, recorded_at AS at FROM kpi_audit WHERE tenant_id = @tenant
           UNION ALL SELECT 'e', evidence_id, recorded_at FROM kpi_evidence WHERE tenant_id = @tenant
           UNION ALL SELECT 'h', run_id, recorded_at FROM kpi_job_history WHERE tenant_id = @tenant)
-        SELECT kind::text AS kind, id, at FROM there LEFT JOIN linked l USING (kind, id, at) WHERE l.id IS NULL ORDER BY at LIMIT 1000
+        SELECT kind::text AS kind, id, at, at < now() - interval '3 minutes' AS late FROM there LEFT JOIN linked l USING (kind, id, at) WHERE l.id IS NULL ORDER BY at LIMIT 1000
         """;
 
     /// <summary>Rows that no link names, the oldest first, at most 1,000.</summary>
-    public static Task<IReadOnlyList<(string Kind, long Id, DateTime At)>> UnlinkedAsync(RequestTransaction tx, string tenant) =>
-        tx.QueryAsync<(string, long, DateTime)>(UnlinkedSql, new { tenant });
+    public static Task<IReadOnlyList<(string Kind, long Id, DateTime At, bool IsLate)>> UnlinkedAsync(RequestTransaction tx, string tenant) =>
+        tx.QueryAsync<(string, long, DateTime, bool)>(UnlinkedSql, new { tenant });
 }

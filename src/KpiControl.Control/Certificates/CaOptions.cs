@@ -34,13 +34,11 @@ internal sealed class CaOptions : IValidatableObject
             yield return new ValidationResult("Ca:KeyFile has no certificate: set Ca:CertificateFile too");
         foreach (var file in new[] { CertificateFile, KeyFile }.Where(f => f.Length > 0 && !File.Exists(f)))
             yield return new ValidationResult($"Ca: the file '{file}' does not exist");
-        if (KeyFile.Length > 0 && File.Exists(KeyFile) && !OperatingSystem.IsWindows() && (File.GetUnixFileMode(KeyFile) & Others) != 0)
+        if (KeyFile.Length > 0 && File.Exists(KeyFile) && Hosting.KeyFile.IsOpenToOthers(KeyFile))
             yield return new ValidationResult($"Ca:KeyFile '{KeyFile}' is open to every user of this machine: whoever reads it can make agents. chmod 600 it");
         else if (HasAuthorities && Problem() is { } problem)
             yield return new ValidationResult(problem);
     }
-
-    private const UnixFileMode Others = UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
 
     private string? Problem()
     {

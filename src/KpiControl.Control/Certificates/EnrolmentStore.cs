@@ -52,9 +52,12 @@ internal static class EnrolmentStore
 
     public static Task<RegistrationRow?> RegistrationAsync(RequestTransaction tx, string agent) => tx.FindAsync<RegistrationRow>(RegistrationSql, new { agent });
 
-    private const string KnownSql = """
-        INSERT INTO kpi_agent (agent) VALUES (@agent) ON CONFLICT DO NOTHING
+    private const string HoldSql = """
+        INSERT INTO kpi_agent (agent) VALUES (@agent) ON CONFLICT (agent) DO UPDATE SET agent = excluded.agent
         """;
+
+    /// <summary>The agent is known, and nobody else registers it until this transaction ends: what is read of it now is what it was before.</summary>
+    public static Task HoldAsync(RequestTransaction tx, string agent) => tx.ExecuteAsync(HoldSql, new { agent });
 
     // After a revocation, certificates of before it stay out: those that begin in this second too.
     private const string RegisterSql = """
@@ -64,11 +67,7 @@ internal static class EnrolmentStore
             ELSE greatest(date_trunc('second', now()), i.certificates_since) + interval '1 second' END
         """;
 
-    public static async Task RegisterAsync(RequestTransaction tx, string agent, string region, string[] tenants)
-    {
-        await tx.ExecuteAsync(KnownSql, new { agent });
-        await tx.ExecuteAsync(RegisterSql, new { agent, region, tenants });
-    }
+    public static Task RegisterAsync(RequestTransaction tx, string agent, string region, string[] tenants) => tx.ExecuteAsync(RegisterSql, new { agent, region, tenants });
 
     private const string RevokeAgentSql = """
         INSERT INTO kpi_agent_identity AS i (agent, revoked_at, revoked_by, revoke_reason)

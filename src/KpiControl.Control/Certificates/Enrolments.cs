@@ -44,6 +44,7 @@ internal static class Enrolments
         if (!AgentUri.IsName(agent))
             throw Reject.Invalid("agent", "is no name of letters, digits, '.', '_' and '-' (up to 100, beginning with a letter or digit)");
         var tenants = await PlacedAsync(tx, request.Region, request.Tenants);
+        await EnrolmentStore.HoldAsync(tx, agent);
         var before = await EnrolmentStore.RegistrationAsync(tx, agent);
         await EnrolmentStore.RegisterAsync(tx, agent, request.Region, tenants);
         var after = (await EnrolmentStore.RegistrationAsync(tx, agent))!;

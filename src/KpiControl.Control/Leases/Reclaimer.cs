@@ -7,7 +7,8 @@ namespace KpiControl.Control.Leases;
 
 /// <summary>Ends sessions that fell silent, here or with their node, and gives their leases back.</summary>
 internal sealed partial class Reclaimer(
-    ReclaimStore store, SessionStore sessionStore, SessionRegistry sessions, Dispatcher dispatcher, IOptions<LeaseOptions> options, TimeProvider time, ILogger<Reclaimer> logger) : BackgroundService
+    ReclaimStore store, SessionStore sessionStore, SessionRegistry sessions, Dispatcher dispatcher, IOptions<LeaseOptions> options, TimeProvider time, ILogger<Reclaimer> logger)
+    : PeriodicWork(options.Value.ReclaimEvery, time)
 {
     private readonly ConcurrentQueue<ResumedSession> _resumed = new();
     private bool _epochStands = true;
@@ -15,21 +16,7 @@ internal sealed partial class Reclaimer(
     /// <summary>A session resumed: what was leased to its earlier streams and is not among what it holds goes back.</summary>
     public void Resumed(ResumedSession session) => _resumed.Enqueue(session);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(options.Value.ReclaimEvery, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-            try
-            {
-                await PassAsync(stoppingToken);
-            }
-            catch (Exception error) when (SqlStates.IsOutage(error))
-            {
-                Log.Away(logger, error.Message);
-            }
-    }
-
-    private async Task PassAsync(CancellationToken token)
+    protected override async Task PassAsync(CancellationToken token)
     {
         var pass = await store.PassAsync(options.Value.Ttl, options.Value.Grace, token);
         Tell(pass);
@@ -42,6 +29,8 @@ internal sealed partial class Reclaimer(
         Log.Reclaimed(logger, lanes.Count, silent + pass.Ended);
         dispatcher.CameBack(lanes);
     }
+
+    protected override void Away(Exception error) => Log.Away(logger, error.Message);
 
     private void Tell(ReclaimPass pass)
     {
@@ -64,7 +53,7 @@ internal sealed partial class Reclaimer(
     private async Task<int> EndSilentAsync(CancellationToken token)
     {
         var ended = 0;
-        foreach (var session in sessions.All.Where(s => time.GetElapsedTime(s.HeardAt) > options.Value.Ttl + options.Value.Grace))
+        foreach (var session in sessions.All.Where(s => Time.GetElapsedTime(s.HeardAt) > options.Value.Ttl + options.Value.Grace))
         {
             if (await sessionStore.EndAsync(session.Id, "silent", token))
             {

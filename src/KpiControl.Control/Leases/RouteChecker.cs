@@ -7,26 +7,12 @@ namespace KpiControl.Control.Leases;
 /// Shows which ready occurrences no agent of the cluster can take: in a region without agents, or with a connection, a label or a
 /// tenant that none serves. It writes where that changed and nowhere else; dispatch asks nothing of it.
 /// </summary>
-internal sealed partial class RouteChecker(RouteStore store, PlanCache plans, IOptions<LeaseOptions> options, TimeProvider time, ILogger<RouteChecker> logger) : BackgroundService
+internal sealed partial class RouteChecker(RouteStore store, PlanCache plans, IOptions<LeaseOptions> options, TimeProvider time, ILogger<RouteChecker> logger) : PeriodicWork(options.Value.UnroutableAfter, time)
 {
     // A page a pass, round and round: what waits for credit at midnight may be many.
     private long _after;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(options.Value.UnroutableAfter, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-            try
-            {
-                await PassAsync(stoppingToken);
-            }
-            catch (Exception error) when (SqlStates.IsOutage(error))
-            {
-                Log.Away(logger, error.Message);
-            }
-    }
-
-    private async Task PassAsync(CancellationToken token)
+    protected override async Task PassAsync(CancellationToken token)
     {
         var rows = await store.PageAsync(_after, options.Value.UnroutableAfter, token);
         _after = rows.Count == RouteStore.PageSize ? rows[^1].BindingId : 0;
@@ -39,6 +25,8 @@ internal sealed partial class RouteChecker(RouteStore store, PlanCache plans, IO
             foreach (var group in changes.Where(c => c.Reason == WaitingFor.Agent).GroupBy(c => (c.Plan.Region, c.Plan.Tenant, c.Plan.Job.Run.ConnId)))
                 Log.Unroutable(logger, group.Count(), group.Key.Region, group.Key.Tenant, group.Key.ConnId);
     }
+
+    protected override void Away(Exception error) => Log.Away(logger, error.Message);
 
     private static RouteChange? Change(RoutedRow row, BindingPlan plan, IReadOnlyList<ConnectedAgent> agents)
     {

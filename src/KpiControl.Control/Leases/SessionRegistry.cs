@@ -13,6 +13,9 @@ internal sealed class SessionRegistry
 
     public AgentSession? Find(long sessionId) => _sessions.GetValueOrDefault(sessionId);
 
+    /// <summary>An agent's session of the same outbox, whose stream is or was here.</summary>
+    public AgentSession? Of(string agent, Guid instance) => _sessions.Values.FirstOrDefault(s => s.Opening.Agent == agent && s.Opening.Instance == instance);
+
     /// <summary>Adds a session's stream; of two of the same session on this node, the older ends, whichever comes first.</summary>
     public void Add(AgentSession session)
     {

@@ -20,13 +20,16 @@ internal sealed partial class StreamOpening(
     {
         var hello = await HelloAsync(messages, token);
         var request = Check(hello, identity);
+        // Before it opens: told of the move, this node forgets the stream before it, and with it what had begun there.
+        var former = sessions.Of(request.Agent, request.Instance);
         // Not the call's token: whether an agent that leaves now has a session must be known here, where it is watched.
         var opened = await store.OpenAsync(request, await node.RegisteredAsync(token), CancellationToken.None)
             ?? throw Reject.Exists("AGENT_NAME_TAKEN", $"Another live instance runs under the agent name '{identity.Agent}'. Stop it, or wait until its session has ended ({options.Value.Ttl + options.Value.Grace}).");
         var session = new AgentSession(opened, request, time.GetTimestamp());
         var held = hello.Held.Where(h => Guid.TryParse(h.AttemptId, out _)).Select(h => (h.BindingId, Attempt: Guid.Parse(h.AttemptId))).ToList();
-        var former = sessions.Find(session.Id.SessionId);
         var still = await WelcomeAsync(session, held, token);
+        if (former?.Id.SessionId != session.Id.SessionId)
+            former = null;
         if (former is not null)
             session.Inherit(former, still.Keys);
         if (session.Id.Generation > 1)

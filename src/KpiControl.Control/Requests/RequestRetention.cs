@@ -3,25 +3,11 @@ using KpiControl.Control.Database;
 namespace KpiControl.Control.Requests;
 
 /// <summary>Forgets answers that nobody can ask for again.</summary>
-internal sealed partial class RequestRetention(RequestRetentionStore store, TimeProvider time, ILogger<RequestRetention> logger) : BackgroundService
+internal sealed partial class RequestRetention(RequestRetentionStore store, TimeProvider time, ILogger<RequestRetention> logger) : PeriodicWork(TimeSpan.FromMinutes(30), time)
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromMinutes(30);
+    protected override async Task PassAsync(CancellationToken token) => await store.ForgetAsync(token);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(Interval, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
-        {
-            try
-            {
-                await store.ForgetAsync(stoppingToken);
-            }
-            catch (Exception error) when (SqlStates.IsOutage(error))
-            {
-                Log.DatabaseAway(logger, error);
-            }
-        }
-    }
+    protected override void Away(Exception error) => Log.DatabaseAway(logger, error);
 
     private static partial class Log
     {

@@ -74,6 +74,8 @@ public sealed class ExportVerifier(ECDsa? key, IReadOnlyList<ChainCheckpoint> ke
                 Find($"line {_line} stands after the end");
             else if (!_begun)
                 Begin(item);
+            else if (item.Count != 1)
+                Find($"line {_line} holds more than one thing");
             else if (item["link"] is JsonObject link)
                 Link(link);
             else if (item["row"] is JsonObject row)
@@ -94,6 +96,7 @@ public sealed class ExportVerifier(ECDsa? key, IReadOnlyList<ChainCheckpoint> ke
     private void Begin(JsonObject header)
     {
         _begun = true;
+        Demand(header, "format", "tenant", "from_seq", "prev_hash");
         if (Text(header, "format") != ExportLine.Format)
             Find($"line 1 is not the header of an export ({ExportLine.Format})");
         (_tenant, _from, _previousHash) = (Text(header, "tenant"), Number(header, "from_seq"), Text(header, "prev_hash"));
@@ -105,6 +108,7 @@ public sealed class ExportVerifier(ECDsa? key, IReadOnlyList<ChainCheckpoint> ke
     private void Link(JsonObject item)
     {
         CloseLink();
+        Demand(item, "tenant", "seq", "linked_at", "prev_hash", "rows", "hash");
         var link = new ChainLink(Text(item, "tenant"), Number(item, "seq"), Text(item, "linked_at"), Text(item, "prev_hash"),
             [.. (item["rows"] as JsonArray ?? throw new FormatException()).Select(hash => hash!.GetValue<string>())]);
         var hash = link.Hash();
@@ -135,6 +139,7 @@ public sealed class ExportVerifier(ECDsa? key, IReadOnlyList<ChainCheckpoint> ke
     private void Checkpoint(JsonObject item)
     {
         CloseLink();
+        Demand(item, "tenant", "seq", "hash", "signed_at", "key_id", "signature");
         var checkpoint = new ChainCheckpoint(Text(item, "tenant"), Number(item, "seq"), Text(item, "hash"), Text(item, "signed_at"), Text(item, "key_id"));
         if (checkpoint.Tenant != _tenant)
             Find($"the checkpoint of link {checkpoint.Seq} is of the chain of {checkpoint.Tenant}");
@@ -152,6 +157,7 @@ public sealed class ExportVerifier(ECDsa? key, IReadOnlyList<ChainCheckpoint> ke
     {
         CloseLink();
         _ended = true;
+        Demand(item, "tenant", "from_seq", "links", "rows", "last_hash", "exported_at", "key_id", "signature");
         var end = new ExportEnd(Text(item, "tenant"), Number(item, "from_seq"), Number(item, "links"), Number(item, "rows"), Text(item, "last_hash"),
             Text(item, "exported_at"), Text(item, "key_id"));
         if (end.Links != _links)
@@ -162,6 +168,13 @@ public sealed class ExportVerifier(ECDsa? key, IReadOnlyList<ChainCheckpoint> ke
             Find("the end is of another export than the beginning");
         if (key is not null && !ChainSignature.Is(key, end.KeyId, end.ToSign(), Signature(item)))
             Find($"the end is not signed by the key {ChainSignature.IdOf(key)}: what came before it may have been cut short");
+    }
+
+    // What is neither hashed nor signed could say anything.
+    private void Demand(JsonObject item, params string[] members)
+    {
+        if (item.Select(member => member.Key).Except(members).FirstOrDefault() is { } unknown)
+            Find($"line {_line} has a member that no hash covers: {(unknown.Length > 40 ? unknown[..40] + "…" : unknown)}");
     }
 
     private void CloseLink()

@@ -28,6 +28,7 @@ public sealed class ExportTests(AuditFixture fixture) : IClassFixture<AuditFixtu
             Assert.True(fixture.Verify([.. lines[..(i + 1)], .. lines[i..]]).Count > 0 || IsCheckpoint(lines[i]), $"doubled: {lines[i]}");
             if (i > 0 && !IsCheckpoint(lines[i]) && !IsCheckpoint(lines[i - 1]))
                 Assert.True(fixture.Verify([.. lines[..(i - 1)], lines[i], lines[i - 1], .. lines[(i + 1)..]]).Count > 0, $"moved: {lines[i]}");
+            Assert.True(fixture.Verify([.. lines[..i], Added(lines[i]), .. lines[(i + 1)..]]).Count > 0, $"added to: {lines[i]}");
             foreach (var changed in Changes(lines[i]))
                 Assert.True(fixture.Verify([.. lines[..i], changed, .. lines[(i + 1)..]]).Count > 0, $"changed: {changed}");
         }
@@ -70,6 +71,7 @@ public sealed class ExportTests(AuditFixture fixture) : IClassFixture<AuditFixtu
             lines[..^1], lines[1..], [.. lines.Where((_, i) => i != row)], [.. lines, lines[^1]], Forge(lines),
             [.. lines[..row], lines[row + 1], lines[row], .. lines[(row + 2)..]], [.. lines[..row], "{", .. lines[(row + 1)..]], [],
         ];
+        variants.AddRange(lines.Select((line, i) => (List<string>)[.. lines[..i], Added(line), .. lines[(i + 1)..]]).Take(4));
         variants.AddRange(Enumerable.Range(0, lines.Count).Where(i => i % 3 == 0).Select(i => (List<string>)[.. lines[..i], Changes(lines[i]).First(), .. lines[(i + 1)..]]));
         foreach (var variant in variants)
             Assert.True((fixture.Verify(variant).Count > 0) == ((await SecondAsync(variant)).Exit == 1), string.Join('\n', fixture.Verify(variant)));
@@ -92,6 +94,14 @@ public sealed class ExportTests(AuditFixture fixture) : IClassFixture<AuditFixtu
         {
             directory.Delete(recursive: true);
         }
+    }
+
+    // A member more, in what the line holds.
+    private static string Added(string line)
+    {
+        var copy = JsonNode.Parse(line)!.AsObject();
+        (copy.Count == 1 ? copy.First().Value!.AsObject() : copy).Add("approved", "yes");
+        return copy.ToJsonString();
     }
 
     private static bool IsCheckpoint(string line) => line.StartsWith("{\"checkpoint\"", StringComparison.Ordinal);
