@@ -4,37 +4,40 @@ using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Audit;
 
-/// <summary>The key that signs, where there is one.</summary>
-internal sealed class AuditKey : IDisposable
+/// <summary>The key that signs, where there is one; read when it is first wanted, when all settings were looked at.</summary>
+internal sealed class AuditKey(IOptions<AuditOptions> options) : IDisposable
 {
-    private readonly ECDsa? key;
+    private readonly Lazy<ECDsa?> key = new(() => Load(options.Value.SigningKeyFile));
 
-    public AuditKey(IOptions<AuditOptions> options)
-    {
-        if (options.Value.SigningKeyFile.Length == 0)
-            return;
-        key = ECDsa.Create();
-        key.ImportFromPem(File.ReadAllText(options.Value.SigningKeyFile));
-        Id = ChainSignature.IdOf(key);
-        PublicPem = key.ExportSubjectPublicKeyInfoPem();
-    }
-
-    public bool Signs => key is not null;
+    public bool Signs => key.Value is not null;
 
     /// <summary>Empty where nothing is signed.</summary>
-    public string Id { get; } = "";
+    public string Id => key.Value is { } signing ? ChainSignature.IdOf(signing) : "";
 
     /// <summary>For auditors, in PEM; empty where nothing is signed.</summary>
-    public string PublicPem { get; } = "";
+    public string PublicPem => key.Value?.ExportSubjectPublicKeyInfoPem() ?? "";
 
     public byte[] Sign(byte[] toSign)
     {
-        if (key is null)
+        if (key.Value is not { } signing)
             return [];
         // One at a time: the framework does not promise more of an instance.
-        lock (key)
-            return ChainSignature.Sign(key, toSign);
+        lock (signing)
+            return ChainSignature.Sign(signing, toSign);
     }
 
-    public void Dispose() => key?.Dispose();
+    public void Dispose()
+    {
+        if (key.IsValueCreated)
+            key.Value?.Dispose();
+    }
+
+    private static ECDsa? Load(string file)
+    {
+        if (file.Length == 0)
+            return null;
+        var key = ECDsa.Create();
+        key.ImportFromPem(File.ReadAllText(file));
+        return key;
+    }
 }

@@ -5,12 +5,13 @@ using Npgsql;
 namespace KpiControl.Control.Audit;
 
 /// <summary>Keeps the chains: every node tries, the heads of the chains decide.</summary>
-internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOptions<AuditOptions> options, TimeProvider time, ILogger<ChainSequencer> logger)
-    : PeriodicWork(options.Value.LinkEvery, time)
+internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOptions<AuditOptions> options, TimeProvider time, ILogger<ChainSequencer> logger) : PeriodicWork(time)
 {
     // A burst of runs goes first: linking takes a small share while nothing waits long, and a large one once something does.
     private const int Share = 1000, LargeShare = 10_000;
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
+
+    protected override TimeSpan Every => options.Value.LinkEvery;
 
     protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {

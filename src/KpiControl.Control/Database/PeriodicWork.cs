@@ -1,11 +1,11 @@
 namespace KpiControl.Control.Database;
 
 /// <summary>Work on the database at intervals: an outage is told, and the next tick tries again.</summary>
-internal abstract class PeriodicWork(TimeSpan every, TimeProvider time) : BackgroundService
+internal abstract class PeriodicWork(TimeProvider time) : BackgroundService
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(every, time);
+        using var timer = new PeriodicTimer(Every, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
             try
             {
@@ -18,6 +18,9 @@ internal abstract class PeriodicWork(TimeSpan every, TimeProvider time) : Backgr
     }
 
     protected TimeProvider Time => time;
+
+    /// <summary>Asked when the work begins, so that no setting is read before all of them were looked at.</summary>
+    protected abstract TimeSpan Every { get; }
 
     protected abstract Task PassAsync(CancellationToken token);
 

@@ -13,10 +13,10 @@ internal static class Startup
             await app.RunAsync();
             return 0;
         }
-        catch (OptionsValidationException error)
+        catch (Exception error) when (Mistakes(error) is { Count: > 0 } mistakes)
         {
-            foreach (var failure in error.Failures)
-                await Console.Error.WriteLineAsync($"kpi-control: {Short(failure)}");
+            foreach (var mistake in mistakes)
+                await Console.Error.WriteLineAsync($"kpi-control: {mistake}");
         }
         catch (StartupException error)
         {
@@ -32,6 +32,14 @@ internal static class Startup
         }
         return 1;
     }
+
+    /// <summary>Of the settings, each once; empty where it is something else. Mistakes in several sections come as one exception of many.</summary>
+    public static IReadOnlyList<string> Mistakes(Exception error) => error switch
+    {
+        OptionsValidationException options => [.. options.Failures.Select(Short).Distinct()],
+        AggregateException all when all.InnerExceptions.All(inner => inner is OptionsValidationException) => [.. all.InnerExceptions.SelectMany(Mistakes).Distinct()],
+        _ => [],
+    };
 
     // "DataAnnotation validation failed for 'X' members: 'Y' with the error: 'Z'." → Z
     private static string Short(string failure)

@@ -7,14 +7,15 @@ namespace KpiControl.Control.Leases;
 
 /// <summary>Ends sessions that fell silent, here or with their node, and gives their leases back.</summary>
 internal sealed partial class Reclaimer(
-    ReclaimStore store, SessionStore sessionStore, SessionRegistry sessions, Dispatcher dispatcher, IOptions<LeaseOptions> options, TimeProvider time, ILogger<Reclaimer> logger)
-    : PeriodicWork(options.Value.ReclaimEvery, time)
+    ReclaimStore store, SessionStore sessionStore, SessionRegistry sessions, Dispatcher dispatcher, IOptions<LeaseOptions> options, TimeProvider time, ILogger<Reclaimer> logger) : PeriodicWork(time)
 {
     private readonly ConcurrentQueue<ResumedSession> _resumed = new();
     private bool _epochStands = true;
 
     /// <summary>A session resumed: what was leased to its earlier streams and is not among what it holds goes back.</summary>
     public void Resumed(ResumedSession session) => _resumed.Enqueue(session);
+
+    protected override TimeSpan Every => options.Value.ReclaimEvery;
 
     protected override async Task PassAsync(CancellationToken token)
     {

@@ -7,10 +7,12 @@ namespace KpiControl.Control.Leases;
 /// Shows which ready occurrences no agent of the cluster can take: in a region without agents, or with a connection, a label or a
 /// tenant that none serves. It writes where that changed and nowhere else; dispatch asks nothing of it.
 /// </summary>
-internal sealed partial class RouteChecker(RouteStore store, PlanCache plans, IOptions<LeaseOptions> options, TimeProvider time, ILogger<RouteChecker> logger) : PeriodicWork(options.Value.UnroutableAfter, time)
+internal sealed partial class RouteChecker(RouteStore store, PlanCache plans, IOptions<LeaseOptions> options, TimeProvider time, ILogger<RouteChecker> logger) : PeriodicWork(time)
 {
     // A page a pass, round and round: what waits for credit at midnight may be many.
     private long _after;
+
+    protected override TimeSpan Every => options.Value.UnroutableAfter;
 
     protected override async Task PassAsync(CancellationToken token)
     {

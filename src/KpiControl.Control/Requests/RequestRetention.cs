@@ -3,8 +3,10 @@ using KpiControl.Control.Database;
 namespace KpiControl.Control.Requests;
 
 /// <summary>Forgets answers that nobody can ask for again.</summary>
-internal sealed partial class RequestRetention(RequestRetentionStore store, TimeProvider time, ILogger<RequestRetention> logger) : PeriodicWork(TimeSpan.FromMinutes(30), time)
+internal sealed partial class RequestRetention(RequestRetentionStore store, TimeProvider time, ILogger<RequestRetention> logger) : PeriodicWork(time)
 {
+    protected override TimeSpan Every => TimeSpan.FromMinutes(30);
+
     protected override async Task PassAsync(CancellationToken token) => await store.ForgetAsync(token);
 
     protected override void Away(Exception error) => Log.DatabaseAway(logger, error);
