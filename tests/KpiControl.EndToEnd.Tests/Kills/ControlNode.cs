@@ -3,7 +3,7 @@ using KpiControl.Testing;
 namespace KpiControl.EndToEnd.Tests.Kills;
 
 /// <summary>A control process that can be killed and started again at the same address.</summary>
-internal sealed class ControlNode(string name, string directory, TestDatabase database, TestIssuer issuer, TimeSpan ttl) : IAsyncDisposable
+internal sealed class ControlNode(string name, string directory, TestDatabase database, TestIssuer issuer, TimeSpan ttl, params (string, string)[] more) : IAsyncDisposable
 {
     private ShippedProcess? process;
 
@@ -25,6 +25,7 @@ internal sealed class ControlNode(string name, string directory, TestDatabase da
             ("KPI_Tenants__0__Id", "acme"), ("KPI_Tenants__0__HomeRegion", "eu"), ("KPI_Tenants__0__Regions__0", "eu"),
             ("KPI_Leases__Node", name), ("KPI_Leases__Ttl", $"{ttl}"), ("KPI_Leases__HeartbeatEvery", $"{ttl / 8}"),
             ("KPI_Leases__Grace", "00:00:00.5"), ("KPI_Leases__ReclaimEvery", "00:00:00.2"), ("KPI_Leases__PollEvery", "00:00:00.5"),
+            .. more,
         ]);
         await Patience.UntilAsync($"control node {name} listens", () => Task.FromResult(File.Exists(addresses)), process);
         Url = AddressOf("grpc=");

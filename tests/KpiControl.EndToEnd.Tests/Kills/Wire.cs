@@ -14,10 +14,14 @@ internal sealed class Wire : IAsyncDisposable
     private TaskCompletionSource toControl = Open();
     private TaskCompletionSource toAgent = Open();
 
+    private readonly Stream recording;
+
     /// <param name="target">The control plane's gRPC address.</param>
-    public Wire(string target)
+    /// <param name="recording">Takes what passes, in both directions.</param>
+    public Wire(string target, Stream? recording = null)
     {
         this.target = new Uri(target).Port;
+        this.recording = Stream.Synchronized(recording ?? Stream.Null);
         listener.Start();
         accepting = AcceptAsync();
     }
@@ -77,7 +81,7 @@ internal sealed class Wire : IAsyncDisposable
         try
         {
             await control.ConnectAsync(IPAddress.Loopback, target);
-            await await Task.WhenAny(PumpAsync(agent, control, () => toControl.Task), PumpAsync(control, agent, () => toAgent.Task));
+            await await Task.WhenAny(PumpAsync(agent, control, recording, () => toControl.Task), PumpAsync(control, agent, recording, () => toAgent.Task));
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
         {
@@ -87,12 +91,13 @@ internal sealed class Wire : IAsyncDisposable
         control.Dispose();
     }
 
-    private static async Task PumpAsync(Socket from, Socket to, Func<Task> held)
+    private static async Task PumpAsync(Socket from, Socket to, Stream recording, Func<Task> held)
     {
         var buffer = new byte[1 << 16];
         for (int read; (read = await from.ReceiveAsync(buffer)) > 0;)
         {
             await held();
+            recording.Write(buffer, 0, read);
             await to.SendAsync(buffer.AsMemory(0, read));
         }
     }
