@@ -13,6 +13,7 @@ using KpiControl.Control.Runs;
 using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
 using KpiControl.Control.Signals;
+using KpiControl.Control.Sla;
 using KpiControl.Control.Tenants;
 
 namespace KpiControl.Control;
@@ -33,6 +34,7 @@ internal static class ControlPlane
             .AddSignals()
             .AddRunReads()
             .AddLeases()
+            .AddSla()
             .AddDoctor()
             .AddAudit()
             .AddGrpcApi();

@@ -62,7 +62,7 @@ internal static class JobPage
 
     private static string Sla(Job job)
     {
-        var state = job.SlaState is "not_watched" ? "not watched yet" : job.SlaState;
+        var state = job.SlaState;
         return job.Sla is null || job.Sla.Fields.Count == 0 ? "" : $"{ProtoJson.Format(job.Sla, indented: false)} ({state})";
     }
 }

@@ -40,7 +40,7 @@ internal static class RunPage
             .Line("finished_at", run.FinishedAt is null ? "-" : $"{Ages.Both(run.FinishedAt, now)}, took {RunTable.Took(run)}")
             .Line("rows_processed", run.RowsProcessed)
             .Line("data_points", run.DataPoints)
-            .Line("sla_breached", run.HasSlaBreached ? (run.SlaBreached ? "yes" : "no") : "not watched yet")
+            .Line("sla_breached", run.HasSlaBreached ? (run.SlaBreached ? "yes" : "no") : "nothing promised of a run")
             .Line("region", run.Region)
             .Line("agent", run.Agent)
             .Line("fence", RunTable.FenceOf(run.Fence))

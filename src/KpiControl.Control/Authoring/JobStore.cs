@@ -38,6 +38,7 @@ internal sealed record JobRow
     public DateTimeOffset? PausedUntil { get; init; }
     public string? PauseReason { get; init; }
     public int Queued { get; init; }
+    public string SlaState { get; init; } = "none";
 }
 
 internal sealed record OpenRow
@@ -76,7 +77,8 @@ internal static class JobStore
                CASE WHEN rt.paused_until > now() THEN NULLIF(rt.paused_until, 'infinity') END AS paused_until,
                CASE WHEN rt.paused_until > now() THEN
                  (SELECT p.reason FROM kpi_pause p WHERE p.binding_id = b.binding_id ORDER BY p.pause_id DESC LIMIT 1) END AS pause_reason,
-               rt.queued
+               rt.queued, COALESCE((SELECT CASE max(array_position('{pass,warn,breach}'::text[], c.state)) WHEN 1 THEN 'pass' WHEN 2 THEN 'warn' WHEN 3 THEN 'breach' END
+                           FROM kpi_sla_clock c WHERE c.binding_id = b.binding_id), 'none') AS sla_state
           FROM kpi_job_binding b
           JOIN kpi_job_def d USING (def_id)
           JOIN kpi_job_runtime rt USING (binding_id)

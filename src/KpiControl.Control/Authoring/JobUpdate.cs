@@ -117,6 +117,7 @@ internal static class JobUpdate
         });
         var lane = await CursorStore.LaneAsync(tx, was.Region, job.Run.Priority);
         await CursorMove.ApplyAsync(tx, was, edited, wasJob, job, lane);
+        await PlacementStore.ReplanClocksAsync(tx, was.BindingId, activated: edited.ActiveFlag && !was.ActiveFlag);
     }
 
     private static string Facts(Binding b) => AuditEntry.Json(new

@@ -88,15 +88,30 @@ internal static class PlacementStore
         VALUES (@bindingId, @type, @value, @severity, @tenant, @events) ON CONFLICT DO NOTHING
         """;
 
+    // What is promised no longer is not broken any more.
     private const string DropClocks = """
-        DELETE FROM kpi_sla_clock WHERE binding_id = @bindingId
+        WITH dropped AS (
+          DELETE FROM kpi_sla_clock WHERE binding_id = @bindingId AND clock <> ALL (@clocks) RETURNING binding_id, clock
+        )
+        UPDATE kpi_sla_episode e SET resolved_at = greatest(now(), e.opened_at), resolution = 'changed'
+          FROM dropped d WHERE e.binding_id = d.binding_id AND e.clock = d.clock AND e.resolved_at IS NULL
         """;
 
+    // Due at once: the sweep computes what it waits for, as it does after every change.
     private const string AddClocks = """
-        INSERT INTO kpi_sla_clock (binding_id, clock, tenant_id) SELECT @bindingId, unnest(@clocks::text[]), @tenant
+        INSERT INTO kpi_sla_clock (binding_id, clock, tenant_id, due_at) SELECT @bindingId, unnest(@clocks::text[]), @tenant, now()
+        ON CONFLICT (binding_id, clock) DO NOTHING
         """;
 
-    /// <summary>Alert routes and SLA clocks: stored and shown, not watched yet.</summary>
+    private const string Replan = """
+        UPDATE kpi_sla_clock SET replan = true, due_at = now(), armed_at = CASE WHEN @activated THEN now() ELSE armed_at END WHERE binding_id = @bindingId
+        """;
+
+    /// <summary>Another schedule or another promise is in force, or none: the clocks are set anew.</summary>
+    /// <param name="activated">It was not scheduled before: what it did not do then is no breach.</param>
+    public static Task ReplanClocksAsync(RequestTransaction tx, long bindingId, bool activated) => tx.ExecuteAsync(Replan, new { bindingId, activated });
+
+    /// <summary>Alert routes and SLA clocks.</summary>
     public static async Task ReplacePromisesAsync(RequestTransaction tx, long bindingId, JobArtifact job)
     {
         await tx.ExecuteAsync(DropAlerts, new { bindingId });
@@ -105,8 +120,9 @@ internal static class PlacementStore
             {
                 bindingId, tenant = job.Tenant, type = alert.Channel.Split(':')[0], value = alert.Channel, severity = alert.Severity, events = alert.On.ToArray(),
             });
-        await tx.ExecuteAsync(DropClocks, new { bindingId });
-        await tx.ExecuteAsync(AddClocks, new { bindingId, tenant = job.Tenant, clocks = BoundJob.Clocks(job).ToArray() });
+        var clocks = BoundJob.Clocks(job).ToArray();
+        await tx.ExecuteAsync(DropClocks, new { bindingId, clocks });
+        await tx.ExecuteAsync(AddClocks, new { bindingId, tenant = job.Tenant, clocks });
     }
 
     private static BindingFacts Facts(RequestTransaction tx, long defId, CheckedJob checkedJob)

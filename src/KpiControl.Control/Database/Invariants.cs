@@ -9,7 +9,7 @@ namespace KpiControl.Control.Database;
 /// </summary>
 /// <remarks>
 /// Invariant 4 needs schedules, which SQL cannot evaluate: here stands that no slot has two places, and the tests compare
-/// the ledger with the pure evaluation. Invariant 8 (an SLA breach is recorded in time) is not watched yet.
+/// the ledger with the pure evaluation.
 /// </remarks>
 internal static class Invariants
 {
@@ -30,6 +30,8 @@ internal static class Invariants
         new(6, "nothing starts under a pause", NothingUnderPause),
         new(7, "nobody holds another tenant's or region's work", OwnWorkOnly),
         new(7, "rows carry their binding's tenant", OwnTenantOnly),
+        new(8, "a clock is looked at within a minute of its instant", ClockIsLookedAt),
+        new(8, "a clock that complains has its open episode, and the other way round", ClockHasEpisode),
         new(9, "a run has its evidence", RunHasEvidence),
         new(10, "what happened is append-only", AppendOnly),
         new(10, "nobody may change what happened", NobodyMayChange),
@@ -190,6 +192,21 @@ internal static class Invariants
                 UNION ALL SELECT 'pause', binding_id, tenant_id FROM kpi_pause
                 UNION ALL SELECT 'revision', binding_id, tenant_id FROM kpi_binding_revision) x
           JOIN kpi_job_binding b USING (binding_id) WHERE b.tenant_id <> x.tenant_id
+        """;
+
+    // Where a node has been up for so long: what came due while none was is found at its start.
+    private const string ClockIsLookedAt =
+        """
+        SELECT format('binding %s, %s: due at %s', c.binding_id, c.clock, c.due_at) FROM kpi_sla_clock c
+         WHERE c.due_at < now() - interval '1 minute' AND EXISTS (SELECT FROM kpi_node n WHERE n.expires_at > now() AND n.started_at < now() - interval '1 minute')
+        """;
+
+    private const string ClockHasEpisode =
+        """
+        SELECT format('binding %s, %s: clock %s, episode %s', coalesce(c.binding_id, e.binding_id), coalesce(c.clock, e.clock), c.state, e.episode_id)
+          FROM (SELECT * FROM kpi_sla_clock WHERE state IN ('warn', 'breach')) c
+          FULL JOIN (SELECT * FROM kpi_sla_episode WHERE resolved_at IS NULL AND clock <> 'failure') e ON e.binding_id = c.binding_id AND e.clock = c.clock
+         WHERE c.binding_id IS NULL OR e.episode_id IS NULL OR (c.state = 'breach') <> (e.breached_at IS NOT NULL)
         """;
 
     // The history row with its digest is the evidence entry, and its entry in the chain was made with it.

@@ -1,4 +1,5 @@
 using KpiControl.Control.Database;
+using KpiControl.Jobs.Sla;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -13,9 +14,11 @@ internal sealed class CompletionStore(Databases databases)
         """
         WITH x AS (
           SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::uuid[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-                               $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::int[], $16::bytea[], $17::float8[], $18::text[], $19::text[], $20::boolean[], $21::timestamptz[])
+                               $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::int[], $16::bytea[], $17::float8[], $18::text[], $19::text[], $20::boolean[], $21::timestamptz[],
+                               $22::int2[], $23::timestamptz[], $24::timestamptz[])
                  AS x(ord, binding_id, fence_n, fence_epoch, attempt_id, reporter, status, reason, category, code, message,
-                      started_at, finished_at, rows_processed, data_points, digest, retry_seconds, document, zone_version, waits, gives_up_at)
+                      started_at, finished_at, rows_processed, data_points, digest, retry_seconds, document, zone_version, waits, gives_up_at,
+                      slowness, deliver_by, good_through)
         ), u AS (
           UPDATE kpi_job_runtime rt SET
             occ_state = CASE WHEN x.retry_seconds IS NULL OR rt.occ_cancel THEN NULL ELSE 'R'::"char" END,
@@ -26,6 +29,7 @@ internal sealed class CompletionStore(Databases databases)
             retry_count = rt.retry_count + CASE WHEN x.retry_seconds IS NOT NULL AND NOT x.waits AND NOT rt.occ_cancel THEN 1 ELSE 0 END,
             last_run_at = CASE WHEN x.status IN ('cancelled', 'skipped') THEN rt.last_run_at ELSE now() END,
             last_status = CASE x.status WHEN 'success' THEN 'success' WHEN 'partial' THEN 'partial' WHEN 'failed' THEN 'failed' WHEN 'suppressed' THEN 'failed' ELSE rt.last_status END,
+            good_through = greatest(rt.good_through, x.good_through),
             last_error = CASE WHEN x.status IN ('success', 'cancelled', 'skipped') THEN NULL ELSE left(x.code || ': ' || x.message, 300) END,
             occ_cancel = false
           FROM x
@@ -37,10 +41,11 @@ internal sealed class CompletionStore(Databases databases)
         ), h AS (
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, session_id, fence_epoch,
                                        started_at, finished_at, status, reason, error_category, error_code, error_message, rows_processed, data_points, lineage_ref, result_digest,
-                                       trigger_kind, zone_version, final)
+                                       trigger_kind, zone_version, final, sla_breached)
           SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_seq, occ_scheduled_for, occ_window_start, occ_business_date, lane, reporter, fence_epoch,
                  started_at, finished_at, status, reason, category, code, message, rows_processed, data_points, CASE WHEN document IS NOT NULL THEN 'attempt/' || attempt_id END, digest,
-                 kpi_kind_name(occ_kind), zone_version, final FROM u
+                 kpi_kind_name(occ_kind), zone_version, final,
+                 CASE WHEN slowness IS NOT NULL OR deliver_by IS NOT NULL THEN coalesce(slowness = 2, false) OR coalesce(now() > deliver_by, false) END FROM u
         ), e AS (
           INSERT INTO kpi_evidence (run_id, binding_id, tenant_id, attempt_id, kind, document)
           SELECT fence_n, binding_id, tenant_id, attempt_id, 'run', document::jsonb FROM u WHERE document IS NOT NULL
@@ -49,7 +54,9 @@ internal sealed class CompletionStore(Databases databases)
         ),
         """ + ParkedList.Upsert +
         """
-        , chained AS (
+        , slow AS (
+          INSERT INTO kpi_run_notice (tenant_id, binding_id, run_id, kind, is_breach) SELECT tenant_id, binding_id, fence_n, 'slow', slowness = 2 FROM u WHERE slowness > 0
+        ), chained AS (
           INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(fence_n) FROM u HAVING count(*) > 0
         )
         SELECT ord, final, queued, lane FROM u
@@ -81,6 +88,9 @@ internal sealed class CompletionStore(Databases databases)
         command.Add(completions, NpgsqlDbType.Text, c => c.ZoneVersion);
         command.Add(completions, NpgsqlDbType.Boolean, c => c.Waits);
         command.Add(completions, NpgsqlDbType.TimestampTz, c => c.GivesUpAt?.UtcDateTime);
+        command.Add(completions, NpgsqlDbType.Smallint, c => (short?)c.Slowness);
+        command.Add(completions, NpgsqlDbType.TimestampTz, c => c.DeliverBy?.UtcDateTime);
+        command.Add(completions, NpgsqlDbType.TimestampTz, c => c.GoodThrough?.UtcDateTime);
         var recorded = new RecordedCompletion?[completions.Count];
         await using var reader = await command.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
@@ -219,6 +229,12 @@ internal sealed record Completion
     /// <summary>What the run said about itself, as JSON; null where it said nothing.</summary>
     public string? Document { get; init; }
     public string? ZoneVersion { get; init; }
+    /// <summary>Beside the promised latency; null where none is promised.</summary>
+    public SlaState? Slowness { get; init; }
+    /// <summary>When the slot's result is late; null where no deadline waits for it.</summary>
+    public DateTimeOffset? DeliverBy { get; init; }
+    /// <summary>How far a good result reaches; null where it is none, or nothing is promised of it.</summary>
+    public DateTimeOffset? GoodThrough { get; init; }
 }
 
 internal sealed record RecordedCompletion(Completion Completion, bool Final, bool MoreQueued, short Lane);

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using KpiControl.Jobs.Runs;
+using KpiControl.Jobs.Sla;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Leases;
@@ -38,12 +39,23 @@ internal sealed record Report(AgentSession Session, Finished Finished, Guid Atte
 
     public Completion ToCompletion(Disposition? disposition, GrantedAttempt? held) => new()
     {
+        Slowness = held is null || Took is not { } took ? null : RunPromise.Latency(held.Plan.Job.Sla, took),
+        DeliverBy = held?.Plan is { } plan ? RunPromise.DeliverBy(plan.Job.Sla, plan.Schedule, held.ScheduledFor) : null,
+        GoodThrough = disposition?.Status is { } status ? GoodThrough(status, held) : null,
         BindingId = Finished.BindingId, Attempt = Attempt, FenceEpoch = Finished.Fence.Epoch, FenceNumber = Finished.Fence.Number, Reporter = Session.Id,
         Status = disposition?.Status ?? Finished.Status, Reason = disposition?.Reason, ErrorCategory = Text(Finished.ErrorCategory), ErrorCode = Text(Finished.ErrorCode),
         ErrorMessage = Text(Finished.ErrorMessage), StartedAt = Instant(Finished.StartedAt), FinishedAt = Instant(Finished.FinishedAt),
         RowsProcessed = Math.Max(0, Finished.RowsProcessed), DataPoints = Math.Max(0, Finished.DataPoints), Digest = Digest, RetryIn = disposition?.RetryIn,
         Document = Document(held), ZoneVersion = held?.Plan.ZoneVersion,
     };
+
+    // Both by the agent's clock; the stored instants are not needed for a difference.
+    private TimeSpan? Took => Instant(Finished.FinishedAt) - Instant(Finished.StartedAt) is { } took && took >= TimeSpan.Zero ? took : null;
+
+    private static DateTimeOffset? GoodThrough(string status, GrantedAttempt? held) =>
+        held is { Plan: { Job: { Sla: { } sla } job } plan } && (sla.Freshness is not null || sla.Availability is not null) && RunPromise.IsGood(status, job.Run.OnRuleFail)
+            ? RunPromise.GoodThrough(plan.Schedule, held.ScheduledFor, held.BusinessDate, job.Dependencies.BusinessDate)
+            : null;
 
     private TimeSpan? RetryAfter => Finished.RetryAfter is { Seconds: >= 0 and < 7 * 86_400 } after ? TimeSpan.FromSeconds(after.Seconds) : null;
 

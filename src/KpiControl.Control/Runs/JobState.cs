@@ -31,6 +31,7 @@ internal sealed record JobState
     public string? LastError { get; init; }
     public int RetryCount { get; init; }
     public int Queued { get; init; }
+    public string SlaState { get; init; } = "none";
     /// <summary>Rises with every attempt, also with one that began and ended between two looks.</summary>
     public long FenceN { get; init; }
     public DateTimeOffset? PausedUntil { get; init; }
@@ -52,7 +53,7 @@ internal sealed record JobState
         ScdView = ScdView, Etag = Etags.Of(Revision), CreatedAt = Time(CreatedAt), ScheduleOverridden = ScheduleOverridden, LastRunAt = Time(LastRunAt),
         NextRunAt = Time(NextRunAt), LastStatus = LastStatus ?? "", LastError = LastError ?? "", RetryCount = RetryCount, Queued = Queued,
         Paused = Paused == true, PausedUntil = Paused == true && PausedUntil != DateTimeOffset.MaxValue ? Time(PausedUntil) : null,
-        SlaState = "not_watched", Occurrence = OccState is null ? null : Occurrence(),
+        SlaState = SlaState, Occurrence = OccState is null ? null : Occurrence(),
     };
 
     private Occurrence Occurrence() => new()

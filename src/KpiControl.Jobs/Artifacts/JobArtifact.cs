@@ -91,7 +91,11 @@ public sealed record JobSla
 }
 
 /// <summary>A duration to be met; an absent grace is 15 minutes or a tenth of the target, whichever is longer.</summary>
-public sealed record SlaTarget(TimeSpan Target, TimeSpan? Grace);
+public sealed record SlaTarget(TimeSpan Target, TimeSpan? Grace)
+{
+    /// <summary>The grace in force.</summary>
+    public TimeSpan GraceInForce => Grace ?? JobFields.DefaultGrace(Target);
+}
 
 /// <summary>A wall-clock time <c>HH:mm</c> to be met.</summary>
 public sealed record SlaAvailability(TimeOnly Target, TimeSpan? Grace);

@@ -82,6 +82,12 @@ public sealed class JobSchedule
         return found is { } slot && BusinessDate(slot, mode) == businessDate ? slot : null;
     }
 
+    /// <summary>The day that the schedule's zone reads at an instant.</summary>
+    public DateOnly LocalDate(DateTimeOffset instant) => DateOnly.FromDateTime(_clock.LocalOf(instant.UtcDateTime));
+
+    /// <summary>The first instant at which the zone's clock reads this time of that day; where it skips it, the first beyond.</summary>
+    public DateTimeOffset InstantOf(DateOnly day, TimeOnly time) => new(_clock.InstantOf(day.ToDateTime(time, DateTimeKind.Utc)));
+
     private static bool InRange(DateTimeOffset instant) => instant >= ZoneClock.Earliest && instant < ZoneClock.Latest;
 
     private static DateTimeOffset? Exact(DateTime? slot) => slot is { } utc && InRange(utc) ? new DateTimeOffset(utc) : null;

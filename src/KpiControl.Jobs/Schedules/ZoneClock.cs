@@ -59,6 +59,15 @@ internal sealed class ZoneClock
 
     public DateTime LocalOf(DateTime utc) => utc + _spans[IndexOf(utc)].Offset;
 
+    /// <summary>The first instant at which the clock reads at least a local time and has not passed it: of two the first, in a gap its end.</summary>
+    public DateTime InstantOf(DateTime local)
+    {
+        var index = IndexOf(local.AddHours(-26));
+        while (index < _spans.Length - 1 && local >= _spans[index].LocalEnd) index++;
+        var span = _spans[index];
+        return local >= span.LocalStart ? local - span.Offset : span.Start;
+    }
+
     /// <summary>The instant after which the clock never reads this day again; where it has no midnight, the end of the gap.</summary>
     public DateTime EndOf(DateOnly date)
     {

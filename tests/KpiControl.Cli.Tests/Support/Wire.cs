@@ -14,7 +14,7 @@ internal static class Wire
     {
         BindingId = bindingId, DefId = 3, Tenant = "acme", Environment = "dev", Region = "eu", JobId = jobId, KpiId = "CFO-EF-02", ContractVersion = "1.1.0",
         ContentHash = Hash, ScheduleCron = "0 2 * * *", Timezone = "UTC", ActiveFlag = true, ScdView = "as_reported", Etag = "e1", LastStatus = "success",
-        LastRunAt = At("2026-01-02T02:00:05Z"), NextRunAt = At("2026-01-03T02:00:00Z"), SlaState = "not_watched",
+        LastRunAt = At("2026-01-02T02:00:05Z"), NextRunAt = At("2026-01-03T02:00:00Z"), SlaState = "pass",
     };
 
     public static Run Run(long runId = 9007199254740993, string slot = "schedule:2026-01-02T02:00:00Z", string status = "success") => new()

@@ -30,7 +30,7 @@ public sealed class CreateJobTests(ControlFixture fixture) : IClassFixture<Contr
         Assert.Equal(2, job.NextRunAt.ToDateTimeOffset().Hour);
         Assert.Equal(["gdp GDP_Receivables", "gdp GDP_Sales", "signal erp_eod_sync"], job.Dependencies.Select(d => $"{d.DepType} {d.DepValue}"));
         Assert.Equal(("slack", "slack:#kpi-alerts", "high"), (job.Alerts[0].ChannelType, job.Alerts[0].ChannelValue, job.Alerts[0].Severity));
-        Assert.Equal("not_watched", job.SlaState);
+        Assert.Equal("pass", job.SlaState);
         Assert.Equal("eu 3", await fixture.ScalarAsync<string>(
             "SELECT region || ' ' || priority FROM kpi_lane JOIN kpi_job_runtime USING (lane) WHERE binding_id = @id", new { id = first.BindingId }));
         Assert.Equal(["admin@acme.example Create binding"], await fixture.ListAsync(
