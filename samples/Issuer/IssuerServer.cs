@@ -3,9 +3,9 @@ namespace KpiControl.Samples.Issuer;
 /// <summary>Serves what a verifier looks up: the discovery document and the public keys.</summary>
 internal static class IssuerServer
 {
-    /// <param name="key">Signs the tokens; its public half is served.</param>
+    /// <param name="keys">The public halves of what signs the tokens.</param>
     /// <param name="port">0 lets the system choose.</param>
-    public static async Task<WebApplication> StartAsync(SigningKey key, int port, CancellationToken token)
+    public static async Task<WebApplication> StartAsync(Func<object> keys, int port, CancellationToken token)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
@@ -24,7 +24,7 @@ internal static class IssuerServer
                 subject_types_supported = new[] { "public" },
             };
         });
-        app.MapGet("/jwks", key.PublicKeys);
+        app.MapGet("/jwks", keys);
         await app.StartAsync(token);
         return app;
     }

@@ -17,7 +17,7 @@ serve.SetAction(async (args, token) =>
     var at = args.GetRequiredValue(directory);
     Directory.CreateDirectory(at);
     var key = SigningKey.LoadOrCreate(at);
-    await using var app = await IssuerServer.StartAsync(key, args.GetValue(port), token);
+    await using var app = await IssuerServer.StartAsync(key.PublicKeys, args.GetValue(port), token);
     PrivateFile.Write(Path.Combine(at, "issuer-url"), IssuerServer.Url(app));
     try
     {

@@ -24,16 +24,16 @@ internal sealed class SigningKey(RSA rsa)
         return new SigningKey(rsa);
     }
 
-    public string Token(string issuer, IDictionary<string, object> claims, TimeSpan lifetime, string audience = Audience)
+    public string Token(string issuer, IDictionary<string, object> claims, TimeSpan lifetime, string audience = Audience, string type = "at+jwt")
     {
         var now = TimeProvider.System.GetUtcNow().UtcDateTime;
         return new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(new SecurityTokenDescriptor
         {
             Issuer = issuer,
             Audience = audience,
-            TokenType = "at+jwt",
+            TokenType = type,
             IssuedAt = now,
-            Expires = now + lifetime,
+            Expires = lifetime == Timeout.InfiniteTimeSpan ? null : now + lifetime,
             Claims = claims,
             SigningCredentials = new SigningCredentials(key, SecurityAlgorithms.RsaSha256),
         });

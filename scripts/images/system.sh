@@ -21,7 +21,8 @@ make_certificates() {
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=kpi-control -keyout "$dir/tls.key" -out "$STATE/tls.csr" || return 1
   openssl x509 -req -in "$STATE/tls.csr" -CA "$dir/ca.crt" -CAkey "$STATE/ca.key" -CAcreateserial -days 1 -out "$dir/tls.crt" \
     -extfile <(echo "subjectAltName=IP:127.0.0.1") || return 1
-  chmod 755 "$dir"; chmod 644 "$dir"/*
+  # The group is that of the image's user; a key that everybody can read is refused.
+  chmod 755 "$dir"; chmod 644 "$dir"/*; chmod 640 "$dir/tls.key"; chgrp 1654 "$dir/tls.key" || return 1
 }
 
 # run_container NAME OPTIONS…: secrets come by name from the environment, never on a command line.

@@ -6,10 +6,12 @@ namespace KpiControl.Testing;
 /// <summary>An OpenID issuer in this process: real discovery and keys over loopback, tokens with any claims.</summary>
 public sealed class TestIssuer : IAsyncDisposable
 {
-    private readonly SigningKey key;
-    private readonly WebApplication app;
+    private SigningKey key = SigningKey.Create();
+    private WebApplication app = null!;
 
-    private TestIssuer(SigningKey key, WebApplication app) => (this.key, this.app) = (key, app);
+    private TestIssuer()
+    {
+    }
 
     public string Url => IssuerServer.Url(app);
 
@@ -17,16 +19,21 @@ public sealed class TestIssuer : IAsyncDisposable
 
     public static async Task<TestIssuer> StartAsync(CancellationToken token = default)
     {
-        var key = SigningKey.Create();
-        return new TestIssuer(key, await IssuerServer.StartAsync(key, port: 0, token));
+        var issuer = new TestIssuer();
+        issuer.app = await IssuerServer.StartAsync(() => issuer.key.PublicKeys(), port: 0, token);
+        return issuer;
     }
 
     /// <summary>A token of one of the demo principals: admin, author, business, technical, auditor, operator, other-tenant, agent-eu, agent-us.</summary>
     public string Token(string principal = "admin") => Token(Principals.All[principal]);
 
     /// <summary>A token with exactly these claims; expired where <paramref name="lifetime"/> is negative.</summary>
-    public string Token(IDictionary<string, object> claims, TimeSpan? lifetime = null, string audience = SigningKey.Audience) =>
-        key.Token(Url, claims, lifetime ?? TimeSpan.FromHours(1), audience);
+    /// <param name="issuer">Whom it names; its own URL where nothing is said.</param>
+    public string Token(IDictionary<string, object> claims, TimeSpan? lifetime = null, string audience = SigningKey.Audience, string? issuer = null, string type = "at+jwt") =>
+        key.Token(issuer ?? Url, claims, lifetime ?? TimeSpan.FromHours(1), audience, type);
+
+    /// <summary>Signs with another key from now on; the former one is served no more.</summary>
+    public void RotateKey() => key = SigningKey.Create();
 
     /// <summary>A token of a person: roles as <c>tenant/environment/role</c>.</summary>
     public string PersonToken(string subject, params string[] roles) =>

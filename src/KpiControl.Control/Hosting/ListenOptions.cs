@@ -41,6 +41,10 @@ internal sealed class ListenOptions : IValidatableObject
             yield return new ValidationResult("Listen:Agents has no TLS: set Listen:CertificateFile and Listen:CertificateKeyFile");
         foreach (var file in new[] { CertificateFile, CertificateKeyFile }.Where(f => f.Length > 0 && !File.Exists(f)))
             yield return new ValidationResult($"Listen: the file '{file}' does not exist");
+        if (CertificateFile.Length > 0 != CertificateKeyFile.Length > 0)
+            yield return new ValidationResult("Listen:CertificateFile and Listen:CertificateKeyFile go together: one of them is missing");
+        if (File.Exists(CertificateKeyFile) && KeyFile.IsOpenToOthers(CertificateKeyFile))
+            yield return new ValidationResult($"Listen:CertificateKeyFile '{CertificateKeyFile}' is open to every user of this machine: whoever reads it can pass for this control plane. chmod 640 or 600 it (in Kubernetes: defaultMode 0440)");
     }
 
     public static bool TryEndpoint(string url, out IPEndPoint endpoint)

@@ -14,23 +14,38 @@ internal static class Listeners
     public static void AddListeners(this WebApplicationBuilder builder)
     {
         builder.Services.AddValidated<ListenOptions>(ListenOptions.Section);
+        builder.Services.AddValidated<LimitOptions>(LimitOptions.Section);
         builder.WebHost.UseSetting(WebHostDefaults.ServerUrlsKey, "");
         builder.WebHost.ConfigureKestrel((context, kestrel) =>
         {
             var options = context.Configuration.GetSection(ListenOptions.Section).Get<ListenOptions>() ?? new ListenOptions();
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = 4 << 20;
-            // An agent's stream is silent while nothing is due; a peer that went away is found by pings.
-            kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(10);
-            kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(10);
-            kestrel.Limits.Http2.InitialStreamWindowSize = 1 << 20;
-            kestrel.Limits.Http2.InitialConnectionWindowSize = 4 << 20;
+            Limit(kestrel.Limits, context.Configuration.GetSection(LimitOptions.Section).Get<LimitOptions>() ?? new LimitOptions());
             Listen(kestrel, options.Grpc, HttpProtocols.Http2, options);
             Listen(kestrel, options.Rest, options.HasCertificate ? HttpProtocols.Http1AndHttp2 : HttpProtocols.Http1, options);
             if (options.Agents.Length > 0)
                 Listen(kestrel, options.Agents, HttpProtocols.Http2, options, CertificateRequired);
         });
         builder.Services.AddHostedService<AddressAnnouncer>();
+    }
+
+    private static void Limit(KestrelServerLimits kestrel, LimitOptions limits)
+    {
+        // Bad values are reported by the options' own validation; Kestrel's words for them would come first.
+        if (limits.SilentFor < TimeSpan.FromSeconds(2) || limits.IdleFor < TimeSpan.FromSeconds(2) || limits.Connections < 1 || limits.StreamsPerConnection < 1)
+            return;
+        kestrel.MaxRequestBodySize = 4 << 20;
+        kestrel.MaxConcurrentConnections = limits.Connections;
+        kestrel.KeepAliveTimeout = limits.IdleFor;
+        kestrel.RequestHeadersTimeout = limits.SilentFor;
+        kestrel.MinRequestBodyDataRate = new MinDataRate(240, limits.SilentFor);
+        kestrel.MinResponseDataRate = new MinDataRate(240, limits.SilentFor);
+        kestrel.Http2.MaxStreamsPerConnection = limits.StreamsPerConnection;
+        // An agent's stream is silent while nothing is due; a peer that went away is found by pings.
+        kestrel.Http2.KeepAlivePingDelay = limits.SilentFor;
+        kestrel.Http2.KeepAlivePingTimeout = limits.SilentFor;
+        kestrel.Http2.InitialStreamWindowSize = 1 << 20;
+        kestrel.Http2.InitialConnectionWindowSize = 4 << 20;
     }
 
     private static void Listen(KestrelServerOptions kestrel, string url, HttpProtocols protocols, ListenOptions options, Action<HttpsConnectionAdapterOptions, IServiceProvider>? tls = null)

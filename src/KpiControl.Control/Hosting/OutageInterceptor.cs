@@ -37,6 +37,8 @@ internal sealed partial class OutageInterceptor(ILogger<OutageInterceptor> logge
         }
         catch (OperationCanceledException) when (context.CancellationToken.IsCancellationRequested)
         {
+            if (CallDeadline.HasPassed(context.GetHttpContext()))
+                throw Reject.TooLong();
             throw new RpcException(new Grpc.Core.Status(StatusCode.Cancelled, "The call was cancelled."));
         }
         catch (Exception error) when (SqlStates.IsOutage(error))

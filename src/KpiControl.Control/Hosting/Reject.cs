@@ -60,6 +60,14 @@ internal static class Reject
         throw Build(Code.ResourceExhausted, "TOO_MANY", description, new RetryInfo { RetryDelay = Duration.FromTimeSpan(TimeSpan.FromSeconds(1)) });
 
     [DoesNotReturn]
+    public static Exception TooManyCalls(TimeSpan wait) =>
+        throw Build(Code.ResourceExhausted, "RATE_EXCEEDED", "You call more often than this control plane allows one caller; wait and try again.",
+            new RetryInfo { RetryDelay = Duration.FromTimeSpan(wait) });
+
+    [DoesNotReturn]
+    public static Exception TooLong() => throw Build(Code.DeadlineExceeded, "TOO_LONG", "The call took longer than this control plane allows; with the same request_id it is safe to try again.");
+
+    [DoesNotReturn]
     public static Exception Unavailable(string description) =>
         throw Build(Code.Unavailable, "UNAVAILABLE", description, new RetryInfo { RetryDelay = Duration.FromTimeSpan(TimeSpan.FromSeconds(1)) });
 

@@ -3,6 +3,7 @@ using Grpc.AspNetCore.Server;
 using Grpc.Core;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Security;
+using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Rest;
 
@@ -10,7 +11,7 @@ namespace KpiControl.Control.Rest;
 /// What Grpc.AspNetCore lets pass: a bogus grpc-timeout counts as none, paths match in any case, and a message that
 /// cannot be parsed is UNKNOWN with a stack trace in the log, and is parsed before anybody asks who calls.
 /// </summary>
-internal sealed partial class GrpcEdge(RequestDelegate next)
+internal sealed partial class GrpcEdge(RequestDelegate next, CallRates rates, IOptions<LimitOptions> limits)
 {
     private const string StatusDetails = "grpc-status-details-bin";
 
@@ -35,18 +36,22 @@ internal sealed partial class GrpcEdge(RequestDelegate next)
 
     public static bool IsGrpc(HttpRequest request) => request.ContentType?.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase) == true;
 
-    private static async Task DemandAsync(HttpContext context)
+    private async Task DemandAsync(HttpContext context)
     {
-        var method = context.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method.FullName;
+        var called = context.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method;
         // First of all: who may not call learns nothing of what they sent.
-        if (method is not null)
-            Admission.Demand(context.User, method, context.Request.Headers.Authorization.Count > 0);
-        if (context.Request.Headers["grpc-timeout"] is [{ } timeout] && !Timeout().IsMatch(timeout))
+        if (called is not null)
+            Admission.Demand(context.User, called.FullName, context.Request.Headers.Authorization.Count > 0);
+        rates.Demand(context.User);
+        var timeouts = context.Request.Headers["grpc-timeout"];
+        if (timeouts.Count > 1 || timeouts is [{ } timeout] && !Timeout().IsMatch(timeout))
             throw Reject.Invalid("grpc-timeout", "is not one to eight digits and a unit");
-        if (method is null)
+        if (called is null)
             return;
-        if (context.Request.Path.Value != method)
+        if (context.Request.Path.Value != called.FullName)
             throw StatusResponse.Of(Google.Rpc.Code.Unimplemented, "NO_SUCH_METHOD", "Service or method is unknown; names count their case.");
+        if (called.Type == MethodType.Unary)
+            context.Request.Headers["grpc-timeout"] = CallDeadline.Timeout(timeouts, limits.Value.LongestCall);
         await GrpcMessage.DemandAsync(context);
     }
 

@@ -5,6 +5,7 @@ using KpiControl.Control.Hosting;
 using KpiControl.Control.Security;
 using Microsoft.AspNetCore.Grpc.JsonTranscoding;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Options;
 using HttpRequest = Microsoft.AspNetCore.Http.HttpRequest;
 
 namespace KpiControl.Control.Rest;
@@ -13,7 +14,7 @@ namespace KpiControl.Control.Rest;
 /// What every REST request passes before the transcoding: who calls, then whether each name and value is one that the
 /// method knows. What comes out on the other side has no surprise left for the transcoding.
 /// </summary>
-internal sealed class RestEdge(RequestDelegate next, EndpointDataSource endpoints)
+internal sealed class RestEdge(RequestDelegate next, EndpointDataSource endpoints, CallRates rates, IOptions<LimitOptions> limits)
 {
     public async Task InvokeAsync(HttpContext context)
     {
@@ -22,9 +23,10 @@ internal sealed class RestEdge(RequestDelegate next, EndpointDataSource endpoint
             await next(context);
             return;
         }
+        var method = context.GetEndpoint()?.Metadata.GetMetadata<GrpcJsonTranscodingMetadata>();
         try
         {
-            if (context.GetEndpoint()?.Metadata.GetMetadata<GrpcJsonTranscodingMetadata>() is { } method)
+            if (method is not null)
                 await PrepareAsync(context, method);
         }
         catch (RpcException refused)
@@ -32,16 +34,20 @@ internal sealed class RestEdge(RequestDelegate next, EndpointDataSource endpoint
             await StatusResponse.WriteAsync(context, refused, TooLargeOrNull(refused));
             return;
         }
-        await next(context);
+        if (method is { MethodDescriptor.IsServerStreaming: false })
+            await CallDeadline.RunAsync(context, limits.Value.LongestCall, () => next(context));
+        else
+            await next(context);
         if (!context.Response.HasStarted && context.Response is { ContentType: null, StatusCode: 404 or 405 or 415 })
             await WithoutMethodAsync(context);
     }
 
-    private static async Task PrepareAsync(HttpContext context, GrpcJsonTranscodingMetadata metadata)
+    private async Task PrepareAsync(HttpContext context, GrpcJsonTranscodingMetadata metadata)
     {
         var method = metadata.MethodDescriptor;
         // Before anything of the request is looked at: who may not call learns nothing about what they sent.
         Admission.Demand(context.User, $"/{method.Service.FullName}/{method.Name}", context.Request.Headers.Authorization.Count > 0);
+        rates.Demand(context.User);
         var type = method.InputType;
         var hasBody = metadata.HttpRule.Body.Length > 0;
         if (!hasBody)
@@ -107,8 +113,12 @@ internal sealed class RestEdge(RequestDelegate next, EndpointDataSource endpoint
         }
     }
 
-    private static int? TooLargeOrNull(RpcException refused) => refused.StatusCode == StatusCode.ResourceExhausted ? 413
-        : refused.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason == "UNSUPPORTED_MEDIA_TYPE" ? 415 : null;
+    private static int? TooLargeOrNull(RpcException refused) => refused.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason switch
+    {
+        "TOO_LARGE" => 413,
+        "UNSUPPORTED_MEDIA_TYPE" => 415,
+        _ => null,
+    };
 
     // gRPC's own fallback takes every path of two segments, and so hides from routing that the method alone is wrong.
     private Task WithoutMethodAsync(HttpContext context)

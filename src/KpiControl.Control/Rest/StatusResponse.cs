@@ -17,6 +17,8 @@ internal static class StatusResponse
         context.Response.ContentType = "application/json";
         if (error.StatusCode == StatusCode.Unauthenticated)
             context.Response.Headers.WWWAuthenticate = "Bearer";
+        if (error.GetRpcStatus()?.GetDetail<RetryInfo>() is { RetryDelay: { } wait })
+            context.Response.Headers.RetryAfter = Math.Max(1, wait.Seconds + (wait.Nanos > 0 ? 1 : 0)).ToString(System.Globalization.CultureInfo.InvariantCulture);
         var status = error.GetRpcStatus() ?? new Google.Rpc.Status { Code = (int)error.StatusCode, Message = error.Status.Detail };
         await context.Response.WriteAsync(Formatter.Format(status), context.RequestAborted);
     }

@@ -3,7 +3,13 @@ using System.Security.Claims;
 namespace KpiControl.Control.Security;
 
 /// <summary>A role in a tenant and environment; <c>*</c> is every environment, or (for the platform operator) every tenant.</summary>
-internal sealed record Grant(string Tenant, string Environment, string Role);
+internal sealed record Grant(string Tenant, string Environment, string Role)
+{
+    /// <summary>Null where the text is no grant. Only the platform operator's role reaches across tenants: <c>*/…/admin</c> says nothing.</summary>
+    public static Grant? Parse(string text) =>
+        text.Split('/') is [{ Length: > 0 } tenant, { Length: > 0 } environment, var role] && Security.Role.Exists(role) && (tenant != "*" || role == "platform_operator")
+            ? new Grant(tenant, environment, role) : null;
+}
 
 /// <summary>Who calls, and what the token says they may do.</summary>
 internal sealed record Caller(string Principal, IReadOnlyList<Grant> Grants)
@@ -12,7 +18,7 @@ internal sealed record Caller(string Principal, IReadOnlyList<Grant> Grants)
 
     public static Caller From(ClaimsPrincipal user) => new(
         user.FindFirstValue("sub") ?? "",
-        [.. user.FindAll(RolesClaim).Select(claim => claim.Value.Split('/')).Where(IsGrant).Select(p => new Grant(p[0], p[1], p[2]))]);
+        [.. user.FindAll(RolesClaim).Select(claim => Grant.Parse(claim.Value)).OfType<Grant>()]);
 
     /// <summary>Whether the verb is granted anywhere: what can be known before the object is.</summary>
     public bool MayAnywhere(Verb verb) => Grants.Any(g => Role.Grants(g.Role, verb));
@@ -29,8 +35,4 @@ internal sealed record Caller(string Principal, IReadOnlyList<Grant> Grants)
         var granting = Grants.Where(g => Role.Grants(g.Role, verb)).ToList();
         return granting.Exists(g => g.Tenant == "*") ? null : [.. granting.Select(g => g.Tenant).Distinct()];
     }
-
-    // Only the platform operator's role reaches across tenants: a token that says "*/…/admin" says nothing.
-    private static bool IsGrant(string[] parts) =>
-        parts.Length == 3 && Role.Exists(parts[2]) && (parts[0] != "*" || parts[2] == "platform_operator");
 }

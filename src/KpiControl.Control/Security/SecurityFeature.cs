@@ -2,6 +2,7 @@ using Grpc.AspNetCore.Server;
 using KpiControl.Control.Hosting;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.Tokens;
 
 namespace KpiControl.Control.Security;
 
@@ -12,28 +13,44 @@ internal static class SecurityFeature
     public static IServiceCollection AddCallerSecurity(this IServiceCollection services)
     {
         services.AddValidated<AuthenticationOptions>(AuthenticationOptions.Section);
+        services.AddValidated<ClaimsOptions>(ClaimsOptions.Section);
+        services.AddSingleton<CallRates>();
         // Whoever came with a certificate is who it says, whatever token is sent beside it.
         services.AddAuthentication(ByConnection)
             .AddPolicyScheme(ByConnection, null, scheme => scheme.ForwardDefaultSelector = context =>
                 context.Connection.ClientCertificate is null ? JwtBearerDefaults.AuthenticationScheme : AgentIdentity.CertificateScheme)
             .AddJwtBearer();
         services.AddOptions<JwtBearerOptions>(JwtBearerDefaults.AuthenticationScheme)
-            .Configure<IOptions<AuthenticationOptions>>((jwt, options) => Configure(jwt, options.Value));
+            .Configure<IOptions<AuthenticationOptions>, IOptions<ClaimsOptions>>((jwt, options, claims) => Configure(jwt, options.Value, new ClaimsMapping(claims.Value)))
+            // By default a key that the issuer withdrew goes on to count for an hour: the last set of keys that a token was good with is kept.
+            .PostConfigure(jwt => ((BaseConfigurationManager)jwt.ConfigurationManager!).UseLastKnownGoodConfiguration = false);
         // After Hosting's own, so that what breaks in here is still mapped.
         services.PostConfigure<GrpcServiceOptions>(grpc => grpc.Interceptors.Add<AuthorizationInterceptor>());
         return services;
     }
 
-    private static void Configure(JwtBearerOptions jwt, AuthenticationOptions options)
+    private static void Configure(JwtBearerOptions jwt, AuthenticationOptions options, ClaimsMapping claims)
     {
         jwt.Authority = options.Issuer;
         jwt.RequireHttpsMetadata = options.Issuer.StartsWith("https:", StringComparison.Ordinal);
         jwt.MapInboundClaims = false;
+        jwt.AutomaticRefreshInterval = TimeSpan.FromSeconds(options.KeysMaxAgeSeconds);
+        jwt.RefreshInterval = TimeSpan.FromSeconds(options.KeysRetrySeconds);
+        jwt.Events = new JwtBearerEvents { OnTokenValidated = validated => Map(validated, claims) };
         jwt.TokenValidationParameters.ValidIssuer = options.Issuer;
         jwt.TokenValidationParameters.ValidAudience = options.Audience;
-        jwt.TokenValidationParameters.ValidTypes = ["at+jwt", "JWT"];
+        jwt.TokenValidationParameters.ValidTypes = options.AcceptedTypes;
         jwt.TokenValidationParameters.ValidAlgorithms = ["RS256", "PS256", "ES256", "ES384"];
         jwt.TokenValidationParameters.RequireExpirationTime = true;
         jwt.TokenValidationParameters.ClockSkew = TimeSpan.FromSeconds(options.ClockSkewSeconds);
+    }
+
+    private static Task Map(TokenValidatedContext validated, ClaimsMapping claims)
+    {
+        if (claims.Map(validated.Principal!) is { } mapped)
+            validated.Principal = mapped;
+        else
+            validated.Fail("The token does not say who calls.");
+        return Task.CompletedTask;
     }
 }

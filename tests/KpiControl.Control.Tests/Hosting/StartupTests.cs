@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using KpiControl.Control.Hosting;
 using KpiControl.Testing;
 
@@ -15,14 +16,47 @@ public sealed class StartupTests
             File.SetUnixFileMode(key.Path, UnixFileMode.UserRead | UnixFileMode.OtherRead);
 
         var error = await Assert.ThrowsAnyAsync<Exception>(() => ControlHost.StartAsync(database, issuer,
-            ("Audit:SigningKeyFile", key.Path), ("Ca:KeyFile", key.Path), ("Ca:CertificateFile", "/nowhere.crt"), ("Listen:Grpc", "nonsense")));
+            ("Audit:SigningKeyFile", key.Path), ("Ca:KeyFile", key.Path), ("Ca:CertificateFile", "/nowhere.crt"), ("Listen:Grpc", "nonsense"), ("Listen:CertificateKeyFile", key.Path)));
 
         Assert.Equal(
         [
             $"Audit:SigningKeyFile '{key.Path}' is open to every user of this machine: chmod 600",
             "Ca: the file '/nowhere.crt' does not exist",
             $"Ca:KeyFile '{key.Path}' is open to every user of this machine: whoever reads it can make agents. chmod 600 it",
+            "Listen:CertificateFile and Listen:CertificateKeyFile go together: one of them is missing",
+            $"Listen:CertificateKeyFile '{key.Path}' is open to every user of this machine: whoever reads it can pass for this control plane. chmod 640 or 600 it (in Kubernetes: defaultMode 0440)",
             "Listen:Grpc 'nonsense' is not an address like http://127.0.0.1:7400",
         ], Startup.Mistakes(error).Order(StringComparer.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(0x0302, "a TLS 1.1 client is refused")]
+    [InlineData(0x0301, "a TLS 1.0 client is refused")]
+    public async Task Below_TLS_1_2_there_is_no_handshake(int version, string what)
+    {
+        Assert.NotEmpty(what);
+        await using var database = await PostgresFixture.CreateDatabaseAsync(TestContext.Current.CancellationToken);
+        await using var issuer = await TestIssuer.StartAsync();
+        using var authority = new TestAuthority();
+        await using var host = await ControlHost.StartAsync(database, issuer, authority, _ => { });
+        foreach (var url in new[] { host.GrpcUrl, host.RestUrl, host.AgentsUrl })
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync("127.0.0.1", new Uri(url).Port, TestContext.Current.CancellationToken);
+            await client.GetStream().WriteAsync(ClientHello((byte)(version >> 8), (byte)version), TestContext.Current.CancellationToken);
+            var alert = new byte[7];
+            await client.GetStream().ReadExactlyAsync(alert, TestContext.Current.CancellationToken);
+            // An alert (21), fatal (2): protocol_version (70).
+            Assert.Equal((21, 2, 70), (alert[0], alert[5], alert[6]));
+        }
+    }
+
+    // As an old client writes it, by hand: today's libraries no longer do.
+    private static byte[] ClientHello(byte major, byte minor)
+    {
+        byte[] suites = [0xC0, 0x0A, 0xC0, 0x09, 0xC0, 0x14, 0xC0, 0x13, 0x00, 0x35, 0x00, 0x2F];
+        byte[] extensions = [0x00, 0x0A, 0x00, 0x04, 0x00, 0x02, 0x00, 0x17, 0x00, 0x0B, 0x00, 0x02, 0x01, 0x00];
+        byte[] hello = [major, minor, .. new byte[32], 0, 0, (byte)suites.Length, .. suites, 1, 0, 0, (byte)extensions.Length, .. extensions];
+        return [22, 3, 1, 0, (byte)(hello.Length + 4), 1, 0, 0, (byte)hello.Length, .. hello];
     }
 }
