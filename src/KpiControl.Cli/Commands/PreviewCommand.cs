@@ -88,7 +88,7 @@ internal static class PreviewCommand
     {
         if (answer.FireTimes.Count == 0)
         {
-            world.Error.WriteLine("it never fires again");
+            world.Error.WriteLine(answer.EndsAt is { } ended ? $"it never fires again: it ends at {Ages.Absolute(ended)}" : "it never fires again");
             return;
         }
         var now = world.Clock.GetUtcNow();
@@ -96,6 +96,10 @@ internal static class PreviewCommand
         foreach (var fire in answer.FireTimes)
             table.Row(Ages.Absolute(fire.At), fire.Local, fire.BusinessDate, Ages.Relative(fire.At, now));
         table.WriteTo(world);
+        if (answer.SpreadOffset is { } offset)
+            world.Error.WriteLine($"each comes {Durations.Format(offset.ToTimeSpan())} after the expression's time: the job's place within spread");
+        if (answer.EndsAt is { } end)
+            world.Error.WriteLine($"the schedule ends at {Ages.Absolute(end)}");
         if (answer.ZoneVersion.Length > 0)
             world.Error.WriteLine($"zone database {answer.ZoneVersion}");
     }

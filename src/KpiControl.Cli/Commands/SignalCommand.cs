@@ -40,7 +40,7 @@ internal static class SignalCommand
             Tenant = session.Target.Tenant ?? "", Environment = session.Target.Environment ?? "dev", Region = session.Value(Region) ?? "",
             Name = name, BusinessDate = session.Value(SharedOptions.BusinessDate) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
         }, session.Call);
-        session.Answer.Print(answer, () => Say(session, name, answer.Woken, dryRun), () => [name]);
+        session.Answer.Print(answer, () => Say(session, name, answer.Woken, dryRun, answer.Started), () => [name]);
         if (session.Answer.ForPeople && session.Value(SharedOptions.BusinessDate) is null)
             session.World.Error.WriteLine(Undated);
         return ExitCode.Done;
@@ -63,8 +63,8 @@ internal static class SignalCommand
         return ExitCode.Done;
     }
 
-    private static void Say(Session session, string name, int woken, bool dryRun) => session.World.Out.WriteLine(
-        $"{name} {(dryRun ? "would be published (dry run)" : "published")}: {woken switch { 0 => "nothing waits for it now", 1 => "one run became ready", _ => $"{woken} runs became ready" }}");
+    private static void Say(Session session, string name, int woken, bool dryRun, int started = 0) => session.World.Out.WriteLine(
+        $"{name} {(dryRun ? "would be published (dry run)" : "published")}: {woken switch { 0 => "nothing waits for it now", 1 => "one run became ready", _ => $"{woken} runs became ready" }}{started switch { 0 => "", 1 => ", one event job started", _ => $", {started} event jobs started" }}");
 
     private static async Task<int> List(Session session)
     {

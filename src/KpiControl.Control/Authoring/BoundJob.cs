@@ -21,6 +21,8 @@ internal static class BoundJob
     public static string ScheduleExtra(JobArtifact job) => JsonSerializer.Serialize(new
     {
         job.Schedule.Type, job.Schedule.DayMatch, job.Schedule.Catchup, CatchupWindow = Durations.Format(job.Schedule.CatchupWindow), job.Schedule.Overlap,
+        job.Schedule.Calendar, job.Schedule.StartAt, job.Schedule.EndAt, Spread = job.Schedule.Spread is { } spread ? Durations.Format(spread) : null,
+        On = job.Schedule.On.Count > 0 ? job.Schedule.On : null,
     }, Sparse);
 
     /// <summary>The schedule in force; what H in an expression is a hash of is the binding's id, for whoever computes slots.</summary>

@@ -15,7 +15,7 @@ internal static class CursorMove
     {
         var cursor = await CursorStore.LockAsync(tx, was.BindingId);
         var schedule = BoundJob.Schedule(JobEdit.InForce(job, edited), was.BindingId);
-        var isSame = IsSame(was, edited);
+        var isSame = was.ActiveFlag == edited.ActiveFlag && JobEdit.InForce(wasJob, was).HasSlotsOf(JobEdit.InForce(job, edited));
         if (!isSame && cursor.NextRunAt <= cursor.Now)
             await SkipAsync(tx, was, wasJob, cursor);
         // Under the same schedule what is due stays due: an edit of something else drops no slot.
@@ -23,9 +23,6 @@ internal static class CursorMove
         await CursorStore.PutAsync(tx, was.BindingId, cursor, lane, edited.ActiveFlag, next);
         await CursorStore.TellAsync(tx, string.Create(CultureInfo.InvariantCulture, $"lane {lane}"));
     }
-
-    private static bool IsSame(Binding was, Binding edited) =>
-        (was.ScheduleCron, was.Timezone, was.ActiveFlag) == (edited.ScheduleCron, edited.Timezone, edited.ActiveFlag);
 
     private static async Task SkipAsync(RequestTransaction tx, Binding was, JobArtifact wasJob, CursorRow cursor)
     {

@@ -20,7 +20,7 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
     private readonly ConcurrentDictionary<string, JobArtifact> _artifacts = new();
     private readonly ConcurrentDictionary<string, KnownContract> _contracts = new();
     private readonly ConcurrentDictionary<(string ContentHash, string ContractDigest), KpiCall> _calls = new();
-    private readonly ConcurrentDictionary<(string Cron, string Zone, string Identity), JobSchedule> _schedules = new();
+    private readonly ConcurrentDictionary<ScheduleKey, JobSchedule> _schedules = new();
 
     /// <summary>The rows with their plans, in their order; one whose plan cannot be understood is left out, logged, and stops nobody else.</summary>
     public async ValueTask<IReadOnlyList<(TRow Row, BindingPlan Plan)>> PlannedAsync<TRow>(IReadOnlyList<TRow> rows, Func<TRow, PlanKey> keyOf, CancellationToken token)
@@ -85,9 +85,9 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
 
     private JobSchedule? Schedule(JobScheduleSpec spec, PlanRow row)
     {
-        // Only H makes two bindings of one expression differ.
-        var identity = spec.Expression.Contains('H', StringComparison.OrdinalIgnoreCase) ? Identity(row) : "";
-        var key = (spec.Type + spec.Expression, spec.Timezone, identity);
+        // Only H and spread make two bindings of one expression differ.
+        var identity = spec.Spread is not null || spec.Expression.Contains('H', StringComparison.OrdinalIgnoreCase) ? Identity(row) : "";
+        var key = new ScheduleKey(spec.Type + spec.Expression, spec.Timezone, spec.StartAt, spec.EndAt, spec.Spread, identity);
         if (_schedules.TryGetValue(key, out var known))
             return known;
         if (JobSchedule.TryCreate(spec, out var schedule, out var error, identity))
@@ -119,6 +119,9 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         public static partial void BadText(ILogger logger, string digest, string error);
     }
 }
+
+/// <summary>What a schedule's slots depend on.</summary>
+internal readonly record struct ScheduleKey(string Cron, string Zone, string? StartAt, string? EndAt, TimeSpan? Spread, string Identity);
 
 /// <summary>A contract, understood and as it is sent.</summary>
 internal sealed record KnownContract(MetricContract Contract, string Text);

@@ -21,8 +21,10 @@ internal sealed record BindingSchedule(JobSchedule Schedule, string Mode)
         var spec = new JobScheduleSpec
         {
             Type = cron.Length > 0 ? "cron" : "manual", Expression = cron, Timezone = timezone, DayMatch = Text(job.RootElement, "schedule", "day_match"),
+            StartAt = Text(job.RootElement, "schedule", "start_at"), EndAt = Text(job.RootElement, "schedule", "end_at"),
+            Spread = Text(job.RootElement, "schedule", "spread") is { } text && Durations.TryParse(text, out var spread) ? spread : null,
         };
-        // The binding's number is what H in an expression is a hash of: the dispatcher uses the same.
+        // The binding's number is what H in an expression and the place within spread are a hash of: the dispatcher uses the same.
         return JobSchedule.TryCreate(spec, out var schedule, out _, bindingId.ToString(CultureInfo.InvariantCulture))
             ? new BindingSchedule(schedule!, Text(job.RootElement, "dependencies", "business_date") ?? "previous")
             : null;

@@ -29,12 +29,12 @@ internal static class OccurrenceStory
         yield return Fact(revision.EffectiveFrom, "revision",
             $"Revision {revision.Revision} was in force: {OccurrenceSurroundings.Words(revision)}.", Invariant($"revision/{revision.Revision}"));
         if (facts.Slot.Kind != "schedule")
-            yield return Fact(facts.Slot.ScheduledFor, "triggered", $"A {facts.Slot.Kind} occurrence{For(facts)}{By(facts.AskedFor)}.");
+            yield return Fact(facts.Slot.ScheduledFor, "triggered", $"{(facts.Slot.Kind == "event" ? "An" : "A")} {facts.Slot.Kind} occurrence{For(facts)}{By(facts.AskedFor)}.");
         else if (!facts.IsSlot)
-            yield return Fact(facts.Slot.ScheduledFor, "scheduled", "That instant is no slot of the schedule that was in force.");
+            yield return Fact(facts.Slot.ScheduledFor, "scheduled", "That instant is no slot of the schedule that was in force." + OccurrenceSurroundings.Bounds(facts));
         else if (facts.Schedule is { } inForce)
             yield return Fact(facts.Slot.ScheduledFor, "scheduled",
-                Invariant($"A slot of the schedule, for the window ({Text(inForce.Schedule.Previous(facts.Slot.ScheduledFor))}, {Text(facts.Slot.ScheduledFor)}] and the business date {inForce.BusinessDate(facts.Slot.ScheduledFor):yyyy-MM-dd}."));
+                Invariant($"A slot of the schedule, for the window ({Text(inForce.Schedule.Previous(facts.Slot.ScheduledFor))}, {Text(facts.Slot.ScheduledFor)}] and the business date {inForce.BusinessDate(facts.Slot.ScheduledFor):yyyy-MM-dd}{OccurrenceSurroundings.Moved(inForce.Schedule)}."));
     }
 
     private static IEnumerable<Fact> Pauses(OccurrenceFacts facts)
@@ -104,7 +104,7 @@ internal static class OccurrenceStory
         { Open: not null } when OccurrenceRouting.Lacking(facts) is { } lacking => $"It is ready, and cannot start: {lacking}",
         { Open: not null } => "It is ready, and is leased as soon as an agent has a free slot.",
         { Revision: null } => "It did not run: the job was not in force at that slot.",
-        { IsSlot: false } => "The schedule that was in force has no slot at that instant.",
+        { IsSlot: false } => "The schedule that was in force has no slot at that instant." + OccurrenceSurroundings.Bounds(facts),
         { Cursor.Active: false } => "It does not run: the job is not active.",
         { IsDue: true, Cursor.Paused: true } => "It is due, and the job is paused.",
         { IsDue: true, Agents.Count: 0 } => $"It is due, and no live agent in {facts.Binding.Region} serves {facts.Binding.TenantId}.",

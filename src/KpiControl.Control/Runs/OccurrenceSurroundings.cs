@@ -1,3 +1,5 @@
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Schedules;
 using KpiControl.Protocol.V1;
 using static KpiControl.Control.Runs.OccurrenceStory;
 
@@ -25,7 +27,21 @@ internal static class OccurrenceSurroundings
         if (facts.Cursor is { Active: true, NextRunAt: { } next } && next > facts.Slot.ScheduledFor)
             yield return Fact(next, "next", facts.Cursor.Paused == true
                 ? "The schedule's next slot; the job is paused, and nothing starts before it is resumed." : "The schedule's next slot.");
+        else if (facts is { Cursor: { Active: true, NextRunAt: null }, Schedule.Schedule.EndsAt: { } end })
+            yield return Fact(end, "ended", "The schedule ends then (end_at): no slot follows.");
     }
+
+    /// <summary>After the answer that an instant is no slot: whether it lies outside start_at and end_at.</summary>
+    public static string Bounds(OccurrenceFacts facts) => facts.Schedule?.Schedule switch
+    {
+        { StartsAt: { } start } when facts.Slot.ScheduledFor < start => $" It begins at {Text(start)} (start_at).",
+        { EndsAt: { } end } when facts.Slot.ScheduledFor > end => $" It ended at {Text(end)} (end_at).",
+        _ => "",
+    };
+
+    /// <summary>By how much a slot comes after its expression's time, where it does.</summary>
+    public static string Moved(JobSchedule schedule) =>
+        schedule.SpreadOffset > TimeSpan.Zero ? $", {Durations.Format(schedule.SpreadOffset)} after the expression's time (spread)" : "";
 
     /// <summary>Which revision a try ran under, where there were several.</summary>
     public static string Under(RunRow run, OccurrenceFacts facts) => facts.LaterRevisions.Count == 0 ? "" : Invariant($", by revision {run.Revision}");
@@ -41,6 +57,7 @@ internal static class OccurrenceSurroundings
         { Active: true, Paused: true, NextRunAt: { } next } => $"the job is paused (its next slot: {Text(next)})",
         { Active: true, NextRunAt: { } next } => $"the next is due at {Text(next)}",
         { Active: false } => "the job is not active",
+        _ when facts.Schedule?.Schedule.EndsAt is { } end => $"the schedule ended at {Text(end)}",
         _ => "the job has no schedule",
     };
 }

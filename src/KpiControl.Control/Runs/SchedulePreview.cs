@@ -23,7 +23,11 @@ internal sealed class SchedulePreview(Databases databases)
         await using var tx = await RequestTransaction.BeginAsync(databases, caller, token);
         var (schedule, zone) = request.Expression.Length > 0 ? Unstored(request) : await StoredAsync(tx, request);
         var after = request.After?.ToDateTimeOffset() ?? await RunStore.NowAsync(tx);
-        var response = new PreviewScheduleResponse { ZoneVersion = schedule.Schedule.ZoneVersion };
+        var response = new PreviewScheduleResponse
+        {
+            ZoneVersion = schedule.Schedule.ZoneVersion, SpreadOffset = schedule.Schedule.SpreadOffset > TimeSpan.Zero ? schedule.Schedule.SpreadOffset.ToDuration() : null,
+            StartsAt = schedule.Schedule.StartsAt?.ToTimestamp(), EndsAt = schedule.Schedule.EndsAt?.ToTimestamp(),
+        };
         var count = request.Count == 0 ? DefaultCount : Math.Min(request.Count, MostFireTimes);
         for (var slot = schedule.Schedule.Next(after); slot is { } at && response.FireTimes.Count < count; slot = schedule.Schedule.Next(at))
             response.FireTimes.Add(FireTime(at, schedule, zone));

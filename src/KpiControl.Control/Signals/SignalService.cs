@@ -5,6 +5,7 @@ using KpiControl.Control.Audit;
 using KpiControl.Control.Database;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
+using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
 using KpiControl.Protocol.V1;
 
@@ -21,10 +22,11 @@ internal sealed class SignalService(Mutations mutations, Databases databases, De
         {
             var target = await PublishChecks.TargetAsync(tx, request.Tenant, request.Environment, request.Region);
             var name = PublishChecks.Name("name", request.Name);
-            var id = await SignalStore.AddSignalAsync(tx, target, name, RequestFields.BusinessDate(request.BusinessDate));
+            var businessDate = RequestFields.BusinessDate(request.BusinessDate);
+            var id = await SignalStore.AddSignalAsync(tx, target, name, businessDate);
             await AuditAsync(tx, target, "signal", id, AuditEntry.Json(new { name, target.Region, request.BusinessDate }));
             committed = target;
-            return new PublishSignalResponse { SignalId = id };
+            return new PublishSignalResponse { SignalId = id, Started = await Events.StartAsync(tx, target, name, id, businessDate) };
         }, token);
         if (committed is { } to && !request.ValidateOnly)
         {

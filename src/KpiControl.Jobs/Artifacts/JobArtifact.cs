@@ -45,17 +45,27 @@ public sealed record JobScheduleSpec
     /// <summary>IANA name, as spelt by the author.</summary>
     public string Timezone { get; init; } = "UTC";
     public string? Calendar { get; init; }
+    /// <summary>A day, a local time, or an instant: no slot lies before it. A day alone is the whole day.</summary>
     public string? StartAt { get; init; }
+    /// <summary>No slot lies after it.</summary>
     public string? EndAt { get; init; }
     /// <summary><c>none</c>, <c>latest</c> or <c>all</c>.</summary>
     public string Catchup { get; init; } = "latest";
     public TimeSpan CatchupWindow { get; init; } = TimeSpan.FromHours(24);
     /// <summary><c>skip</c>, <c>queue_one</c>, <c>allow</c> or <c>cancel_previous</c>.</summary>
     public string Overlap { get; init; } = "skip";
+    /// <summary>Each slot is moved by less than this, by a hash of the binding.</summary>
     public TimeSpan? Spread { get; init; }
     /// <summary><c>all</c> where both day fields are restricted, else null.</summary>
     public string? DayMatch { get; init; }
+    /// <summary>Of an event job: the signals of which each starts a run.</summary>
     public IReadOnlyList<string> On { get; init; } = [];
+
+    /// <summary>Whether both have the same slots, whatever becomes of them.</summary>
+    public bool HasSlotsOf(JobScheduleSpec other) => Places(this) == Places(other);
+
+    private static (string, string, string, string?, string?, TimeSpan?, string?) Places(JobScheduleSpec spec) =>
+        (spec.Type, spec.Expression, spec.Timezone, spec.StartAt, spec.EndAt, spec.Spread, spec.Calendar);
 }
 
 /// <summary>What an occurrence waits for.</summary>

@@ -16,29 +16,32 @@ internal readonly record struct ZoneSpan(DateTime Start, DateTime End, TimeSpan 
     public DateTime LocalUnchanged => Start + Before;
 }
 
-/// <summary>A zone's wall clock from 1990 to 2100, learnt by its one dependable question: which offset is in force at an instant.</summary>
+/// <summary>A zone's wall clock from 1970 to 2100, learnt by its one dependable question: which offset is in force at an instant.</summary>
 /// <remarks>
 /// What TimeZoneInfo says of local times (invalid, ambiguous, conversion to UTC), and Cronos with it, is wrong where
 /// a zone moved its base offset (Apia 2011 skipped a day: the same slot for ever) and where summer is standard time
 /// (Casablanca and Dublin, every year: an hour of slots lost in autumn, and Casablanca stuck in spring). Its
-/// offset at an instant agreed with NodaTime at every change since 1990 in all zones.
+/// offset at an instant agreed with NodaTime at every change since 1970 in all zones.
 /// </remarks>
 internal sealed class ZoneClock
 {
-    public static readonly DateTime Earliest = new(1990, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+    public static readonly DateTime Earliest = new(1970, 1, 1, 0, 0, 0, DateTimeKind.Utc);
     public static readonly DateTime Latest = new(2100, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
-    // No two changes of one zone have been closer than this; 110 years of questions take about 10 ms.
-    private static readonly TimeSpan Step = TimeSpan.FromHours(6);
+    // No two changes of one zone since 1970, or to come, are closer than a week; 130 years of questions take about a millisecond.
+    private static readonly TimeSpan Step = TimeSpan.FromDays(3);
 
     // Kept for as long as the platform keeps the zone itself.
     private static readonly ConditionalWeakTable<TimeZoneInfo, ZoneClock> Known = [];
 
     private readonly ZoneSpan[] _spans;
 
-    private ZoneClock(TimeZoneInfo zone) => _spans = [.. Learn(zone)];
+    private ZoneClock(Func<DateTime, TimeSpan> offsetAt) => _spans = [.. Learn(offsetAt)];
 
-    public static ZoneClock Of(TimeZoneInfo zone) => Known.GetValue(zone, static zone => new ZoneClock(zone));
+    public static ZoneClock Of(TimeZoneInfo zone) => Known.GetValue(zone, static zone => new ZoneClock(zone.GetUtcOffset));
+
+    /// <param name="offsetAt">Of an instant in UTC: another database's answer.</param>
+    public static ZoneClock Of(Func<DateTime, TimeSpan> offsetAt) => new(offsetAt);
 
     public int Count => _spans.Length;
 
@@ -81,25 +84,25 @@ internal sealed class ZoneClock
     /// <summary>False for a day that the zone skipped.</summary>
     public bool Has(DateOnly date) => DateOnly.FromDateTime(LocalOf(EndOf(date).AddTicks(-1))) == date;
 
-    private static IEnumerable<ZoneSpan> Learn(TimeZoneInfo zone)
+    private static IEnumerable<ZoneSpan> Learn(Func<DateTime, TimeSpan> offsetAt)
     {
-        var (start, before, offset) = (Earliest, zone.GetUtcOffset(Earliest), zone.GetUtcOffset(Earliest));
+        var (start, before, offset) = (Earliest, offsetAt(Earliest), offsetAt(Earliest));
         for (var at = Earliest; at < Latest; at += Step)
         {
-            if (zone.GetUtcOffset(at + Step) is var changed && changed == offset) continue;
-            var change = FirstSecondOf(zone, changed, at, at + Step);
+            if (offsetAt(at + Step) is var changed && changed == offset) continue;
+            var change = FirstSecondOf(offsetAt, changed, at, at + Step);
             yield return new ZoneSpan(start, change, offset, before);
             (start, before, offset) = (change, offset, changed);
         }
         yield return new ZoneSpan(start, Latest.AddYears(1), offset, before);
     }
 
-    private static DateTime FirstSecondOf(TimeZoneInfo zone, TimeSpan offset, DateTime without, DateTime with)
+    private static DateTime FirstSecondOf(Func<DateTime, TimeSpan> offsetAt, TimeSpan offset, DateTime without, DateTime with)
     {
         while (with - without > TimeSpan.FromSeconds(1))
         {
             var middle = without.AddSeconds(Math.Floor((with - without).TotalSeconds / 2));
-            if (zone.GetUtcOffset(middle) == offset) with = middle;
+            if (offsetAt(middle) == offset) with = middle;
             else without = middle;
         }
         return with;

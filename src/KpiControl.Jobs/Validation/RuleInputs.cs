@@ -5,12 +5,14 @@ namespace KpiControl.Jobs.Validation;
 /// <summary>What a rule looks at beside the place of its finding: where one of these was refused, the rule has nothing to say.</summary>
 internal static class RuleInputs
 {
-    private static readonly string[] Slots = ["/schedule/type", "/schedule/expression", "/schedule/timezone"];
+    private static readonly string[] Slots = ["/schedule/type", "/schedule/expression", "/schedule/timezone", "/schedule/start_at", "/schedule/end_at"];
     private static readonly string[] Contract = ["/kpi_id", "/contract_version"];
 
     public static IReadOnlyList<string> Of(Finding finding) => finding.Rule switch
     {
         "meaning.expression" => ["/schedule/type", "/schedule/expression"],
+        "meaning.bounds" => ["/schedule/start_at", "/schedule/end_at", "/schedule/timezone"],
+        "meaning.spread" => [.. Slots, "/schedule/spread"],
         "meaning.on" => ["/schedule/type", "/schedule/on"],
         "meaning.day_match" => ["/schedule/expression", "/schedule/day_match"],
         "meaning.retry_window" => [.. Slots, "/retry", "/timeout"],

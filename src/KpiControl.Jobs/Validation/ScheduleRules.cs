@@ -10,17 +10,27 @@ internal static class ScheduleRules
     public static void Check(JobArtifact job, ArtifactNode root, FindingList findings)
     {
         var spec = job.Schedule;
-        if (!JobSchedule.TryCreate(spec with { Type = "manual" }, out _, out var error))
+        if (!JobSchedule.TryCreate(new JobScheduleSpec { Type = "manual", Timezone = spec.Timezone }, out _, out var error))
         {
             findings.Error("meaning.timezone", root.Nearest("schedule", "timezone"), Sentence(error), "Write an IANA name, such as Europe/Berlin.");
             return;
         }
 
-        if (spec.Type == "cron") CheckCron(job, root, findings);
+        if (!JobSchedule.TryCreate(spec with { Type = "manual" }, out _, out error))
+            findings.Error("meaning.bounds", root.Nearest("schedule", error!.Contains("end_at", StringComparison.Ordinal) ? "end_at" : "start_at"), Sentence(error), "A day counts whole; a time without an offset is the schedule's zone's.");
+        else if (spec.Type == "cron") CheckCron(job, root, findings);
         else if (spec.Expression.Length > 0)
             findings.Error("meaning.expression", root.Nearest("schedule", "expression"), $"A job of type {spec.Type} has no cron expression.", "Remove expression, or write type: cron.");
+        if (spec.Type == "event" && spec.On.Count == 0)
+            findings.Error("meaning.on", root.Nearest("schedule"), "A job of type event needs the signals that start it.", "Add schedule.on, such as [erp_eod_sync].");
         if (spec.Type != "event" && spec.On.Count > 0)
             findings.Error("meaning.on", root.Nearest("schedule", "on"), $"A job of type {spec.Type} is started by no signal.", "Remove on; what a run waits for stands under dependencies.signals.");
+    }
+
+    private static void CheckSpread(JobArtifact job, SlotSample slots, ArtifactNode root, FindingList findings)
+    {
+        if (job.Schedule.Spread is { } spread && slots.Shortest is { } gap && spread > gap)
+            findings.Error("meaning.spread", root.Nearest("schedule", "spread"), $"The spread of {Durations.Format(spread)} is longer than the {Durations.Format(gap)} that can lie between two slots.", "Write a shorter one: a slot must not move past its successor.");
     }
 
     private static void CheckCron(JobArtifact job, ArtifactNode root, FindingList findings)
@@ -28,13 +38,14 @@ internal static class ScheduleRules
         var at = root.Nearest("schedule", "expression");
         if (job.Schedule.Expression.Length == 0)
             findings.Error("meaning.expression", at, "A job of type cron needs an expression.", "Add schedule.expression, such as \"0 2 * * *\".");
-        else if (!JobSchedule.TryCreate(job.Schedule, out var schedule, out var error))
+        else if (!JobSchedule.TryCreate(job.Schedule with { Spread = null }, out var schedule, out var error))
             findings.Error("meaning.cron", at, Sentence(error), "Five fields (minute, hour, day of month, month, day of week), six with seconds first, or a macro such as @daily.");
         else if (SlotSample.Of(schedule!, job.Schedule.Timezone) is not { } slots)
-            findings.Error("meaning.no_next_occurrence", at, "This expression never comes round.", "Look at the day of month and the month: the 30th of February does not exist.");
+            findings.Error("meaning.no_next_occurrence", at, job.Schedule is { StartAt: null, EndAt: null } ? "This expression never comes round." : "No slot of this expression lies between start_at and end_at.", "Look at the day of month and the month: the 30th of February does not exist.");
         else
         {
             CheckDays(job, root, findings);
+            CheckSpread(job, slots, root, findings);
             SlotRules.Check(job, slots, root, findings);
         }
     }

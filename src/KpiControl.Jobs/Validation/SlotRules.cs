@@ -40,9 +40,12 @@ internal static class SlotRules
         var by = promised.Target.ToTimeSpan() + (promised.Grace ?? TimeSpan.Zero);
         if (slots.EarliestOfDay.ToTimeSpan() > by)
             findings.Error("meaning.availability", at, $"The day's first slot is at {slots.EarliestOfDay:HH:mm} at the earliest: nothing can be delivered by {promised.Target:HH:mm}.", "Schedule the job earlier, or promise a later time.");
-        else if (slots.LatestFirstOfDay.ToTimeSpan() + job.Timeout > by)
-            findings.Warn("meaning.availability", at, $"A day's first slot can be as late as {slots.LatestFirstOfDay:HH:mm} and may run for {Durations.Format(job.Timeout)}: delivery by {promised.Target:HH:mm} is not certain.", "Schedule the job earlier, lower timeout, or promise a later time.");
+        else if (slots.LatestFirstOfDay.ToTimeSpan() + Moved(job) + job.Timeout > by)
+            findings.Warn("meaning.availability", at, $"A day's first slot can be as late as {slots.LatestFirstOfDay:HH:mm}{(job.Schedule.Spread is { } spread ? $", moved by up to {Durations.Format(spread)}," : "")} and may run for {Durations.Format(job.Timeout)}: delivery by {promised.Target:HH:mm} is not certain.", "Schedule the job earlier, lower timeout, or promise a later time.");
     }
+
+    // Longer ones have their own finding.
+    private static TimeSpan Moved(JobArtifact job) => job.Schedule.Spread is { } spread && spread <= TimeSpan.FromDays(1) ? spread : TimeSpan.Zero;
 
     private static void CheckFreshness(JobArtifact job, SlotSample slots, ArtifactNode root, FindingList findings)
     {

@@ -17,7 +17,8 @@ internal sealed record SlotSample(TimeSpan? Shortest, TimeSpan? Longest, TimeOnl
 
     public static SlotSample? Of(JobSchedule schedule, string timezone)
     {
-        if (schedule.Next(From) is not { } first) return null;
+        // What has ended by then is looked at in its own time: a job's verdict does not change when it ends.
+        if ((schedule.Next(From) ?? schedule.Next(ZoneClock.Earliest)) is not { } first) return null;
         var zone = TimeZoneInfo.FindSystemTimeZoneById(timezone);
         var slots = schedule.Slots(first.AddTicks(-1), first.AddDays(400)).Take(MostSlots).ToList();
         // A leap day comes round every four years or eight; its neighbour is worth one more step.

@@ -9,11 +9,7 @@ internal static class UnsupportedRules
     public static void Check(JobArtifact job, ArtifactNode root, FindingList findings)
     {
         var schedule = job.Schedule;
-        Refuse(schedule.Type == "event", "event", "schedule.type event", ["schedule", "type"], "Write type: cron and wait for the signal under dependencies.signals.");
         Refuse(schedule.Calendar is not null, "calendar", "schedule.calendar", ["schedule", "calendar"]);
-        Refuse(schedule.StartAt is not null, "start_at", "schedule.start_at", ["schedule", "start_at"]);
-        Refuse(schedule.EndAt is not null, "end_at", "schedule.end_at", ["schedule", "end_at"]);
-        Refuse(schedule.Spread is not null, "spread", "schedule.spread", ["schedule", "spread"], "H in a cron expression gives each job a place of its own.");
         Refuse(schedule.Overlap is "allow" or "cancel_previous", "overlap", $"schedule.overlap {schedule.Overlap}", ["schedule", "overlap"], "Write skip or queue_one.");
         Refuse(job.Run.Profile is not (null or "kpi_only"), "profile", $"run.profile {job.Run.Profile}", ["run", "profile"], "Agents have an executor for the stage kpi alone: write kpi_only, or remove the field.");
         Refuse(job.Run.StageSet is not ([] or ["kpi"]), "stage_set", "A run.stage_set other than [kpi]", ["run", "stage_set"], "Agents have an executor for the stage kpi alone.");

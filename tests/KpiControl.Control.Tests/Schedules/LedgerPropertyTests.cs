@@ -59,22 +59,32 @@ public sealed class LedgerPropertyTests : IAsyncLifetime
 
     private async Task<string> RunAsync((int Catchup, int Window, (int Step, int Size)[] Steps) history)
     {
-        var job = BindingSeed.Job($"job{Interlocked.Increment(ref _jobs)}", Crons[0], $"  catchup: {Catchups[history.Catchup]}\n  catchup_window: {history.Window}d");
+        var number = Interlocked.Increment(ref _jobs);
+        var spread = number % 2 == 0 ? TimeSpan.FromMinutes(10) : (TimeSpan?)null;
+        var job = BindingSeed.Job($"job{number}", Crons[0], $"  catchup: {Catchups[history.Catchup]}\n  catchup_window: {history.Window}d{(spread is null ? "" : "\n  spread: 10m")}");
         var binding = await new BindingSeed(_database).BindAsync(job, "date_trunc('day', now())");
         _world ??= await RaceWorld.OpenAsync(_databases);
-        var play = new Play(_database, _world, binding);
+        var play = new Play(_database, _world, binding, spread);
+        await play.BeginAsync();
         foreach (var (step, size) in history.Steps)
             await play.ActAsync((Step)step, size);
         return await play.DifferenceAsync();
     }
 
     /// <summary>One binding's story, told through the product's own stores.</summary>
-    private sealed class Play(TestDatabase database, RaceWorld world, long binding)
+    private sealed class Play(TestDatabase database, RaceWorld world, long binding, TimeSpan? spread)
     {
         private static readonly CancellationToken None = CancellationToken.None;
         private readonly DueStore _due = new(world.Databases);
         private readonly List<Completion> _held = [];
         private readonly Random _random = new(1);
+
+        /// <summary>The first slot is the seed's midnight, moved by the binding's place within the spread.</summary>
+        public async Task BeginAsync()
+        {
+            await using var connection = await database.OpenAsync();
+            await connection.ExecuteAsync("UPDATE kpi_job_runtime SET next_run_at = next_run_at + @offset WHERE binding_id = @binding", new { binding, offset = ScheduleOf(Crons[0]).SpreadOffset });
+        }
 
         public Task ActAsync(Step step, int size) => step switch
         {
@@ -228,11 +238,11 @@ public sealed class LedgerPropertyTests : IAsyncLifetime
         }
 
         // A stretch is of the schedule that was in force at its first slot.
-        private static IEnumerable<DateTimeOffset> Stretch(DateTime first, DateTime last, List<(int Revision, string Cron, DateTime After)> revisions) =>
+        private IEnumerable<DateTimeOffset> Stretch(DateTime first, DateTime last, List<(int Revision, string Cron, DateTime After)> revisions) =>
             ScheduleOf(revisions.Last(r => r.After < first).Cron).Slots(new DateTimeOffset(first).AddTicks(-1), last);
 
-        private static JobSchedule ScheduleOf(string cron) =>
-            JobSchedule.TryCreate(new JobScheduleSpec { Type = "cron", Expression = cron, Timezone = "UTC" }, out var schedule, out var error)
+        private JobSchedule ScheduleOf(string cron) =>
+            JobSchedule.TryCreate(new JobScheduleSpec { Type = "cron", Expression = cron, Timezone = "UTC", Spread = spread }, out var schedule, out var error, $"{binding}")
                 ? schedule! : throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"{cron}: {error}"));
     }
 }

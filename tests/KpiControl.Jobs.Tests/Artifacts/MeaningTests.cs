@@ -44,7 +44,23 @@ public sealed class MeaningTests
         Job.Only("meaning.expression", Job.Yaml(Job.Head + "schedule: { type: cron }"));
         Job.Only("meaning.expression", Job.Yaml(Job.Head + "schedule: { type: manual, expression: \"0 2 * * *\" }"));
         Job.Only("meaning.on", Job.Yaml(Job.Head + "schedule: { type: manual, on: [a] }"));
+        Job.Only("meaning.on", Job.Yaml(Job.Head + "schedule: { type: event }"));
+        Assert.Empty(Job.Yaml(Job.Head + "schedule: { type: event, on: [erp_eod_sync], start_at: 2026-01-01 }").Findings);
     }
+
+    [Theory]
+    [InlineData(", start_at: 2026-02-30", "meaning.bounds")]
+    [InlineData(", end_at: 2026-01-01T25:00:00Z", "meaning.bounds")]
+    [InlineData(", start_at: 2026-03-02, end_at: 2026-03-01", "meaning.bounds")]
+    [InlineData(", start_at: 2026-03-02T02:30:00Z, end_at: 2026-03-02", "meaning.no_next_occurrence")]
+    [InlineData(", spread: 2d", "meaning.spread")]
+    public void Bounds_and_spread_must_make_sense(string schedule, string rule) => Job.Only(rule, Job.Cron("0 2 * * *", schedule: schedule));
+
+    [Theory]
+    [InlineData(", start_at: 2026-03-01, end_at: 2026-03-01")]
+    [InlineData(", end_at: 2001-03-01T02:00")]
+    [InlineData(", spread: 1h, start_at: 2040-01-01T09:00:00+02:00")]
+    public void What_has_a_slot_between_its_bounds_is_accepted(string schedule) => Assert.Empty(Job.Cron("0 2 * * *", schedule: schedule).Findings);
 
     [Fact]
     public void Retries_fit_before_the_next_slot()
@@ -102,10 +118,6 @@ public sealed class MeaningTests
 
     [Theory]
     [InlineData("calendar", "schedule: { type: manual, calendar: holidays }", "/schedule/calendar")]
-    [InlineData("event", "schedule: { type: event, on: [a] }", "/schedule/type")]
-    [InlineData("start_at", "schedule: { type: manual, start_at: 2026-01-01 }", "/schedule/start_at")]
-    [InlineData("end_at", "schedule: { type: manual, end_at: 2026-01-01T00:00:00Z }", "/schedule/end_at")]
-    [InlineData("spread", "schedule: { type: manual, spread: 5m }", "/schedule/spread")]
     [InlineData("overlap", "schedule: { type: manual, overlap: allow }", "/schedule/overlap")]
     [InlineData("overlap", "schedule: { type: manual, overlap: cancel_previous }", "/schedule/overlap")]
     [InlineData("profile", "schedule: { type: manual }\nrun: { profile: backfill }", "/run/profile")]

@@ -154,6 +154,57 @@ public sealed class JobScheduleTests
         Assert.True(Enumerable.Range(0, 20).Select(i => Of($"acme/prod/{i}").Next(at)).Distinct().Count() > 10);
     }
 
+    private static JobSchedule Of(JobScheduleSpec spec, string identity = "")
+    {
+        Assert.True(JobSchedule.TryCreate(spec with { Type = "cron" }, out var schedule, out var error, identity), error);
+        return schedule!;
+    }
+
+    [Fact]
+    public void No_slot_lies_outside_start_at_and_end_at()
+    {
+        var schedule = Of(new() { Type = "cron", Expression = "0 2 * * *", Timezone = "Europe/Berlin", StartAt = "2026-03-28", EndAt = "2026-03-30" });
+        Assert.Equal([At("2026-03-28T01:00Z"), At("2026-03-29T01:00Z"), At("2026-03-30T00:00Z")], schedule.Slots(At("2020-01-01"), At("2090-01-01")));
+        Assert.Equal(At("2026-03-30T00:00Z"), schedule.Previous(At("2050-01-01")));
+        Assert.Null(schedule.Previous(At("2026-03-28T01:00Z")));
+        Assert.Null(schedule.Next(At("2026-03-30T00:00Z")));
+        Assert.Equal((At("2026-03-27T23:00Z"), At("2026-03-30T21:59:59Z")), (schedule.StartsAt, schedule.EndsAt));
+        var exact = Of(new() { Type = "cron", Expression = "0 * * * *", Timezone = "America/New_York", StartAt = "2026-06-01T09:00", EndAt = "2026-06-01T15:00:00+02:00" });
+        Assert.Equal([At("2026-06-01T13:00Z")], exact.Slots(At("2026-01-01"), At("2027-01-01")));
+    }
+
+    [Fact]
+    public void A_day_without_a_midnight_begins_at_its_first_instant()
+    {
+        var schedule = Of(new() { Type = "cron", Expression = "0 0 * * *", Timezone = "America/Sao_Paulo", StartAt = "2018-11-04", EndAt = "2018-11-04" });
+        Assert.Equal([At("2018-11-04T03:00Z")], schedule.Slots(At("2018-01-01"), At("2019-01-01")));
+    }
+
+    [Fact]
+    public void A_spread_moves_every_slot_by_the_same_place_of_its_binding_and_keeps_its_business_date() =>
+        Gen.Select(Gen.Int[1, 86_400], Gen.Int[1, 1_000_000], Gen.OneOf(Gen.Const("0 0 * * *"), Gen.Const("30 23 * * *"), Gen.Const("15 2 * * 1-5"))).Sample((spread, binding, cron) =>
+        {
+            var spec = new JobScheduleSpec { Type = "cron", Expression = cron, Timezone = "Europe/Berlin" };
+            var (plain, moved) = (Of(spec), Of(spec with { Spread = TimeSpan.FromSeconds(spread) }, $"{binding}"));
+            var offset = moved.SpreadOffset;
+            var slots = plain.Slots(At("2026-03-20"), At("2026-04-05")).ToList();
+            Assert.InRange(offset, TimeSpan.Zero, TimeSpan.FromSeconds(spread - 1));
+            Assert.Equal(slots.Select(slot => slot + offset), moved.Slots(At("2026-03-20") + offset, At("2026-04-05") + offset));
+            foreach (var slot in slots)
+                foreach (var mode in new[] { "previous", "current" })
+                {
+                    Assert.Equal(plain.BusinessDate(slot, mode), moved.BusinessDate(slot + offset, mode));
+                    Assert.Equal(plain.LastSlotOf(plain.BusinessDate(slot, mode), mode) + offset, moved.LastSlotOf(plain.BusinessDate(slot, mode), mode));
+                }
+        }, iter: 100);
+
+    [Fact]
+    public void Many_bindings_lie_all_over_their_spread()
+    {
+        var places = Enumerable.Range(1, 600).Select(i => Of(new() { Type = "cron", Expression = "0 0 * * *", Spread = TimeSpan.FromMinutes(10) }, $"{i}").SpreadOffset.Minutes).ToList();
+        Assert.All(Enumerable.Range(0, 10), minute => Assert.InRange(places.Count(p => p == minute), 30, 95));
+    }
+
     [Fact]
     public void The_zone_databases_version_is_named() => Assert.Matches(@"^(20\d\d[a-z]+|rules:[0-9a-f]{12})$", Schedule("@daily").ZoneVersion);
 
