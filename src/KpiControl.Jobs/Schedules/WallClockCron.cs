@@ -8,33 +8,39 @@ internal sealed class WallClockCron(CronExpression cron, bool interval, ZoneCloc
     public DateTime? Next(DateTime after)
     {
         var index = clock.IndexOf(after);
-        if (FirstIn(clock[index], after + clock[index].Offset, inclusive: false) is { } here) return here;
+        if (FirstIn(clock[index], after + clock[index].Offset) is { } here) return here;
         while (++index < clock.Count)
         {
             var span = clock[index];
             if (HasSlotInGap(span)) return span.Start;
-            if (FirstIn(span, LocalFrom(span), inclusive: true) is { } there) return there;
+            if (cron.GetNextOccurrence(LocalFrom(span), inclusive: true) is not { } found) return null;
+            if (found < span.LocalEnd) return found - span.Offset;
+            // Of a rare expression most spans have no slot: on to the one in which the next time lies.
+            while (index + 1 < clock.Count && clock[index + 1].LocalEnd <= found) index++;
         }
         return null;
     }
 
     public DateTime? Previous(DateTime before)
     {
-        for (var index = clock.IndexOf(before.AddTicks(-1)); index >= 0; index--)
+        var index = clock.IndexOf(before.AddTicks(-1));
+        if (LastIn(clock[index], before + clock[index].Offset) is { } here) return here;
+        if (HasSlotInGap(clock[index])) return clock[index].Start;
+        while (--index >= 0)
         {
             var span = clock[index];
-            var end = before < span.End ? before : span.End;
-            if (LastIn(span, end + span.Offset) is { } slot) return slot;
+            if (cron.GetPreviousOccurrence(span.LocalEnd) is not { } found) return null;
+            if (found >= LocalFrom(span)) return found - span.Offset;
             if (HasSlotInGap(span)) return span.Start;
+            while (index > 0 && found < clock[index - 1].LocalStart && found < clock[index - 1].LocalUnchanged) index--;
         }
         return null;
     }
 
-    private DateTime? FirstIn(ZoneSpan span, DateTime local, bool inclusive)
+    private DateTime? FirstIn(ZoneSpan span, DateTime local)
     {
         var from = LocalFrom(span);
-        if (local < from) (local, inclusive) = (from, true);
-        return cron.GetNextOccurrence(local, inclusive) is { } found && found < span.LocalEnd ? found - span.Offset : null;
+        return (local < from ? cron.GetNextOccurrence(from, inclusive: true) : cron.GetNextOccurrence(local)) is { } found && found < span.LocalEnd ? found - span.Offset : null;
     }
 
     private DateTime? LastIn(ZoneSpan span, DateTime localEnd) =>
