@@ -21,6 +21,7 @@ internal sealed class Session(Surroundings world, ParseResult parsed, Cancellati
     public JobService.JobServiceClient Jobs => new(ControlPlane.Calls);
     public CatalogService.CatalogServiceClient Catalog => new(ControlPlane.Calls);
     public SignalService.SignalServiceClient Signals => new(ControlPlane.Calls);
+    public AlertService.AlertServiceClient Alerts => new(ControlPlane.Calls);
     public AuditService.AuditServiceClient Audit => new(ControlPlane.Calls);
     public FleetService.FleetServiceClient Fleet => new(ControlPlane.Calls);
     public DoctorService.DoctorServiceClient Doctor => new(ControlPlane.Calls);

@@ -1,3 +1,4 @@
+using KpiControl.Control.Alerts;
 using KpiControl.Control.Audit;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Catalog;
@@ -35,6 +36,7 @@ internal static class ControlPlane
             .AddRunReads()
             .AddLeases()
             .AddSla()
+            .AddAlerts()
             .AddDoctor()
             .AddAudit()
             .AddGrpcApi();
@@ -51,6 +53,7 @@ internal static class ControlPlane
         app.MapFleet();
         app.MapDoctor();
         app.MapAudit();
+        app.MapAlerts();
         app.MapLeases();
         app.MapRest();
         app.MapGrpcInfrastructure();

@@ -30,7 +30,7 @@ internal static class GrpcApi
         new[]
         {
             JobServiceReflection.Descriptor, CatalogServiceReflection.Descriptor, SignalServiceReflection.Descriptor,
-            FleetServiceReflection.Descriptor, DoctorServiceReflection.Descriptor, AuditServiceReflection.Descriptor, AgentServiceReflection.Descriptor,
+            FleetServiceReflection.Descriptor, DoctorServiceReflection.Descriptor, AuditServiceReflection.Descriptor, AlertServiceReflection.Descriptor, AgentServiceReflection.Descriptor,
         }.SelectMany(file => file.Services).Select(service => service.FullName);
 
     public static void MapGrpcInfrastructure(this IEndpointRouteBuilder routes)

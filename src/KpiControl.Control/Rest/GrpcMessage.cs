@@ -23,7 +23,7 @@ internal static class GrpcMessage
         new[]
         {
             JobServiceReflection.Descriptor, CatalogServiceReflection.Descriptor, SignalServiceReflection.Descriptor, FleetServiceReflection.Descriptor,
-            DoctorServiceReflection.Descriptor, AuditServiceReflection.Descriptor, AgentServiceReflection.Descriptor, HealthReflection.Descriptor,
+            DoctorServiceReflection.Descriptor, AuditServiceReflection.Descriptor, AlertServiceReflection.Descriptor, AgentServiceReflection.Descriptor, HealthReflection.Descriptor,
         }.SelectMany(file => file.Services).SelectMany(service => service.Methods).Where(method => !method.IsClientStreaming)
         .ToFrozenDictionary(method => $"/{method.Service.FullName}/{method.Name}", method => method.InputType, StringComparer.Ordinal);
 

@@ -63,6 +63,13 @@ internal static class Verbs
         ["/kpicontrol.v1.AuditService/ExportAudit"] = new Requirement.ByVerb(PolicyRead),
         ["/kpicontrol.v1.AuditService/VerifyAudit"] = new Requirement.ByVerb(PolicyRead),
         ["/kpicontrol.v1.AuditService/GetAuditKey"] = new Requirement.ByVerb(PolicyRead),
+        ["/kpicontrol.v1.AlertService/ListSlaStates"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.AlertService/ReportSla"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.AlertService/ListEpisodes"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.AlertService/GetEpisode"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.AlertService/AcknowledgeEpisode"] = new Requirement.ByVerb(AlertsManage),
+        ["/kpicontrol.v1.AlertService/SilenceEpisode"] = new Requirement.ByVerb(AlertsManage),
+        ["/kpicontrol.v1.AlertService/UnsilenceEpisode"] = new Requirement.ByVerb(AlertsManage),
         ["/kpicontrol.v1.AgentService/Work"] = new Requirement.Agent(),
         // Its one-time token is in the message, and is asked for before anything else of it.
         ["/kpicontrol.v1.AgentService/Enroll"] = new Requirement.Anybody(),

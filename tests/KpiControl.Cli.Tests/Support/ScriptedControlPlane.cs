@@ -42,6 +42,7 @@ public sealed class ScriptedControlPlane : IAsyncLifetime
         app.MapGrpcService<ScriptedSignals>();
         app.MapGrpcService<ScriptedFleet>();
         app.MapGrpcService<ScriptedDoctor>();
+        app.MapGrpcService<ScriptedAlerts>();
         await app.StartAsync();
         Address = app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Single();
     }

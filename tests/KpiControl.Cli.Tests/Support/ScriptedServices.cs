@@ -54,3 +54,13 @@ internal sealed class ScriptedDoctor(Script script) : DoctorService.DoctorServic
 {
     public override Task<DiagnoseResponse> Diagnose(DiagnoseRequest request, ServerCallContext context) => script.Answer<DiagnoseRequest, DiagnoseResponse>(request, context);
 }
+
+internal sealed class ScriptedAlerts(Script script) : AlertService.AlertServiceBase
+{
+    public override Task<ListSlaStatesResponse> ListSlaStates(ListSlaStatesRequest request, ServerCallContext context) => script.Answer<ListSlaStatesRequest, ListSlaStatesResponse>(request, context);
+    public override Task<ReportSlaResponse> ReportSla(ReportSlaRequest request, ServerCallContext context) => script.Answer<ReportSlaRequest, ReportSlaResponse>(request, context);
+    public override Task<ListEpisodesResponse> ListEpisodes(ListEpisodesRequest request, ServerCallContext context) => script.Answer<ListEpisodesRequest, ListEpisodesResponse>(request, context);
+    public override Task<Episode> GetEpisode(GetEpisodeRequest request, ServerCallContext context) => script.Answer<GetEpisodeRequest, Episode>(request, context);
+    public override Task<Episode> AcknowledgeEpisode(AcknowledgeEpisodeRequest request, ServerCallContext context) => script.Answer<AcknowledgeEpisodeRequest, Episode>(request, context);
+    public override Task<Episode> SilenceEpisode(SilenceEpisodeRequest request, ServerCallContext context) => script.Answer<SilenceEpisodeRequest, Episode>(request, context);
+}

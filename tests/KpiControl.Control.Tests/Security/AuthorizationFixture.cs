@@ -15,6 +15,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
 
     private readonly Dictionary<string, GrpcChannel> channels = [];
     private long runId;
+    private long episodeId;
 
     public ControlFixture Control { get; } = new();
 
@@ -42,6 +43,10 @@ public sealed class AuthorizationFixture : IAsyncLifetime
         await Control.RunAsync("""
             INSERT INTO kpi_enrolment (token_hash, agent, region, tenants, reason, created_by, expires_at) VALUES (sha256('t'), 'agent-x', 'eu', '{acme}', '', 'test', now() + interval '1 hour')
             """);
+        episodeId = await Control.ScalarAsync<long>("""
+            INSERT INTO kpi_sla_episode (tenant_id, binding_id, clock, opened_at, breached_at, breach_recorded_at, silenced_until, silenced_by, silence_reason)
+            VALUES ('acme', @BindingId, 'failure', now(), now(), now(), now() + interval '1 hour', 'test', 'known') RETURNING episode_id
+            """, new { BindingId });
         var admin = new Dictionary<string, object> { ["sub"] = "admin@acme.example", ["kpi_roles"] = new[] { "acme/*/admin" } };
         BadTokens =
         [
@@ -73,7 +78,10 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "ValidateJob" => new { content = SampleTexts.Simple() },
             "CreateJob" => new { content = SampleTexts.Simple("fresh"), validate_only = true },
             "UpdateJob" => new { binding_id = id, content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
-            "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "Enroll" or "Renew" => new { },
+            "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" => new { },
+            "GetEpisode" => new { episode_id = episodeId },
+            "AcknowledgeEpisode" or "UnsilenceEpisode" => new { episode_id = episodeId, validate_only = true },
+            "SilenceEpisode" => new { episode_id = episodeId, until = "2099-01-31T00:00:00Z", reason = "known", validate_only = true },
             "CreateEnrolment" => new { agent = "agent-new", region = "eu", tenants = new[] { "acme" }, validate_only = true },
             "RevokeEnrolment" => new { enrolment_id = 1, validate_only = true },
             "RegisterAgent" => new { agent = "agent-known", region = "eu", tenants = new[] { "acme" }, validate_only = true },

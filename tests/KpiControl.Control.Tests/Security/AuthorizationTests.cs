@@ -54,6 +54,13 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | AuditService/ExportAudit | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
         | AuditService/VerifyAudit | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
         | AuditService/GetAuditKey | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | nothing |
+        | AlertService/ListSlaStates | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |
+        | AlertService/ReportSla | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |
+        | AlertService/ListEpisodes | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |
+        | AlertService/GetEpisode | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | AlertService/AcknowledgeEpisode | AlertsManage | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | AlertService/SilenceEpisode | AlertsManage | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | AlertService/UnsilenceEpisode | AlertsManage | – | – | – | yes | – | – | – | yes | – | – | not found |
         | AgentService/Work | an agent's token | – | – | – | – | – | – | – | – | – | yes | – |
         | AgentService/Enroll | a one-time token in the message | yes | yes | yes | yes | yes | yes | yes | yes | yes | yes | – |
         | AgentService/Renew | an agent's certificate | – | – | – | – | – | – | – | – | – | – | – |
