@@ -52,6 +52,8 @@ remove_containers
 # Our own store alone; what docker keeps is its user's.
 [ "$ENGINE" != podman ] || engine image prune -f --filter until=168h >/dev/null
 find_bases
+mkdir -p artifacts/sbom
+step "what they are made of" write_sboms artifacts/sbom
 step "image $CONTROL_IMAGE" build_image Dockerfile.control "$CONTROL_IMAGE"
 step "image $AGENT_IMAGE" build_image Dockerfile.agent "$AGENT_IMAGE"
 started=1
