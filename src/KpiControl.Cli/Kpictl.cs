@@ -19,7 +19,16 @@ internal static class Kpictl
             RunsCommand.Create(world), HistoryCommand.Create(world),
             TriggerCommand.Create(world), CancelCommand.Create(world), PauseCommand.Create(world), ResumeCommand.Create(world),
             PreviewCommand.Create(world), ExplainCommand.Create(world), WatchCommand.Create(world),
-            ContractsCommand.Create(world), SignalCommand.Create(world), AgentsCommand.Create(world), EpochCommand.Create(world), AuditCommand.Create(world), SlaCommand.Create(world), AlertsCommand.Create(world), DoctorCommand.Create(world),
+            ChangesCommand.Create(world), ChangeDecisionCommands.Propose(world), ChangeDecisionCommands.Approve(world), ChangeDecisionCommands.Reject(world),
+            ChangeDecisionCommands.Withdraw(world), ChangeDecisionCommands.Release(world),
+            ContractsCommand.Create(world),
+            SignalCommand.Create(world),
+            AgentsCommand.Create(world),
+            EpochCommand.Create(world),
+            AuditCommand.Create(world),
+            SlaCommand.Create(world),
+            AlertsCommand.Create(world),
+            DoctorCommand.Create(world),
             VersionCommand.Create(world), CompletionCommand.Create(world),
         };
         foreach (var option in root.Options.OfType<VersionOption>().ToArray())

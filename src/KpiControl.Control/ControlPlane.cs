@@ -3,6 +3,7 @@ using KpiControl.Control.Audit;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Catalog;
 using KpiControl.Control.Certificates;
+using KpiControl.Control.Changes;
 using KpiControl.Control.Database;
 using KpiControl.Control.Doctor;
 using KpiControl.Control.Fleet;
@@ -59,6 +60,7 @@ internal static class ControlPlane
         app.MapGrpcInfrastructure();
         app.MapCatalog();
         app.MapAuthoring();
+        app.MapChanges();
         return app;
     }
 }

@@ -6,7 +6,7 @@ using KpiControl.Protocol.V1;
 
 namespace KpiControl.Cli.Authoring;
 
-/// <summary>What became of one file: created, rebound, unchanged, or refused.</summary>
+/// <summary>What became of one file: created, rebound, proposed, unchanged, or refused.</summary>
 internal sealed record ApplyOutcome(string File, string What = "refused", CreateJobResponse? Job = null)
 {
     /// <summary>The hash before, where it was rebound.</summary>
@@ -80,6 +80,8 @@ internal sealed class ApplyOutcomes(IReadOnlyList<ApplyOutcome> outcomes, Func<P
                 wide ? Ages.Absolute(outcome.Job.NextRunAt) : Ages.Relative(outcome.Job.NextRunAt, now));
         table.WriteTo(session.World);
         session.World.Out.Flush();
+        foreach (var proposed in done.Where(outcome => outcome.Job!.ChangeId > 0))
+            session.World.Error.WriteLine($"{proposed.Name} is put in force once change {proposed.Job!.ChangeId} is approved: kpictl changes {proposed.Job.ChangeId}");
         foreach (var home in done.Where(outcome => outcome.What == "created" && !outcome.RegionAsked).Select(outcome => (outcome.Job!.Tenant, outcome.Job.Region)).Distinct())
             session.World.Error.WriteLine($"no --region was given: {home.Region} is the home region of {home.Tenant}");
     }

@@ -43,11 +43,12 @@ internal static class CursorStore
     }
 
     private const string Insert = """
-        INSERT INTO kpi_job_runtime (binding_id, tenant_id, lane, next_run_at) VALUES (@bindingId, @tenant, @lane, @nextRunAt)
+        INSERT INTO kpi_job_runtime (binding_id, tenant_id, lane, active, next_run_at)
+        VALUES (@bindingId, @tenant, CASE WHEN @active THEN @lane::smallint ELSE -@lane::smallint END, @active, @nextRunAt)
         """;
 
-    public static Task InsertAsync(RequestTransaction tx, long bindingId, string tenant, short lane, DateTimeOffset? nextRunAt) =>
-        tx.ExecuteAsync(Insert, new { bindingId, tenant, lane, nextRunAt });
+    public static Task InsertAsync(RequestTransaction tx, long bindingId, string tenant, short lane, bool active, DateTimeOffset? nextRunAt) =>
+        tx.ExecuteAsync(Insert, new { bindingId, tenant, lane, active, nextRunAt });
 
     private const string Lock = """
         SELECT now() AS now, next_run_at, active, lane, revision, COALESCE(paused_until > now(), false) AS paused

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
 using KpiControl.Control.Audit;
+using KpiControl.Control.Changes;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
@@ -16,33 +17,34 @@ internal static class JobCreation
     {
         var job = await JobCheck.CheckAsync(tx, Submission.Of(request.Content, request.Format, request.Environment, request.Region), Verb.Create);
         FindingMapping.DemandNoErrors(job.Findings);
-        DemandNoApproval(job);
 
         var defId = await DefinitionStore.PutAsync(tx, job);
-        var bindingId = await PlacementStore.InsertAsync(tx, defId, job);
-        var response = bindingId is { } id ? await BindAsync(tx, id, defId, job) : await ExistingAsync(tx, job);
+        var isReleased = !job.Placement!.RequiresApproval;
+        var bindingId = await PlacementStore.InsertAsync(tx, defId, job, active: isReleased);
+        var response = bindingId is { } id ? await BindAsync(tx, id, defId, job, active: isReleased) : await ExistingAsync(tx, job);
+        if (!isReleased)
+            response.ChangeId = await ChangeOfAsync(tx, response.BindingId, job);
         response.Findings.AddRange(job.Findings.Select(finding => finding.ToProto()));
         // Ids of rows that are rolled back would be somebody else's later.
         if (request.ValidateOnly && response.Created)
-            (response.BindingId, response.DefId) = (0, 0);
+            (response.BindingId, response.DefId, response.ChangeId) = (0, 0, 0);
         return response;
     }
 
-    public static void DemandNoApproval(CheckedJob job)
+    /// <summary>A binding that nobody has agreed to yet: it is there, and starts nothing.</summary>
+    public static async Task<long> BindInactiveAsync(RequestTransaction tx, long defId, CheckedJob job)
     {
-        if (job.Placement!.RequiresApproval)
-            throw ApprovalRequired(job.Job.Tenant, job.Submission.Environment, job.Job.JobId);
+        var id = await PlacementStore.InsertAsync(tx, defId, job, active: false)
+            ?? throw Reject.Aborted("JOB_RACED", "Somebody bound this job at the same moment; look at it and propose again.");
+        await BindAsync(tx, id, defId, job, active: false);
+        return id;
     }
 
-    public static Exception ApprovalRequired(string tenant, string environment, string jobId) => Reject.Precondition(
-        "APPROVAL_REQUIRED", $"{tenant}/{environment}/{jobId}",
-        $"The policy of {tenant} asks for approval of changes in {environment}, and approvals are not served yet; nothing was stored.");
-
-    private static async Task<CreateJobResponse> BindAsync(RequestTransaction tx, long bindingId, long defId, CheckedJob job)
+    private static async Task<CreateJobResponse> BindAsync(RequestTransaction tx, long bindingId, long defId, CheckedJob job, bool active)
     {
         var artifact = job.Job;
         var schedule = BoundJob.Schedule(artifact.Schedule, bindingId);
-        var next = schedule.Next(await CursorStore.NowAsync(tx));
+        var next = active ? schedule.Next(await CursorStore.NowAsync(tx)) : null;
         await PlacementStore.ReviseAsync(tx, bindingId, schedule.ZoneVersion, "");
         await PlacementStore.ReplaceDependenciesAsync(tx, bindingId, artifact);
         await PlacementStore.ReplacePromisesAsync(tx, bindingId, artifact);
@@ -50,13 +52,20 @@ internal static class JobCreation
         {
             TenantId = artifact.Tenant, Environment = job.Submission.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Create),
             ObjectKind = "binding", ObjectId = bindingId.ToString(CultureInfo.InvariantCulture),
-            After = AuditEntry.Json(new { job.Reading.ContentHash, job.Region, artifact.JobId, artifact.KpiId, artifact.ContractVersion, Revision = 1 }),
+            After = AuditEntry.Json(new { job.Reading.ContentHash, job.Region, artifact.JobId, artifact.KpiId, artifact.ContractVersion, Revision = 1, Active = active }),
         });
         // Last: what everybody contends for is held for the shortest time.
         var lane = await CursorStore.LaneAsync(tx, job.Region!, artifact.Run.Priority);
-        await CursorStore.InsertAsync(tx, bindingId, artifact.Tenant, lane, next);
+        await CursorStore.InsertAsync(tx, bindingId, artifact.Tenant, lane, active, next);
         await CursorStore.TellAsync(tx, $"lane {lane}");
         return Answer(bindingId, defId, job, revision: 1, next, created: true);
+    }
+
+    // 0 where the same artifact is bound and in force: there is nothing left to agree to.
+    private static async Task<long> ChangeOfAsync(RequestTransaction tx, long bindingId, CheckedJob job)
+    {
+        var binding = await BindingStore.FindForEditAsync(tx, new BindingKey(bindingId, "", "", "")) ?? throw new InvalidOperationException("A binding that exists cannot be read.");
+        return binding is { Revision: 1, ActiveFlag: false } ? (await Proposals.OpenAsync(tx, binding, job, "")).ChangeId : 0;
     }
 
     private static async Task<CreateJobResponse> ExistingAsync(RequestTransaction tx, CheckedJob job)

@@ -1,5 +1,5 @@
 using System.Globalization;
-using KpiControl.Control.Audit;
+using KpiControl.Control.Changes;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Schedules;
@@ -54,12 +54,13 @@ internal static class JobUpdate
             request.HasTimezone ? request.Timezone : null, request.HasActiveFlag ? request.ActiveFlag : null);
         var placement = await TenantStore.PlacementAsync(tx, binding.TenantId, binding.Environment);
         if (placement is null or { RequiresApproval: true })
-            throw JobCreation.ApprovalRequired(binding.TenantId, binding.Environment, binding.JobId);
+            throw Reject.Precondition("APPROVAL_REQUIRED", $"{binding.TenantId}/{binding.Environment}/{binding.JobId}",
+                $"The policy of {binding.TenantId} asks for approval of changes in {binding.Environment}: send the artifact with the schedule that it is to have, which opens a change. Nothing was stored.");
         if (edited == binding)
             return;
         if (!await PlacementStore.TweakAsync(tx, edited))
             throw new InvalidOperationException("A binding changed while it was held.");
-        await PutInForceAsync(tx, binding, edited, job, job, request.Reason);
+        await JobRebind.PutInForceAsync(tx, binding, edited, job, job, new Rebinding(request.Reason));
     }
 
     private static async Task EditPauseAsync(RequestTransaction tx, Binding binding, UpdateJobRequest request)
@@ -84,46 +85,25 @@ internal static class JobUpdate
         if (job.Job.Tenant != binding.TenantId || job.Job.JobId != binding.JobId)
             throw Reject.Invalid(job.Job.Tenant != binding.TenantId ? "/tenant" : "/job_id",
                 $"the binding is of {binding.TenantId}/{binding.JobId}; another tenant's or job's artifact is created with POST /api/kpi-jobs");
-        JobCreation.DemandNoApproval(job);
         var isSame = job.Reading.ContentHash == binding.ContentHash;
-        if (isSame && !binding.ScheduleOverridden)
+        if (isSame && !binding.ScheduleOverridden && !IsUnreleased(binding, job))
             return await AnswerAsync(tx, binding.BindingId, rebound: false, job.Findings);
-
-        var before = await JobStore.FindAsync(tx, binding.BindingId);
-        var defId = await DefinitionStore.PutAsync(tx, job);
-        if (!await PlacementStore.RebindAsync(tx, binding, defId, job))
-            throw new InvalidOperationException("A binding changed while it was held.");
-        await PlacementStore.ReplaceDependenciesAsync(tx, binding.BindingId, job.Job);
-        await PlacementStore.ReplacePromisesAsync(tx, binding.BindingId, job.Job);
-        var edited = binding with
-        {
-            DefId = defId, ContentHash = job.Reading.ContentHash!, ScheduleCron = BoundJob.Cron(job.Job), Timezone = job.Job.Schedule.Timezone,
-            KpiId = job.Job.KpiId, ContractVersion = job.Job.ContractVersion, ScheduleExtra = BoundJob.ScheduleExtra(job.Job), ScheduleOverridden = false,
-        };
-        var wasJob = ArtifactReader.Read(before.CanonicalJson, ArtifactFormat.Json).Job!;
-        await PutInForceAsync(tx, binding, edited, wasJob, job.Job, request.Reason);
+        if (job.Placement!.RequiresApproval)
+            return await ProposeAsync(tx, binding, job, request.Reason);
+        await JobRebind.ApplyAsync(tx, binding, job, new Rebinding(request.Reason));
         return await AnswerAsync(tx, binding.BindingId, rebound: !isSame, job.Findings);
     }
 
-    private static async Task PutInForceAsync(
-        RequestTransaction tx, Binding was, Binding edited, JobArtifact wasJob, JobArtifact job, string reason)
-    {
-        var schedule = BoundJob.Schedule(JobEdit.InForce(job, edited), was.BindingId);
-        await PlacementStore.ReviseAsync(tx, was.BindingId, schedule.ZoneVersion, reason);
-        await AuditStore.AppendAsync(tx, new AuditEntry
-        {
-            TenantId = was.TenantId, Environment = was.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Update), ObjectKind = "binding",
-            ObjectId = was.BindingId.ToString(CultureInfo.InvariantCulture), Reason = reason, Before = Facts(was), After = Facts(edited with { Revision = was.Revision + 1 }),
-        });
-        var lane = await CursorStore.LaneAsync(tx, was.Region, job.Run.Priority);
-        await CursorMove.ApplyAsync(tx, was, edited, wasJob, job, lane);
-        await PlacementStore.ReplanClocksAsync(tx, was.BindingId, activated: edited.ActiveFlag && !was.ActiveFlag);
-    }
+    // A first binding that waits for its approval: the same artifact again is proposed again where the former change no longer stands.
+    private static bool IsUnreleased(Binding binding, CheckedJob job) => job.Placement!.RequiresApproval && binding is { Revision: 1, ActiveFlag: false };
 
-    private static string Facts(Binding b) => AuditEntry.Json(new
+    private static async Task<UpdateJobResponse> ProposeAsync(RequestTransaction tx, Binding binding, CheckedJob job, string reason)
     {
-        b.Revision, b.ContentHash, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden,
-    });
+        var change = await Proposals.OpenAsync(tx, binding, job, reason);
+        var response = await AnswerAsync(tx, binding.BindingId, rebound: false, job.Findings);
+        response.ChangeId = change.ChangeId;
+        return response;
+    }
 
     private static async Task<UpdateJobResponse> AnswerAsync(RequestTransaction tx, long bindingId, bool rebound, IReadOnlyList<Finding> findings)
     {

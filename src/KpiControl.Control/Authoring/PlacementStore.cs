@@ -8,24 +8,26 @@ internal static class PlacementStore
 {
     private const string InsertBinding = """
         INSERT INTO kpi_job_binding (def_id, tenant_id, environment, region, job_id, kpi_id, contract_version, schedule_cron, timezone,
-               scd_view, schedule_extra, raw_sha256, created_by)
-        VALUES (@DefId, @Tenant, @Environment, @Region, @JobId, @KpiId, @ContractVersion, @Cron, @Timezone, @ScdView, @Extra::jsonb, @RawSha256, @By)
+               scd_view, schedule_extra, raw_sha256, active_flag, created_by)
+        VALUES (@DefId, @Tenant, @Environment, @Region, @JobId, @KpiId, @ContractVersion, @Cron, @Timezone, @ScdView, @Extra::jsonb, @RawSha256, @Active, @By)
         ON CONFLICT (tenant_id, environment, job_id) DO NOTHING
         RETURNING binding_id
         """;
 
     /// <returns>The new binding's id; null where the job is bound there already.</returns>
-    public static Task<long?> InsertAsync(RequestTransaction tx, long defId, CheckedJob job) => tx.FindAsync<long?>(InsertBinding, Facts(tx, defId, job));
+    public static Task<long?> InsertAsync(RequestTransaction tx, long defId, CheckedJob job, bool active) =>
+        tx.FindAsync<long?>(InsertBinding, Facts(tx, defId, job) with { Active = active });
 
     private const string Rebind = """
         UPDATE kpi_job_binding SET def_id = @DefId, kpi_id = @KpiId, contract_version = @ContractVersion, schedule_cron = @Cron, timezone = @Timezone,
-               scd_view = @ScdView, schedule_extra = @Extra::jsonb, raw_sha256 = @RawSha256, schedule_overridden = false, revision = revision + 1
+               scd_view = @ScdView, schedule_extra = @Extra::jsonb, raw_sha256 = @RawSha256, schedule_overridden = false,
+               active_flag = active_flag OR @Active, revision = revision + 1
          WHERE binding_id = @BindingId AND revision = @Revision
         """;
 
     /// <returns>False where the binding is no longer at the revision seen.</returns>
-    public static async Task<bool> RebindAsync(RequestTransaction tx, Binding binding, long defId, CheckedJob job) =>
-        await tx.ExecuteAsync(Rebind, Facts(tx, defId, job) with { BindingId = binding.BindingId, Revision = binding.Revision }) == 1;
+    public static async Task<bool> RebindAsync(RequestTransaction tx, Binding binding, long defId, CheckedJob job, bool activate) =>
+        await tx.ExecuteAsync(Rebind, Facts(tx, defId, job) with { BindingId = binding.BindingId, Revision = binding.Revision, Active = activate }) == 1;
 
     private const string Tweak = """
         UPDATE kpi_job_binding SET schedule_cron = @ScheduleCron, timezone = @Timezone, active_flag = @ActiveFlag,
@@ -141,6 +143,7 @@ internal static class PlacementStore
     {
         public long BindingId { get; init; }
         public int Revision { get; init; }
+        public bool Active { get; init; }
         public long DefId { get; init; }
         public required string Tenant { get; init; }
         public required string Environment { get; init; }

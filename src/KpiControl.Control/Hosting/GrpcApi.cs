@@ -29,8 +29,15 @@ internal static class GrpcApi
     private static IEnumerable<string> Services =>
         new[]
         {
-            JobServiceReflection.Descriptor, CatalogServiceReflection.Descriptor, SignalServiceReflection.Descriptor,
-            FleetServiceReflection.Descriptor, DoctorServiceReflection.Descriptor, AuditServiceReflection.Descriptor, AlertServiceReflection.Descriptor, AgentServiceReflection.Descriptor,
+            JobServiceReflection.Descriptor,
+            ChangeServiceReflection.Descriptor,
+            CatalogServiceReflection.Descriptor,
+            SignalServiceReflection.Descriptor,
+            FleetServiceReflection.Descriptor,
+            DoctorServiceReflection.Descriptor,
+            AuditServiceReflection.Descriptor,
+            AlertServiceReflection.Descriptor,
+            AgentServiceReflection.Descriptor,
         }.SelectMany(file => file.Services).Select(service => service.FullName);
 
     public static void MapGrpcInfrastructure(this IEndpointRouteBuilder routes)

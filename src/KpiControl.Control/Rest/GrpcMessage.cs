@@ -22,8 +22,16 @@ internal static class GrpcMessage
     private static readonly FrozenDictionary<string, MessageDescriptor> ByPath =
         new[]
         {
-            JobServiceReflection.Descriptor, CatalogServiceReflection.Descriptor, SignalServiceReflection.Descriptor, FleetServiceReflection.Descriptor,
-            DoctorServiceReflection.Descriptor, AuditServiceReflection.Descriptor, AlertServiceReflection.Descriptor, AgentServiceReflection.Descriptor, HealthReflection.Descriptor,
+            JobServiceReflection.Descriptor,
+            ChangeServiceReflection.Descriptor,
+            CatalogServiceReflection.Descriptor,
+            SignalServiceReflection.Descriptor,
+            FleetServiceReflection.Descriptor,
+            DoctorServiceReflection.Descriptor,
+            AuditServiceReflection.Descriptor,
+            AlertServiceReflection.Descriptor,
+            AgentServiceReflection.Descriptor,
+            HealthReflection.Descriptor,
         }.SelectMany(file => file.Services).SelectMany(service => service.Methods).Where(method => !method.IsClientStreaming)
         .ToFrozenDictionary(method => $"/{method.Service.FullName}/{method.Name}", method => method.InputType, StringComparer.Ordinal);
 

@@ -39,7 +39,7 @@ internal static class Triggers
     private static void DemandMayRun(TriggerFacts facts, Binding binding)
     {
         if (!facts.Active)
-            throw Reject.Precondition("INACTIVE", $"{binding.BindingId}", "The job is not active: set active_flag first.");
+            throw Reject.Precondition("INACTIVE", $"{binding.BindingId}", "The job is not active: it waits for its approval (kpictl changes), or is retired (active_flag).");
         if (facts.Paused)
             throw Paused(binding);
         if (facts.ContractStatus is not (ContractStatus.Active or ContractStatus.Deprecated))

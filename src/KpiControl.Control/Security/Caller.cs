@@ -26,6 +26,10 @@ internal sealed record Caller(string Principal, IReadOnlyList<Grant> Grants)
     public bool May(Verb verb, string tenant, string environment) => Grants.Any(g =>
         (g.Tenant == tenant || g.Tenant == "*") && (g.Environment == environment || g.Environment == "*") && Role.Grants(g.Role, verb));
 
+    /// <summary>Whether the caller has this very role there, or is the tenant's administrator.</summary>
+    public bool Holds(string role, string tenant, string environment) => Grants.Any(g =>
+        g.Tenant == tenant && (g.Environment == environment || g.Environment == "*") && (g.Role == role || g.Role == "admin"));
+
     /// <summary>Whether the verb is granted in any environment of the tenant.</summary>
     public bool MayIn(Verb verb, string tenant) => Grants.Any(g => (g.Tenant == tenant || g.Tenant == "*") && Role.Grants(g.Role, verb));
 

@@ -38,6 +38,7 @@ public sealed class ScriptedControlPlane : IAsyncLifetime
         });
         app.MapGrpcHealthChecksService();
         app.MapGrpcService<ScriptedJobs>();
+        app.MapGrpcService<ScriptedChanges>();
         app.MapGrpcService<ScriptedCatalog>();
         app.MapGrpcService<ScriptedSignals>();
         app.MapGrpcService<ScriptedFleet>();

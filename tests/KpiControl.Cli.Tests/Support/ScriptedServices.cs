@@ -64,3 +64,12 @@ internal sealed class ScriptedAlerts(Script script) : AlertService.AlertServiceB
     public override Task<Episode> AcknowledgeEpisode(AcknowledgeEpisodeRequest request, ServerCallContext context) => script.Answer<AcknowledgeEpisodeRequest, Episode>(request, context);
     public override Task<Episode> SilenceEpisode(SilenceEpisodeRequest request, ServerCallContext context) => script.Answer<SilenceEpisodeRequest, Episode>(request, context);
 }
+
+internal sealed class ScriptedChanges(Script script) : ChangeService.ChangeServiceBase
+{
+    public override Task<Change> ProposeChange(ProposeChangeRequest request, ServerCallContext context) => script.Answer<ProposeChangeRequest, Change>(request, context);
+    public override Task<Change> GetChange(GetChangeRequest request, ServerCallContext context) => script.Answer<GetChangeRequest, Change>(request, context);
+    public override Task<ListChangesResponse> ListChanges(ListChangesRequest request, ServerCallContext context) => script.Answer<ListChangesRequest, ListChangesResponse>(request, context);
+    public override Task<Change> ApproveChange(DecideChangeRequest request, ServerCallContext context) => script.Answer<DecideChangeRequest, Change>(request, context);
+    public override Task<Change> ApplyChange(ApplyChangeRequest request, ServerCallContext context) => script.Answer<ApplyChangeRequest, Change>(request, context);
+}

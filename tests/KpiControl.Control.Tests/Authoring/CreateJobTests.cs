@@ -124,19 +124,6 @@ public sealed class CreateJobTests(ControlFixture fixture) : IClassFixture<Contr
     }
 
     [Fact]
-    public async Task Prod_asks_for_approval_and_stores_nothing()
-    {
-        await fixture.Host.PutContractAsync(SampleTexts.Contract("cfo-ef-02.yaml"), Token);
-        var before = await fixture.FootprintAsync();
-
-        var refused = await Refusals.OfAsync(Jobs.CreateJobAsync(new CreateJobRequest { Content = SampleTexts.DsoDaily, Environment = "prod" }, cancellationToken: Token));
-
-        Assert.Equal(StatusCode.FailedPrecondition, refused.StatusCode);
-        Assert.Equal("APPROVAL_REQUIRED", refused.Info().Reason);
-        Assert.Equal(before, await fixture.FootprintAsync());
-    }
-
-    [Fact]
     public async Task Another_tenants_artifact_and_one_of_no_tenant_are_refused_in_the_same_words()
     {
         string Of(string tenant) => SampleTexts.Simple().Replace("tenant: acme", $"tenant: {tenant}");

@@ -16,6 +16,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
     private readonly Dictionary<string, GrpcChannel> channels = [];
     private long runId;
     private long episodeId;
+    private long changeId;
 
     public ControlFixture Control { get; } = new();
 
@@ -34,6 +35,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
         await host.Jobs().CancelOccurrenceAsync(new CancelOccurrenceRequest { BindingId = BindingId }, cancellationToken: token);
         runId = (await host.Jobs().ListRunsAsync(new ListRunsRequest { BindingId = BindingId }, cancellationToken: token)).Runs[0].RunId;
         await host.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = BindingId }, cancellationToken: token);
+        changeId = (await new ChangeService.ChangeServiceClient(host.Channel()).ProposeChangeAsync(new ProposeChangeRequest { Content = SampleTexts.Simple("guarded", "0 4 * * *") }, cancellationToken: token)).ChangeId;
         await new SignalService.SignalServiceClient(host.Channel()).PublishSignalAsync(new PublishSignalRequest { Tenant = "acme", Name = "told" }, cancellationToken: token);
         await Control.RunAsync("""
             WITH n AS (INSERT INTO kpi_node (name, generation, expires_at) VALUES ('gone', 1, now()) RETURNING node_id), a AS (INSERT INTO kpi_agent (agent) VALUES ('agent-known'))
@@ -78,10 +80,14 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "ValidateJob" => new { content = SampleTexts.Simple() },
             "CreateJob" => new { content = SampleTexts.Simple("fresh"), validate_only = true },
             "UpdateJob" => new { binding_id = id, content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
-            "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" => new { },
+            "ListChanges" or "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" => new { },
             "GetEpisode" => new { episode_id = episodeId },
             "AcknowledgeEpisode" or "UnsilenceEpisode" => new { episode_id = episodeId, validate_only = true },
             "SilenceEpisode" => new { episode_id = episodeId, until = "2099-01-31T00:00:00Z", reason = "known", validate_only = true },
+            "ProposeChange" => new { content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
+            "GetChange" => new { change_id = changeId },
+            "ApproveChange" or "WithdrawChange" or "ApplyChange" => new { change_id = changeId, validate_only = true },
+            "RejectChange" => new { change_id = changeId, comment = "not so", validate_only = true },
             "CreateEnrolment" => new { agent = "agent-new", region = "eu", tenants = new[] { "acme" }, validate_only = true },
             "RevokeEnrolment" => new { enrolment_id = 1, validate_only = true },
             "RegisterAgent" => new { agent = "agent-known", region = "eu", tenants = new[] { "acme" }, validate_only = true },

@@ -32,6 +32,13 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | JobService/PreviewSchedule | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | JobService/ExplainOccurrence | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | JobService/WatchJobs | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | ChangeService/ProposeChange | ChangeRequestSubmit | – | – | yes | yes | – | – | – | yes | – | – | not found |
+        | ChangeService/GetChange | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | ChangeService/ListChanges | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
+        | ChangeService/ApproveChange | ChangeRequestApprove | – | – | – | – | yes | yes | – | yes | – | – | not found |
+        | ChangeService/RejectChange | ChangeRequestApprove | – | – | – | – | yes | yes | – | yes | – | – | not found |
+        | ChangeService/WithdrawChange | ChangeRequestSubmit | – | – | yes | yes | – | – | – | yes | – | – | not found |
+        | ChangeService/ApplyChange | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
         | CatalogService/PutContract | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
         | CatalogService/GetContract | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | CatalogService/ListContracts | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | not found |

@@ -1,0 +1,48 @@
+using System.Globalization;
+using KpiControl.Cli.Output;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Cli.Commands;
+
+/// <summary>A change in words.</summary>
+internal static class ChangeText
+{
+    public static string Name(Change change) => string.Create(CultureInfo.InvariantCulture, $"change/{change.ChangeId}");
+
+    public static string JobOf(Change change) => $"{change.Tenant}/{change.Environment}/{change.JobId}";
+
+    /// <summary>Who has not agreed yet; empty where nobody is left to ask.</summary>
+    public static string Missing(Change change) => string.Join(", ", change.Required.Where(need => need.GivenBy.Length == 0)
+        .Select(need => need.Principal.Length > 0 ? $"{need.Capacity} {need.Principal}" : $"{need.Capacity} approver"));
+
+    public static void Print(Session session, Change change)
+    {
+        var to = session.World.Out;
+        to.WriteLine($"{Name(change)} of {JobOf(change)} in {change.Region}: {change.State}");
+        to.WriteLine($"  {change.Kind} by {change.Author}, {Ages.Absolute(change.ProposedAt)}{(change.Reason.Length > 0 ? $": {Talk.OneLine(change.Reason)}" : "")}; expires {Ages.Absolute(change.ExpiresAt)}");
+        to.WriteLine($"  from {(change.BaseContentHash.Length > 0 ? change.BaseContentHash : "nothing")} ({change.BaseEtag})");
+        to.WriteLine($"  to   {change.ContentHash}");
+        to.WriteLine($"  digest {change.Digest}");
+        foreach (var need in change.Required)
+            to.WriteLine($"  {need.Capacity} {(need.Principal.Length > 0 ? need.Principal : "approver")}: {(need.GivenBy.Length > 0 ? $"approved by {need.GivenBy}" : "missing")}");
+        foreach (var decision in change.Decisions)
+            to.WriteLine($"  {Ages.Absolute(decision.DecidedAt)} {decision.Principal} ({decision.Capacity}): {decision.Decision}{(decision.Comment.Length > 0 ? $", {Talk.OneLine(decision.Comment)}" : "")}");
+        if (change.ClosedBy.Length > 0)
+            to.WriteLine($"  {change.State} by {change.ClosedBy}, {Ages.Absolute(change.ClosedAt)}{(change.AppliedEtag.Length > 0 ? $", as {change.AppliedEtag}" : "")}");
+        if (change.Differences.Count == 0)
+            return;
+        var table = new TextTable("FIELD", "BEFORE", "AFTER");
+        foreach (var difference in change.Differences)
+            table.Row(difference.Path, difference.Before, difference.After);
+        to.Flush();
+        table.WriteTo(session.World, "  ");
+    }
+
+    /// <summary>What to do next with a change that is open.</summary>
+    public static string Next(Change change) => change.State switch
+    {
+        "approved" => string.Create(CultureInfo.InvariantCulture, $"kpictl release {change.ChangeId}"),
+        "open" => string.Create(CultureInfo.InvariantCulture, $"it waits for {Missing(change)}: kpictl approve {change.ChangeId}"),
+        _ => "",
+    };
+}

@@ -1,0 +1,23 @@
+using System.Text.Json.Nodes;
+using KpiControl.Control.Authoring;
+using KpiControl.Jobs.Artifacts;
+
+namespace KpiControl.Control.Changes;
+
+/// <summary>What an approval signs: the content, where it goes, and what it was looked at against; nothing that time alone changes.</summary>
+internal static class ChangeDigest
+{
+    public static string Of(NewChange change) => Of(
+        change.ContentHash, $"{change.TenantId}/{change.Environment}/{change.JobId}", change.Environment, change.Region, change.ContractDigest, change.BaseRevision, change.PolicyVersion);
+
+    /// <summary>As it would be of what is stored, against what stands now.</summary>
+    public static string Of(ChangeRow change) => Of(
+        change.ContentHash, $"{change.TenantId}/{change.Environment}/{change.JobId}", change.Environment, change.Region, change.ContractDigest, change.RevisionNow, change.PolicyVersionNow);
+
+    private static string Of(string contentHash, string binding, string environment, string region, string contractDigest, int revision, int policyVersion) =>
+        ContentHash.OfCanonicalJson(Jcs.Write(new JsonObject
+        {
+            ["content_hash"] = contentHash, ["binding"] = binding, ["base_etag"] = Etags.Of(revision), ["environment"] = environment,
+            ["region"] = region, ["contract_digest"] = contractDigest, ["policy_version"] = policyVersion,
+        }));
+}

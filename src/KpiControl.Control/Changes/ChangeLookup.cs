@@ -1,0 +1,53 @@
+using System.Globalization;
+using KpiControl.Control.Hosting;
+using KpiControl.Control.Requests;
+using KpiControl.Control.Security;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Changes;
+
+/// <summary>Finds a change for a caller, and says what it can no longer be used for.</summary>
+internal static class ChangeLookup
+{
+    public static async Task<ChangeRow> FindAsync(RequestTransaction tx, long id, Verb verb)
+    {
+        if (id == 0)
+            throw Reject.Invalid("change_id", "is missing");
+        var what = string.Create(CultureInfo.InvariantCulture, $"The change {id}");
+        var change = await ChangeStore.FindAsync(tx, id) ?? throw Reject.NotFound(what);
+        tx.Demand(verb, change.TenantId, change.Environment, what);
+        return change;
+    }
+
+    public static async Task<Change> AnswerAsync(RequestTransaction tx, long id, bool withContent = false)
+    {
+        var change = await ChangeStore.FindAsync(tx, id) ?? throw new InvalidOperationException("A change that was found is gone.");
+        return change.ToProto([.. (await ChangeStore.DecisionsAsync(tx, id))[id]], withContent);
+    }
+
+    public static void DemandUndecided(ChangeRow change)
+    {
+        if (change.State != "open")
+            throw Reject.Precondition("CHANGE_CLOSED", Subject(change), $"The change is {change.State} since {change.ClosedAt:yyyy-MM-dd HH:mm:ss}Z, by {change.ClosedBy}.");
+    }
+
+    /// <summary>That it can still be approved and applied.</summary>
+    public static void DemandOpen(ChangeRow change)
+    {
+        DemandUndecided(change);
+        if (change.Expired)
+            throw Reject.Precondition("CHANGE_EXPIRED", Subject(change), $"The change expired at {change.ExpiresAt:yyyy-MM-dd HH:mm:ss}Z; propose it again.");
+        if (change.IsStale)
+            throw Reject.Precondition("CHANGE_STALE", Subject(change), $"{WhatMoved(change)} since it was proposed, so what was agreed to is not what would be released; propose it again.");
+    }
+
+    public static string Words(IEnumerable<ApprovalNeed> needs) => string.Join(" and ", needs.Select(need =>
+        need.Principal.Length > 0 ? $"the {need.Capacity} owner {need.Principal}" : $"somebody with the role approver_{need.Capacity}"));
+
+    private static string WhatMoved(ChangeRow change) =>
+        change.RevisionNow != change.BaseRevision ? $"The binding has changed from r{change.BaseRevision} to r{change.RevisionNow}"
+        : change.PolicyVersionNow != change.PolicyVersion ? $"The policy has changed from version {change.PolicyVersion} to {change.PolicyVersionNow}"
+        : "What is stored of it has changed";
+
+    private static string Subject(ChangeRow change) => change.ChangeId.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,41 @@
+using Google.Protobuf.WellKnownTypes;
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Changes;
+
+internal static class ChangeMapping
+{
+    public static Change ToProto(this ChangeRow row, IReadOnlyList<DecisionRow> decisions, bool withContent)
+    {
+        var change = new Change
+        {
+            ChangeId = row.ChangeId, Tenant = row.TenantId, Environment = row.Environment, Region = row.Region, JobId = row.JobId, BindingId = row.BindingId,
+            Kind = row.Kind, State = StateOf(row, decisions), Digest = row.Digest, ContentHash = row.ContentHash, BaseContentHash = row.BaseContentHash ?? "",
+            BaseEtag = row.BaseEtag, ContractDigest = row.ContractDigest, PolicyVersion = row.PolicyVersion, Author = row.Author, Reason = row.Reason,
+            ProposedAt = row.ProposedAt.ToTimestamp(), ExpiresAt = row.ExpiresAt.ToTimestamp(), ClosedAt = row.ClosedAt?.ToTimestamp(), ClosedBy = row.ClosedBy ?? "",
+            AppliedEtag = row.AppliedRevision is { } revision ? Authoring.Etags.Of(revision) : "",
+        };
+        change.Required.AddRange(row.Needs.Select(need => new RequiredApproval
+        {
+            Capacity = need.Capacity, Principal = need.Principal, GivenBy = Approvals.GivenBy(need, decisions) ?? "",
+        }));
+        change.Decisions.AddRange(decisions.Select(d => new ChangeDecision
+        {
+            Principal = d.Principal, Capacity = d.Capacity, Decision = d.Decision, Digest = d.Digest, Comment = d.Comment, DecidedAt = d.DecidedAt.ToTimestamp(),
+        }));
+        if (!withContent)
+            return change;
+        (change.Format, change.Content) = (row.Format, row.Content);
+        change.Differences.AddRange(ArtifactDiff.Between(row.BaseCanonicalJson, row.CanonicalJson)
+            .Select(d => new FieldChange { Path = d.Path, Before = d.Before ?? "", After = d.After ?? "" }));
+        return change;
+    }
+
+    private static string StateOf(ChangeRow row, IReadOnlyList<DecisionRow> decisions) =>
+        row.State != "open" ? row.State
+        : row.Expired ? "expired"
+        : row.IsStale ? "stale"
+        : Approvals.Missing(row.Needs, decisions).Count == 0 ? "approved"
+        : "open";
+}

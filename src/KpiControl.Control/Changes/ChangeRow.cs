@@ -1,0 +1,71 @@
+using System.Text.Json;
+using KpiControl.Control.Authoring;
+
+namespace KpiControl.Control.Changes;
+
+/// <summary>A change as stored, with what stands now beside what it was proposed against.</summary>
+internal sealed record ChangeRow
+{
+    private static readonly JsonSerializerOptions Words = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    public long ChangeId { get; init; }
+    public required string TenantId { get; init; }
+    public required string Environment { get; init; }
+    public required string Region { get; init; }
+    public required string JobId { get; init; }
+    public long BindingId { get; init; }
+    public required string Kind { get; init; }
+    public long DefId { get; init; }
+    public required string ContentHash { get; init; }
+    public required string Format { get; init; }
+    public required string Content { get; init; }
+    public required string CanonicalJson { get; init; }
+    /// <summary>Null: a first binding.</summary>
+    public long? BaseDefId { get; init; }
+    public string? BaseContentHash { get; init; }
+    public string? BaseCanonicalJson { get; init; }
+    public int BaseRevision { get; init; }
+    public required string ContractDigest { get; init; }
+    public int PolicyVersion { get; init; }
+    public required string Digest { get; init; }
+    /// <summary>JSON.</summary>
+    public required string Required { get; init; }
+    public required string Author { get; init; }
+    public required string Reason { get; init; }
+    public DateTimeOffset ProposedAt { get; init; }
+    public DateTimeOffset ExpiresAt { get; init; }
+    public required string State { get; init; }
+    public DateTimeOffset? ClosedAt { get; init; }
+    public string? ClosedBy { get; init; }
+    public int? AppliedRevision { get; init; }
+    public bool Expired { get; init; }
+    public int RevisionNow { get; init; }
+    public int PolicyVersionNow { get; init; }
+
+    public IReadOnlyList<ApprovalNeed> Needs => JsonSerializer.Deserialize<List<ApprovalNeed>>(Required, Words)!;
+
+    public static string Json(IReadOnlyList<ApprovalNeed> needs) => JsonSerializer.Serialize(needs, Words);
+
+    /// <summary>What an approval would sign if it were proposed now.</summary>
+    public string DigestNow => ChangeDigest.Of(this);
+
+    public bool IsStale => State == "open" && DigestNow != Digest;
+
+    public string BaseEtag => Etags.Of(BaseRevision);
+}
+
+/// <summary>Whose agreement a change needs.</summary>
+/// <param name="Capacity"><c>business</c> or <c>technical</c>.</param>
+/// <param name="Principal">Empty: anybody with that approver's role.</param>
+internal sealed record ApprovalNeed(string Capacity, string Principal);
+
+internal sealed record DecisionRow
+{
+    public long ChangeId { get; init; }
+    public required string Principal { get; init; }
+    public required string Capacity { get; init; }
+    public required string Decision { get; init; }
+    public required string Digest { get; init; }
+    public required string Comment { get; init; }
+    public DateTimeOffset DecidedAt { get; init; }
+}

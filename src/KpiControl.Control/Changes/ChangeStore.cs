@@ -1,0 +1,102 @@
+using KpiControl.Control.Requests;
+
+namespace KpiControl.Control.Changes;
+
+/// <summary>Changes and the decisions on them. A change that was proposed is only ever closed, once.</summary>
+internal static class ChangeStore
+{
+    private const string Columns = """
+        SELECT c.change_id, c.tenant_id, c.environment, c.region, c.job_id, c.binding_id, c.kind, c.def_id, c.content_hash, c.format, c.content,
+               d.canonical_json, c.base_def_id, p.content_hash AS base_content_hash, p.canonical_json AS base_canonical_json, c.base_revision,
+               c.contract_digest, c.policy_version, c.digest, c.required::text AS required, c.author, c.reason, c.proposed_at, c.expires_at, c.state,
+               c.closed_at, c.closed_by, c.applied_revision, c.expires_at <= now() AS expired, b.revision AS revision_now,
+               COALESCE((SELECT max(version) FROM kpi_tenant_policy t WHERE t.tenant_id = c.tenant_id AND t.environment = c.environment), 0) AS policy_version_now
+          FROM kpi_change c JOIN kpi_job_def d ON d.def_id = c.def_id JOIN kpi_job_binding b ON b.binding_id = c.binding_id
+          LEFT JOIN kpi_job_def p ON p.def_id = c.base_def_id
+
+        """;
+
+    private const string Find = Columns + """
+         WHERE c.change_id = @id
+        """;
+
+    public static Task<ChangeRow?> FindAsync(RequestTransaction tx, long id) => tx.FindAsync<ChangeRow>(Find, new { id });
+
+    private const string FindOpen = Columns + """
+         WHERE c.binding_id = @bindingId AND c.state = 'open'
+        """;
+
+    public static Task<ChangeRow?> FindOpenAsync(RequestTransaction tx, long bindingId) => tx.FindAsync<ChangeRow>(FindOpen, new { bindingId });
+
+    private const string Page = Columns + """
+         WHERE EXISTS (SELECT FROM unnest(@tenants::text[], @environments::text[]) AS g(tenant, environment)
+                        WHERE g.tenant IN ('*', c.tenant_id) AND g.environment IN ('*', c.environment))
+           AND (@tenant = '' OR c.tenant_id = @tenant) AND (@environment = '' OR c.environment = @environment) AND (@jobId = '' OR c.job_id = @jobId)
+           AND (@state = 'all' OR (c.state = 'open') = (@state = 'open')) AND (@before::bigint IS NULL OR c.change_id < @before)
+         ORDER BY c.change_id DESC LIMIT @limit
+        """;
+
+    public static Task<IReadOnlyList<ChangeRow>> PageAsync(RequestTransaction tx, object query) => tx.QueryAsync<ChangeRow>(Page, query);
+
+    private const string Insert = """
+        INSERT INTO kpi_change (tenant_id, environment, region, job_id, binding_id, kind, def_id, content_hash, format, content, base_def_id,
+               base_revision, contract_digest, policy_version, digest, required, author, reason, expires_at)
+        VALUES (@TenantId, @Environment, @Region, @JobId, @BindingId, @Kind, @DefId, @ContentHash, @Format, @Content, @BaseDefId,
+               @BaseRevision, @ContractDigest, @PolicyVersion, @Digest, @Required::jsonb, @Author, @Reason, now() + @Life)
+        RETURNING change_id
+        """;
+
+    public static Task<long> InsertAsync(RequestTransaction tx, NewChange change) => tx.FindAsync<long>(Insert, change);
+
+    private const string Close = """
+        UPDATE kpi_change SET state = @state, closed_at = now(), closed_by = @by, applied_revision = @appliedRevision
+         WHERE change_id = @id AND state = 'open' AND (@state <> 'applied' OR expires_at > now())
+        """;
+
+    /// <returns>False where it is closed already, or has expired and can no longer be applied.</returns>
+    public static async Task<bool> CloseAsync(RequestTransaction tx, long id, string state, int? appliedRevision = null) =>
+        await tx.ExecuteAsync(Close, new { id, state, by = tx.Caller.Principal, appliedRevision }) == 1;
+
+    private const string Decide = """
+        INSERT INTO kpi_change_decision (change_id, principal, tenant_id, capacity, decision, digest, comment)
+        SELECT change_id, @by, tenant_id, @capacity, @decision, digest, @comment FROM kpi_change
+         WHERE change_id = @id AND state = 'open' AND expires_at > now() AND author <> @by
+        ON CONFLICT (change_id, principal) DO NOTHING
+        """;
+
+    /// <returns>False where the change takes no decision of this person.</returns>
+    public static async Task<bool> DecideAsync(RequestTransaction tx, long id, string capacity, string decision, string comment) =>
+        await tx.ExecuteAsync(Decide, new { id, by = tx.Caller.Principal, capacity, decision, comment }) == 1;
+
+    private const string Decisions = """
+        SELECT change_id, principal, capacity, decision, digest, comment, decided_at FROM kpi_change_decision
+         WHERE change_id = ANY (@ids) ORDER BY decided_at, principal
+        """;
+
+    public static async Task<ILookup<long, DecisionRow>> DecisionsAsync(RequestTransaction tx, params long[] ids) =>
+        (await tx.QueryAsync<DecisionRow>(Decisions, new { ids })).ToLookup(row => row.ChangeId);
+}
+
+/// <summary>A change to be stored.</summary>
+internal sealed record NewChange
+{
+    public required string TenantId { get; init; }
+    public required string Environment { get; init; }
+    public required string Region { get; init; }
+    public required string JobId { get; init; }
+    public required long BindingId { get; init; }
+    public required string Kind { get; init; }
+    public required long DefId { get; init; }
+    public required string ContentHash { get; init; }
+    public required string Format { get; init; }
+    public required string Content { get; init; }
+    public long? BaseDefId { get; init; }
+    public required int BaseRevision { get; init; }
+    public required string ContractDigest { get; init; }
+    public required int PolicyVersion { get; init; }
+    public required string Digest { get; init; }
+    public required string Required { get; init; }
+    public required string Author { get; init; }
+    public required string Reason { get; init; }
+    public required TimeSpan Life { get; init; }
+}

@@ -1,0 +1,47 @@
+using System.Globalization;
+using KpiControl.Control.Authoring;
+using KpiControl.Control.Hosting;
+using KpiControl.Control.Requests;
+using KpiControl.Control.Security;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Changes;
+
+/// <summary>Puts in force what was agreed to, and nothing else.</summary>
+internal static class Releases
+{
+    public static async Task<Change> ApplyAsync(RequestTransaction tx, ApplyChangeRequest request)
+    {
+        var asked = await ChangeLookup.FindAsync(tx, request.ChangeId, Verb.Publish);
+        var binding = await BindingStore.FindForEditAsync(tx, new BindingKey(asked.BindingId, "", "", "")) ?? throw new InvalidOperationException("A change's binding is gone.");
+        // Read again: the binding is held from here on, so nothing that the digest names can move until this is committed.
+        var change = await ChangeStore.FindAsync(tx, asked.ChangeId) ?? throw new InvalidOperationException("A change that was found is gone.");
+        ChangeLookup.DemandOpen(change);
+        var decisions = (await ChangeStore.DecisionsAsync(tx, change.ChangeId))[change.ChangeId].Where(d => d.Digest == change.Digest).ToList();
+        DemandApprovals(change, decisions);
+        var job = await CheckAgainAsync(tx, change);
+
+        var revision = await JobRebind.ApplyAsync(tx, binding, job, new Rebinding(change.Reason, Activate: change.Kind == "create", change.ChangeId,
+            [.. decisions.Select(d => $"{d.Capacity}: {d.Principal}")]));
+        if (!await ChangeStore.CloseAsync(tx, change.ChangeId, "applied", revision))
+            throw Reject.Aborted("CHANGE_MOVED", "Somebody closed this change at the same moment; look at it again.");
+        return await ChangeLookup.AnswerAsync(tx, change.ChangeId);
+    }
+
+    private static void DemandApprovals(ChangeRow change, IReadOnlyList<DecisionRow> decisions)
+    {
+        var missing = Approvals.Missing(change.Needs, decisions);
+        if (missing.Count > 0)
+            throw Reject.Precondition("APPROVAL_MISSING", change.ChangeId.ToString(CultureInfo.InvariantCulture), $"It still needs the agreement of {ChangeLookup.Words(missing)}.");
+    }
+
+    // A contract may have been retired since, a dependency unbound: what became invalid is told as any finding.
+    private static async Task<CheckedJob> CheckAgainAsync(RequestTransaction tx, ChangeRow change)
+    {
+        var job = await JobCheck.CheckAsync(tx, Submission.Of(change.Content, change.Format, change.Environment, change.Region), Verb.Publish);
+        FindingMapping.DemandNoErrors(job.Findings);
+        if (job.Reading.ContentHash != change.ContentHash || job.ContractDigest != change.ContractDigest)
+            throw Reject.Precondition("CHANGE_STALE", change.ChangeId.ToString(CultureInfo.InvariantCulture), "What is stored of the change is not what was agreed to; propose it again.");
+        return job;
+    }
+}
