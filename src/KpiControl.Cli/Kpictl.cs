@@ -20,7 +20,7 @@ internal static class Kpictl
             TriggerCommand.Create(world), CancelCommand.Create(world), PauseCommand.Create(world), ResumeCommand.Create(world),
             PreviewCommand.Create(world), ExplainCommand.Create(world), WatchCommand.Create(world),
             ChangesCommand.Create(world), ChangeDecisionCommands.Propose(world), ChangeDecisionCommands.Approve(world), ChangeDecisionCommands.Reject(world),
-            ChangeDecisionCommands.Withdraw(world), ChangeDecisionCommands.Release(world),
+            ChangeDecisionCommands.Withdraw(world), ChangeDecisionCommands.Release(world), PromotionCommands.Promote(world), PromotionCommands.RollBack(world),
             ContractsCommand.Create(world),
             SignalCommand.Create(world),
             AgentsCommand.Create(world),

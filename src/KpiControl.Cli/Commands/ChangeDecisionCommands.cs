@@ -39,14 +39,12 @@ internal static class ChangeDecisionCommands
     {
         var file = session.Value(File)!;
         var dryRun = session.Value(SharedOptions.DryRun);
-        var change = await session.Changes.ProposeChangeAsync(new ProposeChangeRequest
+        return ChangeText.Proposed(session, await session.Changes.ProposeChangeAsync(new ProposeChangeRequest
         {
             Environment = session.Target.Environment ?? "dev", Region = session.Value(Region) ?? "", Reason = session.Value(SharedOptions.Reason) ?? "",
             Format = file.EndsWith(".json", StringComparison.OrdinalIgnoreCase) ? "json" : "yaml", Content = Encoding.UTF8.GetString(FileSet.Read(file)),
             ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
-        }, session.Call);
-        session.Answer.Print(change, () => Tell(session, change, "proposed", dryRun), () => [ChangeText.Name(change)]);
-        return ExitCode.Done;
+        }, session.Call), dryRun);
     }
 
     private static async Task<int> Approve(Session session)
@@ -69,14 +67,7 @@ internal static class ChangeDecisionCommands
     {
         var dryRun = session.Value(SharedOptions.DryRun);
         var change = await take(session.Value(Id), dryRun);
-        session.Answer.Print(change, () => Tell(session, change, done, dryRun), () => [ChangeText.Name(change)]);
+        session.Answer.Print(change, () => ChangeText.Tell(session, change, done, dryRun), () => [ChangeText.Name(change)]);
         return ExitCode.Done;
-    }
-
-    private static void Tell(Session session, Change change, string done, bool dryRun)
-    {
-        session.World.Out.WriteLine($"{ChangeText.Name(change)} of {ChangeText.JobOf(change)} {(dryRun ? $"would be {done} (dry run)" : done)}");
-        if (!dryRun && ChangeText.Next(change) is { Length: > 0 } next)
-            session.World.Error.WriteLine($"next: {next}");
     }
 }

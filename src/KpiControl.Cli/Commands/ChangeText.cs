@@ -38,8 +38,22 @@ internal static class ChangeText
         table.WriteTo(session.World, "  ");
     }
 
+    /// <summary>The answer of whatever opened a change.</summary>
+    public static int Proposed(Session session, Change change, bool dryRun)
+    {
+        session.Answer.Print(change, () => Tell(session, change, "proposed", dryRun), () => [Name(change)]);
+        return ExitCode.Done;
+    }
+
+    public static void Tell(Session session, Change change, string done, bool dryRun)
+    {
+        session.World.Out.WriteLine($"{Name(change)} of {JobOf(change)} {(dryRun ? $"would be {done} (dry run)" : done)}");
+        if (!dryRun && Next(change) is { Length: > 0 } next)
+            session.World.Error.WriteLine($"next: {next}");
+    }
+
     /// <summary>What to do next with a change that is open.</summary>
-    public static string Next(Change change) => change.State switch
+    private static string Next(Change change) => change.State switch
     {
         "approved" => string.Create(CultureInfo.InvariantCulture, $"kpictl release {change.ChangeId}"),
         "open" => string.Create(CultureInfo.InvariantCulture, $"it waits for {Missing(change)}: kpictl approve {change.ChangeId}"),

@@ -50,7 +50,7 @@ internal static class JobCheck
         var contract = row is null ? null : Understand(row);
         var policy = new EnvironmentPolicy { Environment = submission.Environment, AllowedRegions = placement.Regions };
         IReadOnlyList<Finding> ours = [
-            .. ContractCheck.Check(job, contract),
+            .. ContractCheck.Check(job, contract, isKpiKnown: row is not null || await ContractStore.IsKnownAsync(tx, job.Tenant, job.KpiId)),
             .. await GraphAsync(tx, job, submission.Environment, region),
             .. await NamesAsync(tx, job, contract, submission.Environment, region),
             .. policy.Check(job, contract, region)];

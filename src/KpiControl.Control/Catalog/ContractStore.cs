@@ -31,6 +31,13 @@ internal static class ContractStore
 
     private const string Columns = "tenant_id, kpi_id, version, contract_id, digest, format, content, canonical_json, status, created_at, created_by";
 
+    private const string IsKnown = """
+        SELECT EXISTS (SELECT FROM kpi_contract WHERE tenant_id = @tenant AND kpi_id = @kpiId)
+        """;
+
+    /// <summary>Whether there is any version of the KPI.</summary>
+    public static Task<bool> IsKnownAsync(RequestTransaction tx, string tenant, string kpiId) => tx.FindAsync<bool>(IsKnown, new { tenant, kpiId });
+
     private const string Find = $"""
         SELECT {Columns} FROM kpi_contract WHERE tenant_id = @tenant AND kpi_id = @kpiId AND version = @version
         """;

@@ -14,6 +14,12 @@ internal sealed class ChangeService(Databases databases, Mutations mutations, De
     public override Task<Change> ProposeChange(ProposeChangeRequest request, ServerCallContext context) =>
         mutations.RunAsync(request, context.Caller(), tx => Proposals.ProposeAsync(tx, request), context.CancellationToken);
 
+    public override Task<Change> PromoteJob(PromoteJobRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => Promotions.PromoteAsync(tx, request), context.CancellationToken);
+
+    public override Task<Change> RollBackJob(RollBackJobRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => Promotions.RollBackAsync(tx, request), context.CancellationToken);
+
     public override async Task<Change> GetChange(GetChangeRequest request, ServerCallContext context)
     {
         await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);

@@ -38,6 +38,18 @@ internal static class ChangeStore
 
     public static Task<IReadOnlyList<ChangeRow>> PageAsync(RequestTransaction tx, object query) => tx.QueryAsync<ChangeRow>(Page, query);
 
+    // What never ran is nothing to go back to: a first binding that waited, a job that was retired.
+    private const string Earlier = """
+        SELECT r.revision, d.format, d.content, d.content_hash
+          FROM kpi_binding_revision r JOIN kpi_job_def d USING (def_id) JOIN kpi_job_binding b USING (binding_id)
+         WHERE r.binding_id = @bindingId AND r.active AND r.def_id <> b.def_id AND (@revision = 0 OR r.revision = @revision)
+         ORDER BY r.revision DESC LIMIT 1
+        """;
+
+    /// <summary>A definition that was in force before the one that is; null where there is none, or none at that revision.</summary>
+    public static Task<EarlierDefinition?> EarlierAsync(RequestTransaction tx, long bindingId, int revision) =>
+        tx.FindAsync<EarlierDefinition>(Earlier, new { bindingId, revision });
+
     private const string Insert = """
         INSERT INTO kpi_change (tenant_id, environment, region, job_id, binding_id, kind, def_id, content_hash, format, content, base_def_id,
                base_revision, contract_digest, policy_version, digest, required, author, reason, expires_at)
@@ -75,6 +87,14 @@ internal static class ChangeStore
 
     public static async Task<ILookup<long, DecisionRow>> DecisionsAsync(RequestTransaction tx, params long[] ids) =>
         (await tx.QueryAsync<DecisionRow>(Decisions, new { ids })).ToLookup(row => row.ChangeId);
+}
+
+internal sealed record EarlierDefinition
+{
+    public int Revision { get; init; }
+    public required string Format { get; init; }
+    public required string Content { get; init; }
+    public required string ContentHash { get; init; }
 }
 
 /// <summary>A change to be stored.</summary>

@@ -24,7 +24,8 @@ internal static class FindingMapping
 
     private static BadRequest.Types.FieldViolation ToViolation(Finding finding) => new()
     {
-        Field = finding.Path,
+        // The region stands beside the text, in the request.
+        Field = finding.Rule == "policy.region" ? "region" : finding.Path,
         // As validate and the documentation spell it; UPPER_SNAKE is for ErrorInfo's reason.
         Reason = finding.Rule,
         Description = (finding.Line > 0 ? string.Create(CultureInfo.InvariantCulture, $"line {finding.Line}, column {finding.Column}: ") : "")

@@ -17,12 +17,15 @@ internal sealed class JsonBody
     private readonly byte[] text;
     private readonly FieldFaults faults = new();
 
-    private JsonBody(byte[] text) => this.text = text;
+    private readonly string otherwise;
+
+    private JsonBody(byte[] text, string otherwise) => (this.text, this.otherwise) = (text, otherwise);
 
     /// <summary>Throws the caller's mistakes, all of them.</summary>
-    public static void Check(byte[] text, MessageDescriptor type)
+    /// <param name="otherwise">What else might have been meant, where it is no JSON at all.</param>
+    public static void Check(byte[] text, MessageDescriptor type, string otherwise = "")
     {
-        var body = new JsonBody(text);
+        var body = new JsonBody(text, otherwise);
         body.Read(type);
         body.faults.ThrowIfAny();
     }
@@ -76,7 +79,7 @@ internal sealed class JsonBody
         catch (JsonException refused)
         {
             throw Reject.Invalid("body", string.Create(CultureInfo.InvariantCulture,
-                $"is not JSON at line {(refused.LineNumber ?? 0) + 1}, column {(refused.BytePositionInLine ?? 0) + 1}: {Short(refused.Message)}"));
+                $"is not JSON at line {(refused.LineNumber ?? 0) + 1}, column {(refused.BytePositionInLine ?? 0) + 1}: {Short(refused.Message)}{otherwise}"));
         }
         catch (InvalidOperationException)
         {

@@ -77,20 +77,26 @@ internal sealed class RestEdge(RequestDelegate next, EndpointDataSource endpoint
         if (!ArtifactUpload.Takes(type))
             return null;
         var media = MediaType(request);
-        return ArtifactUpload.IsYaml(media) ? "yaml" : media is "application/json" or "" && ArtifactUpload.IsArtifact(body, type) ? "json" : null;
+        if (media.Length == 0 && !IsEmpty(body) && body.AsSpan().TrimStart(" \t\r\n"u8)[0] != '{')
+            return "yaml"; // Nobody said what it is, and JSON it is not.
+        if (ArtifactUpload.IsYaml(media))
+            return body.Length == 0 ? throw Reject.Invalid("body", "is empty: send the artifact's text") : "yaml";
+        return media is "application/json" or "" && ArtifactUpload.IsArtifact(body, type) ? "json" : null;
     }
 
     private static byte[] Json(HttpRequest request, byte[] body, MessageDescriptor type)
     {
-        if (body.AsSpan().Trim(" \t\r\n"u8).IsEmpty)
+        if (IsEmpty(body))
             return "{}"u8.ToArray();
         if (MediaType(request) is var media && media is not ("application/json" or "" or "text/json"))
             throw StatusResponse.Of(Code.InvalidArgument, "UNSUPPORTED_MEDIA_TYPE",
                 $"The body's type is not taken here; send 'Content-Type: application/json'{(ArtifactUpload.Takes(type) ? " or application/yaml" : "")}.");
         var text = System.Text.Encoding.UTF8.GetBytes(JsonBody.Decode(body));
-        JsonBody.Check(text, type);
+        JsonBody.Check(text, type, ArtifactUpload.Takes(type) ? "; an artifact in YAML is sent as 'Content-Type: application/yaml'" : "");
         return text;
     }
+
+    private static bool IsEmpty(byte[] body) => body.AsSpan().Trim(" \t\r\n"u8).IsEmpty;
 
     private static string MediaType(HttpRequest request) => (request.ContentType ?? "").Split(';')[0].Trim().ToLowerInvariant();
 

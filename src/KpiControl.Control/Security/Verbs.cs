@@ -42,6 +42,8 @@ internal static class Verbs
         ["/kpicontrol.v1.JobService/ExplainOccurrence"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.JobService/WatchJobs"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.ChangeService/ProposeChange"] = new Requirement.ByVerb(ChangeRequestSubmit),
+        ["/kpicontrol.v1.ChangeService/PromoteJob"] = new Requirement.ByVerb(ChangeRequestSubmit),
+        ["/kpicontrol.v1.ChangeService/RollBackJob"] = new Requirement.ByVerb(Rollback),
         ["/kpicontrol.v1.ChangeService/GetChange"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.ChangeService/ListChanges"] = new Requirement.ByVerb(List),
         ["/kpicontrol.v1.ChangeService/ApproveChange"] = new Requirement.ByVerb(ChangeRequestApprove),

@@ -8,9 +8,10 @@ namespace KpiControl.Jobs.Contracts;
 public static class ContractCheck
 {
     /// <param name="contract">The version that the job names, or null where the catalogue has none.</param>
-    public static IReadOnlyList<Finding> Check(JobArtifact job, MetricContract? contract)
+    /// <param name="isKpiKnown">Whether the catalogue has any version of the KPI: which of the two names is wrong.</param>
+    public static IReadOnlyList<Finding> Check(JobArtifact job, MetricContract? contract, bool isKpiKnown = true)
     {
-        if (contract is null) return [Unknown(job)];
+        if (contract is null) return [Unknown(job, isKpiKnown)];
         return
         [
             .. Status(job, contract), .. Dependencies(job, contract), .. Time(job, contract), .. Dimensions(job, contract),
@@ -18,8 +19,8 @@ public static class ContractCheck
         ];
     }
 
-    private static Finding Unknown(JobArtifact job) => Error("/contract_version", "contract.unknown",
-        $"There is no metric contract {job.KpiId}@{job.ContractVersion} in the catalogue.", "Put the contract first, or name a version that exists (kpictl contracts list).");
+    private static Finding Unknown(JobArtifact job, bool isKpiKnown) => Error(isKpiKnown ? "/contract_version" : "/kpi_id", "contract.unknown",
+        isKpiKnown ? $"There is no metric contract {job.KpiId}@{job.ContractVersion} in the catalogue." : $"The catalogue has no metric contract of {job.KpiId}, in any version.", "Put the contract first, or name a version that exists (kpictl contracts list).");
 
     private static IEnumerable<Finding> Status(JobArtifact job, MetricContract contract) => contract.Status switch
     {

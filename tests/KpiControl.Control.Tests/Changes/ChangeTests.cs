@@ -219,6 +219,28 @@ public sealed class ChangeTests(ControlFixture fixture) : IClassFixture<ControlF
             Assert.Equal("42501", (await Assert.ThrowsAsync<Npgsql.PostgresException>(() => fixture.RunAsync(slip.Replace("@bound", $"{bound}", StringComparison.Ordinal)))).SqlState);
     }
 
+    [Fact]
+    public async Task Promotion_moves_the_same_hash_and_a_rollback_rebinds_an_earlier_one()
+    {
+        await fixture.Host.PutContractAsync(SampleTexts.SimpleContract(), Token);
+        var dev = await fixture.Host.Jobs().CreateJobAsync(new CreateJobRequest { Content = Job("moved") }, cancellationToken: Token);
+        var promoted = await Author.PromoteJobAsync(new PromoteJobRequest { BindingId = dev.BindingId, ToEnvironment = "prod", Reason = "go live" }, cancellationToken: Token);
+        Assert.Equal(("prod", "create", dev.ContentHash, "promoted from acme/dev/moved r1: go live"), (promoted.Environment, promoted.Kind, promoted.ContentHash, promoted.Reason));
+        Assert.Equal("NOTHING_BEFORE", await ReasonAsync(Publisher.RollBackJobAsync(new RollBackJobRequest { BindingId = promoted.BindingId }, cancellationToken: Token)));
+        await ReleaseAsync(promoted);
+        await ReleaseAsync(await Author.ProposeChangeAsync(Proposal("moved", "0 9 * * *"), cancellationToken: Token));
+
+        // A proposal of somebody else: a publisher who rolls back may not approve it, and whoever does sees what it undoes.
+        var back = await Publisher.RollBackJobAsync(new RollBackJobRequest { BindingId = promoted.BindingId }, cancellationToken: Token);
+
+        Assert.Equal((dev.ContentHash, "rolled back to r2"), (back.ContentHash, back.Reason));
+        Assert.Equal([("/schedule/expression", "\"0 9 * * *\"", "\"*/15 * * * *\"")], back.Differences.Select(d => (d.Path, d.Before, d.After)));
+        await ReleaseAsync(back);
+        Assert.Equal(dev.ContentHash, (await fixture.Host.Jobs().GetJobAsync(new GetJobRequest { BindingId = promoted.BindingId }, cancellationToken: Token)).ContentHash);
+        var down = await RefusedAsync(Author.PromoteJobAsync(new PromoteJobRequest { BindingId = promoted.BindingId, ToEnvironment = "dev" }, cancellationToken: Token));
+        Assert.Equal(StatusCode.InvalidArgument, down.StatusCode);
+    }
+
     private static string Job(string jobId, string cron = "*/15 * * * *", string more = "", string version = "1.0.0") => SampleTexts.Simple(jobId, cron, $"""
         sla: {"{"} freshness: 48h {"}"}
         alerts: [ {"{"} channel: "email:a@b.example", severity: low {"}"} ]
@@ -241,11 +263,15 @@ public sealed class ChangeTests(ControlFixture fixture) : IClassFixture<ControlF
     private async Task<long> ReleasedAsync(string jobId)
     {
         var created = await PostAsync(jobId);
-        var change = await GetAsync(created.ChangeId);
+        await ReleaseAsync(await GetAsync(created.ChangeId));
+        return created.BindingId;
+    }
+
+    private async Task ReleaseAsync(Change change)
+    {
         await ApproveAsync(Business, change);
         await ApproveAsync(Technical, change);
-        await ApplyAsync(created.ChangeId);
-        return created.BindingId;
+        await ApplyAsync(change.ChangeId);
     }
 
     private Task<Change> GetAsync(long id) => Author.GetChangeAsync(new GetChangeRequest { ChangeId = id }, cancellationToken: Token).ResponseAsync;

@@ -42,6 +42,20 @@ public sealed class JobsOverRestTests(RestFixture fixture) : IClassFixture<RestF
     }
 
     [Fact]
+    public async Task YAML_that_nobody_named_is_taken_for_what_it_is_and_what_cannot_be_meant_says_how_to_send_it()
+    {
+        await fixture.Host.PutContractAsync(SampleTexts.SimpleContract(), Token);
+        Assert.Equal(200, (await fixture.PostAsync("/api/kpi-jobs", Encoding.UTF8.GetBytes(SampleTexts.Simple("unnamed")), type: null)).Status);
+        var (asJson, told) = await fixture.PostAsync("/api/kpi-jobs", SampleTexts.Simple("unnamed"));
+        Assert.Equal(400, asJson);
+        Assert.Contains("'Content-Type: application/yaml'", told["message"]!.GetValue<string>(), StringComparison.Ordinal);
+        var (empty, none) = await fixture.PostAsync("/api/kpi-jobs", "", "application/yaml");
+        Assert.Equal((400, "body: is empty: send the artifact's text"), (empty, none["message"]!.GetValue<string>()));
+        var (_, unknown) = await fixture.PostAsync("/api/kpi-jobs", SampleTexts.Simple("unnamed").Replace("T-SIMPLE", "T-SIMPEL", StringComparison.Ordinal), "application/yaml");
+        Assert.Contains("\"/kpi_id\"", unknown.ToJsonString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_JSON_artifact_is_taken_as_it_is_and_its_findings_keep_their_lines()
     {
         await fixture.Host.PutContractAsync(SampleTexts.SimpleContract(), Token);

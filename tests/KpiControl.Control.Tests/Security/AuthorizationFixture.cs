@@ -85,6 +85,8 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "AcknowledgeEpisode" or "UnsilenceEpisode" => new { episode_id = episodeId, validate_only = true },
             "SilenceEpisode" => new { episode_id = episodeId, until = "2099-01-31T00:00:00Z", reason = "known", validate_only = true },
             "ProposeChange" => new { content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
+            "PromoteJob" => new { binding_id = id, to_environment = "stg", validate_only = true },
+            "RollBackJob" => new { binding_id = id, validate_only = true },
             "GetChange" => new { change_id = changeId },
             "ApproveChange" or "WithdrawChange" or "ApplyChange" => new { change_id = changeId, validate_only = true },
             "RejectChange" => new { change_id = changeId, comment = "not so", validate_only = true },

@@ -33,6 +33,8 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | JobService/ExplainOccurrence | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | JobService/WatchJobs | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | ChangeService/ProposeChange | ChangeRequestSubmit | – | – | yes | yes | – | – | – | yes | – | – | not found |
+        | ChangeService/PromoteJob | ChangeRequestSubmit | – | – | yes | yes | – | – | – | yes | – | – | not found |
+        | ChangeService/RollBackJob | Rollback | – | – | – | yes | – | – | – | yes | – | – | not found |
         | ChangeService/GetChange | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | ChangeService/ListChanges | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
         | ChangeService/ApproveChange | ChangeRequestApprove | – | – | – | – | yes | yes | – | yes | – | – | not found |
