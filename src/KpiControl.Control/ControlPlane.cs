@@ -1,6 +1,7 @@
 using KpiControl.Control.Alerts;
 using KpiControl.Control.Audit;
 using KpiControl.Control.Authoring;
+using KpiControl.Control.Backfills;
 using KpiControl.Control.Catalog;
 using KpiControl.Control.Certificates;
 using KpiControl.Control.Changes;
@@ -33,6 +34,7 @@ internal static class ControlPlane
             .AddTenants()
             .AddRequests()
             .AddSchedules()
+            .AddBackfills()
             .AddSignals()
             .AddRunReads()
             .AddLeases()

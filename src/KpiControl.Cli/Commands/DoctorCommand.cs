@@ -11,7 +11,7 @@ internal static class DoctorCommand
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(10);
 
     public static Command Create(Surroundings world) =>
-        new Command("doctor", "Check that what is promised holds in the database; fails where a row breaks it").Online().With(SharedOptions.Output).Does(world, Diagnose);
+        new Command("doctor", "Check that what is promised holds in the database; fails where a row breaks it") { DoctorZonesCommand.Create(world) }.Online().With(SharedOptions.Output).Does(world, Diagnose);
 
     private static async Task<int> Diagnose(Session session)
     {

@@ -63,6 +63,27 @@ internal sealed class JobService(Databases databases, Mutations mutations, RunRe
     public override Task<CancelOccurrenceResponse> CancelOccurrence(CancelOccurrenceRequest request, ServerCallContext context) =>
         mutations.RunAsync(request, context.Caller(), tx => Cancellations.CancelAsync(tx, request), context.CancellationToken);
 
+    public override Task<Backfill> BackfillJob(BackfillJobRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => Backfills.Backfills.BackfillAsync(tx, request), context.CancellationToken);
+
+    public override async Task<Backfill> GetBackfill(GetBackfillRequest request, ServerCallContext context)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
+        return await Backfills.Backfills.GetAsync(tx, request.BackfillId);
+    }
+
+    public override async Task<ListBackfillsResponse> ListBackfills(ListBackfillsRequest request, ServerCallContext context)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
+        return await Backfills.Backfills.ListAsync(tx, request);
+    }
+
+    public override Task<Backfill> CancelBackfill(CancelBackfillRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => Backfills.Backfills.CancelAsync(tx, request), context.CancellationToken);
+
+    public override Task<ReplayRunResponse> ReplayRun(ReplayRunRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => Backfills.Replays.ReplayAsync(tx, request), context.CancellationToken);
+
     public override Task<ListRunsResponse> ListRuns(ListRunsRequest request, ServerCallContext context) =>
         runs.ListAsync(context.Caller(), request, context.CancellationToken);
 

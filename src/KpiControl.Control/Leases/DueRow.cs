@@ -18,6 +18,8 @@ internal sealed record ReadyRow
     public required DateOnly BusinessDate { get; init; }
     public required OccurrenceKind Kind { get; init; }
     public required int Revision { get; init; }
+    /// <summary>The revision that it runs by: the one in force, except for a replay by its run's own.</summary>
+    public required int RunsUnder { get; init; }
     public required int RetryCount { get; init; }
     public required long FenceSeen { get; init; }
     /// <summary>The attempt whose lease was lost, if that is why it is ready.</summary>

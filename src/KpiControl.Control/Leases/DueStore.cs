@@ -38,16 +38,16 @@ internal sealed class DueStore(Databases databases)
     // lane + 0: what the due index cannot answer. With lane > 0 a planner that knows no statistics walks all that is due, in
     // the heap's order, and deadlocks (seen); so only the primary key is left, in the order of x.
     //   opens    the row is free
-    //   queues   it is not, and the open one merely waits (first try, never leased), or the job queues one
+    //   queues   it is not, and the open one merely waits (first try, never leased), is a replay's or a backfill's, or the job queues one
     //   else     the slot is skipped: overlap
     private const string TakeSql =
         """
         WITH x AS (
           SELECT * FROM unnest($1::int[], $2::bigint[], $3::timestamptz[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
                                $8::date[], $9::text[], $10::uuid[], $11::bigint[], $12::int[], $13::float8[], $14::timestamptz[], $15::int2[],
-                               $16::boolean[], $17::text[], $18::int2[])
+                               $16::boolean[], $17::text[], $18::int2[], $22::boolean[])
                  AS x(ord, binding_id, seen, revision, next, slot, window_start, business_date, take, attempt, session_id, generation,
-                      lease_seconds, gives_up_at, reason, queue_one, zone_version, catchup_lane)
+                      lease_seconds, gives_up_at, reason, queue_one, zone_version, catchup_lane, cancel_previous)
         ), ep AS MATERIALIZED (
           SELECT epoch FROM kpi_cluster WHERE timeline = kpi_timeline()
         ), se AS MATERIALIZED (
@@ -59,9 +59,9 @@ internal sealed class DueStore(Databases databases)
           UPDATE kpi_job_runtime rt SET
             next_run_at = x.next,
             queued = rt.queued + CASE WHEN rt.occ_state IS NOT NULL AND x.take IN ('L', 'W', 'R')
-              AND ((rt.occ_state <> 'L' AND rt.retry_count = 0 AND rt.attempt_id IS NULL) OR (x.queue_one AND rt.queued = 0)) THEN 1 ELSE 0 END,
+              AND ((rt.occ_state <> 'L' AND rt.retry_count = 0 AND rt.attempt_id IS NULL) OR (x.queue_one AND rt.queued = 0) OR x.cancel_previous OR rt.occ_kind IN (3, 4)) THEN 1 ELSE 0 END,
             queued_slot = CASE WHEN rt.occ_state IS NOT NULL AND x.take IN ('L', 'W', 'R')
-              AND ((rt.occ_state <> 'L' AND rt.retry_count = 0 AND rt.attempt_id IS NULL) OR (x.queue_one AND rt.queued = 0)) THEN x.slot ELSE rt.queued_slot END,
+              AND ((rt.occ_state <> 'L' AND rt.retry_count = 0 AND rt.attempt_id IS NULL) OR (x.queue_one AND rt.queued = 0) OR x.cancel_previous OR rt.occ_kind IN (3, 4)) THEN x.slot ELSE rt.queued_slot END,
             occ_scheduled_for = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN x.slot ELSE rt.occ_scheduled_for END,
             occ_kind = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN 0 ELSE rt.occ_kind END,
             occ_window_start = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN x.window_start ELSE rt.occ_window_start END,
@@ -70,6 +70,7 @@ internal sealed class DueStore(Databases databases)
             occ_deadline = CASE WHEN rt.occ_state IS NULL AND x.take IN ('W', 'R') THEN x.gives_up_at WHEN rt.occ_state IS NULL THEN NULL ELSE rt.occ_deadline END,
             occ_retry_at = CASE WHEN rt.occ_state IS NULL THEN NULL ELSE rt.occ_retry_at END,
             occ_lane = CASE WHEN rt.occ_state IS NOT NULL THEN rt.occ_lane END,
+            occ_pinned = CASE WHEN rt.occ_state IS NOT NULL THEN rt.occ_pinned END,
             retry_count = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN 0 ELSE rt.retry_count END,
             occ_revision = CASE WHEN rt.occ_state IS NULL AND x.take = 'L' THEN x.revision ELSE rt.occ_revision END,
             attempt_id = CASE WHEN rt.occ_state IS NULL THEN CASE WHEN x.take = 'L' THEN x.attempt END ELSE rt.attempt_id END,
@@ -84,7 +85,7 @@ internal sealed class DueStore(Databases databases)
             AND rt.lane + 0 > 0 AND rt.active AND (rt.paused_until IS NULL OR rt.paused_until <= now())
             AND (x.take <> 'L' OR (se.session_id IS NOT NULL AND EXISTS (
               SELECT FROM kpi_session_tenant st WHERE st.session_id = x.session_id AND st.tenant_id = rt.tenant_id)))
-          RETURNING x.ord, x.binding_id, x.slot, x.window_start, x.business_date, x.take, x.zone_version, x.catchup_lane, x.revision, x.gives_up_at,
+          RETURNING x.ord, x.binding_id, x.slot, x.window_start, x.business_date, x.take, x.zone_version, x.catchup_lane, x.revision, x.gives_up_at, x.cancel_previous,
             rt.tenant_id, rt.lane, rt.fence_n, rt.fence_epoch,
             CASE WHEN x.take = 'N' THEN 'moved' WHEN rt.occ_scheduled_for = x.slot AND rt.occ_kind = 0 AND rt.occ_state IS NOT NULL THEN 'opened'
                  WHEN rt.queued_slot = x.slot THEN 'queued' ELSE 'overlap' END AS fate
@@ -95,7 +96,7 @@ internal sealed class DueStore(Databases databases)
         """
         , behind AS (
           INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, window_start, business_date, revision, tenant_id, requested_by, reason)
-          SELECT binding_id, slot, 0, slot, lane, window_start, business_date, revision, tenant_id, 'schedule', 'overlap' FROM u WHERE fate = 'queued'
+          SELECT binding_id, slot, 0, slot, lane, window_start, business_date, revision, tenant_id, 'schedule', CASE WHEN cancel_previous THEN 'cancel_previous' ELSE 'overlap' END FROM u WHERE fate = 'queued'
         ), skipped AS (
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, scheduled_for, window_start, business_date, lane, final, status, reason, trigger_kind, zone_version)
           SELECT nextval('kpi_fence'), tenant_id, binding_id, revision, slot, window_start, business_date, lane, true, 'skipped', 'overlap', 'schedule', zone_version
@@ -208,6 +209,7 @@ internal sealed class DueStore(Databases databases)
         command.Parameters.Add(new NpgsqlParameter { Value = takes.Select(t => t.Session.SessionId).Distinct().ToArray() });
         command.AddValue(node.NodeId);
         command.AddValue(node.Generation);
+        command.Add(takes, NpgsqlDbType.Boolean, t => t.Plan.Job.Schedule.Overlap == "cancel_previous");
     }
 
     private static SlotFate FateOf(string word) => word switch

@@ -13,7 +13,7 @@ internal static class LeaseFeature
             .AddSingleton<PlanStore>().AddSingleton<PlanCache>()
             .AddSingleton<DueStore>().AddSingleton<DueWork>()
             .AddSingleton<ReadyStore>().AddSingleton<ReadyWork>()
-            .AddSingleton<QueueStore>().AddSingleton<QueueWork>()
+            .AddSingleton<QueueStore>().AddSingleton<OvertakeStore>().AddSingleton<QueueWork>()
             .AddSingleton<WaitStore>().AddSingleton<RouteStore>().AddSingleton<RegionWork>()
             .AddSingleton<SessionStore>().AddSingleton<SessionRegistry>().AddSingleton<LeaseSender>()
             .AddSingleton<CompletionStore>().AddSingleton<CompletionRecorder>()

@@ -26,16 +26,16 @@ internal sealed class QueueStore(Databases databases)
     private const string PromoteSql =
         """
         WITH x AS (
-          SELECT x.*, CASE WHEN x.kind = 0 THEN now() ELSE x.slot END + make_interval(secs => x.waits_seconds) AS gives_up_at
+          SELECT x.*, CASE WHEN x.kind IN (0, 3, 4) THEN now() ELSE x.slot END + make_interval(secs => x.waits_seconds) AS gives_up_at
             FROM unnest(@ids, @slots, @kinds, @nexts, @windows, @nextDates, @takes, @waits, @dates, @starts)
                  AS x(binding_id, slot, kind, next_slot, next_window, next_date, take, waits_seconds, business_date, window_start)
         ), o AS (
-          SELECT o.binding_id, o.scheduled_for, o.kind, o.lane, o.last_slot FROM kpi_occurrence o
+          SELECT o.binding_id, o.scheduled_for, o.kind, o.lane, o.last_slot, CASE WHEN o.pinned THEN o.revision END AS pinned FROM kpi_occurrence o
             JOIN x ON o.binding_id = x.binding_id AND o.scheduled_for = x.slot AND o.kind = x.kind
         ), u AS (
           UPDATE kpi_job_runtime rt SET occ_state = x.take::"char", occ_scheduled_for = x.slot, occ_kind = x.kind, occ_window_start = x.window_start,
             occ_business_date = x.business_date, occ_reason = CASE WHEN x.take = 'W' THEN 1 END, occ_retry_at = NULL, occ_deadline = x.gives_up_at,
-            occ_lane = NULLIF(o.lane, abs(rt.lane)), retry_count = 0, attempt_id = NULL, queued = rt.queued - CASE WHEN x.next_slot IS NULL THEN 1 ELSE 0 END
+            occ_lane = NULLIF(o.lane, abs(rt.lane)), retry_count = 0, attempt_id = NULL, occ_pinned = o.pinned, queued = rt.queued - CASE WHEN x.next_slot IS NULL THEN 1 ELSE 0 END
             FROM x JOIN o ON o.binding_id = x.binding_id
            WHERE rt.binding_id = x.binding_id AND rt.occ_state IS NULL AND rt.lane > 0 AND rt.active AND (rt.paused_until IS NULL OR rt.paused_until <= now())
           RETURNING rt.binding_id, rt.tenant_id, o.lane, x.take, x.gives_up_at, x.slot, x.kind, x.next_slot, x.next_window, x.next_date
@@ -99,10 +99,10 @@ internal sealed record Promotion(QueuedRow Row, BindingPlan Plan, BindingPlan Qu
         Row.LastSlot > Row.ScheduledFor && QueuedUnder.Schedule.Next(Row.ScheduledFor) is { } next && next <= Row.LastSlot ? next : null;
 
     /// <summary>
-    /// How long it may take to start, from its instant on; a scheduled slot from when it opens on, since its successor's time has
+    /// How long it may take to start, from its instant on; a slot of the past (scheduled, replayed, backfilled) from when it opens on, since its successor's time has
     /// passed: it waits for its dependencies as long as it would have in its own time. Null: it does not give up.
     /// </summary>
     public TimeSpan? Waits =>
-        Row.Kind != (short)OccurrenceKind.Schedule ? Plan.Job.Dependencies.WaitTimeout
+        Row.Kind is (short)OccurrenceKind.Event or (short)OccurrenceKind.Manual ? Plan.Job.Dependencies.WaitTimeout
         : Plan.HasDependencies ? Plan.GivesUpAt(Row.ScheduledFor) - Row.ScheduledFor : null;
 }

@@ -11,7 +11,7 @@ internal sealed class ReadyStore(Databases databases)
     private const string ScanSql =
         """
         SELECT now(), k.binding_id, k.ticket, coalesce(rt.occ_state, ' '::"char"), k.ready_at, coalesce(rt.occ_scheduled_for, k.ready_at), rt.occ_window_start,
-               coalesce(rt.occ_business_date, '0001-01-01'), coalesce(rt.occ_kind, 0::int2), rt.revision, rt.retry_count, rt.fence_n, rt.attempt_id, rt.tenant_id, rt.occ_reason
+               coalesce(rt.occ_business_date, '0001-01-01'), coalesce(rt.occ_kind, 0::int2), rt.revision, rt.retry_count, rt.fence_n, rt.attempt_id, rt.tenant_id, rt.occ_reason, coalesce(rt.occ_pinned, rt.revision)
           FROM kpi_parked k JOIN kpi_job_runtime rt USING (binding_id)
          WHERE k.lane = $1 AND k.state = 'R' AND k.tenant_id = ANY ($2) AND rt.lane > 0
            AND k.ready_at >= $4 AND (k.ready_at > $4 OR k.binding_id > $5) ORDER BY k.ready_at, k.binding_id LIMIT $3
@@ -36,6 +36,7 @@ internal sealed class ReadyStore(Databases databases)
                 ScheduledFor = reader.GetFieldValue<DateTimeOffset>(5), WindowStart = reader.IsDBNull(6) ? null : reader.GetFieldValue<DateTimeOffset>(6),
                 BusinessDate = reader.GetFieldValue<DateOnly>(7), Kind = (OccurrenceKind)reader.GetInt16(8), Revision = reader.GetInt32(9),
                 RetryCount = reader.GetInt32(10), FenceSeen = reader.GetInt64(11), LostAttempt = reader.IsDBNull(12) ? null : reader.GetGuid(12), Tenant = reader.GetString(13), LostBecause = reader.IsDBNull(14) ? null : (WaitingFor)reader.GetInt16(14),
+                RunsUnder = reader.GetInt32(15),
             });
         }
         return new ReadyScan(now, rows);
@@ -49,8 +50,8 @@ internal sealed class ReadyStore(Databases databases)
     private const string GrantSql =
         """
         WITH x AS (
-          SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::timestamptz[], $6::uuid[], $7::bigint[], $8::int[], $9::float8[], $10::uuid[], $11::text[], $15::text[])
-                 AS x(ord, binding_id, fence_seen, revision, slot, attempt, session_id, generation, lease_seconds, lost_attempt, zone_version, lost_because)
+          SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::timestamptz[], $6::uuid[], $7::bigint[], $8::int[], $9::float8[], $10::uuid[], $11::text[], $15::text[], $16::int[])
+                 AS x(ord, binding_id, fence_seen, revision, slot, attempt, session_id, generation, lease_seconds, lost_attempt, zone_version, lost_because, runs_under)
         ), ep AS MATERIALIZED (
           SELECT epoch FROM kpi_cluster WHERE timeline = kpi_timeline()
         ), se AS MATERIALIZED (
@@ -60,7 +61,7 @@ internal sealed class ReadyStore(Databases databases)
              FOR SHARE OF s
         ), u AS (
           UPDATE kpi_job_runtime rt SET
-            occ_state = 'L', occ_reason = NULL, occ_retry_at = NULL, occ_deadline = NULL, occ_revision = x.revision,
+            occ_state = 'L', occ_reason = NULL, occ_retry_at = NULL, occ_deadline = NULL, occ_revision = x.runs_under,
             attempt_id = x.attempt, session_id = x.session_id, generation = x.generation,
             lease_deadline = now() + make_interval(secs => x.lease_seconds), fence_n = nextval('kpi_fence'), fence_epoch = x.epoch
           FROM (SELECT x.*, ep.epoch FROM x CROSS JOIN ep JOIN se ON se.session_id = x.session_id AND se.generation = x.generation ORDER BY x.binding_id) x
@@ -103,6 +104,7 @@ internal sealed class ReadyStore(Databases databases)
         command.AddValue(node.NodeId);
         command.AddValue(node.Generation);
         command.Add(grants, NpgsqlDbType.Text, g => (g.Row.LostBecause == WaitingFor.Returned ? WaitingFor.Returned : WaitingFor.LeaseLost).Word());
+        command.Add(grants, NpgsqlDbType.Integer, g => g.Row.RunsUnder);
         var granted = new List<GrantedReady>(grants.Count);
         await using var reader = await command.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))

@@ -72,7 +72,7 @@ internal sealed class ReadyWork(ReadyStore store, PlanCache plans, LeaseSender s
 
     private async Task<List<ReadyGrant>> ChooseAsync(List<ReadyRow> rows, IReadOnlyList<AgentSession> agents, DateTimeOffset now, CancellationToken token)
     {
-        var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
+        var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.RunsUnder), token);
         var grants = new List<ReadyGrant>(rows.Count);
         foreach (var (row, plan) in FairPick.Interleave(planned, p => p.Row.Tenant))
             if (AgentChoice.Reserve(agents, plan).Session is { } agent)

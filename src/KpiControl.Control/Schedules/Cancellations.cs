@@ -36,6 +36,14 @@ internal static class Cancellations
         return new CancelOccurrenceResponse { BindingId = binding.BindingId, Ended = !isLeased, Occurrence = ToProto(chosen) };
     }
 
+    /// <summary>Part of something larger, which writes the audit row: what has ended meanwhile is left at that.</summary>
+    public static async Task EndIfOpenAsync(RequestTransaction tx, Binding binding, string slotKey, string reason)
+    {
+        for (var tried = 1; (await CancelStore.OpenAsync(tx, binding.BindingId)).FirstOrDefault(o => KeyOf(o) == slotKey) is { } open && !await EndAsync(tx, binding, open, reason); tried++)
+            if (tried == MostLooks)
+                throw Reject.Aborted("OCCURRENCE_MOVED", "An occurrence went on while it was being cancelled; look again.");
+    }
+
     private static async Task<OpenOccurrence> ChooseAsync(RequestTransaction tx, Binding binding, string slotKey) =>
         (await CancelStore.OpenAsync(tx, binding.BindingId)).FirstOrDefault(o => slotKey.Length == 0 || KeyOf(o) == slotKey)
         ?? throw (slotKey.Length > 0

@@ -20,6 +20,9 @@ internal sealed record Triggered
     public required DateOnly BusinessDate { get; init; }
     public required string By { get; init; }
     public required string Reason { get; init; }
+    public short Kind { get; init; } = 2;
+    /// <summary>The revision that it runs by, whatever is in force; null: what is in force then.</summary>
+    public int? PinnedRevision { get; init; }
 }
 
 /// <summary>Occurrences that people ask for: they queue, and open when their binding is free.</summary>
@@ -46,11 +49,17 @@ internal static class TriggerStore
         ), slot AS (
           INSERT INTO kpi_slot (binding_id, slot_key, tenant_id) SELECT binding_id, @SlotKey, tenant_id FROM rt
         ), o AS (
-          INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, window_start, business_date, revision, tenant_id, requested_by, reason)
-          SELECT binding_id, @At, 2, @At, lane, @WindowStart, @BusinessDate, revision, tenant_id, @By, @Reason FROM rt
+          INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, window_start, business_date, revision, tenant_id, requested_by, reason, pinned)
+          SELECT binding_id, @At, @Kind, @At, lane, @WindowStart, @BusinessDate, coalesce(@PinnedRevision::int, revision), tenant_id, @By, @Reason, @PinnedRevision::int IS NOT NULL FROM rt
         )
         SELECT lane FROM rt
         """;
+
+    private const string KeysLike = """
+        SELECT slot_key FROM kpi_slot WHERE binding_id = @bindingId AND slot_key LIKE @prefix || '%'
+        """;
+
+    public static Task<IReadOnlyList<string>> KeysLikeAsync(RequestTransaction tx, long bindingId, string prefix) => tx.QueryAsync<string>(KeysLike, new { bindingId, prefix });
 
     /// <returns>The lane it queues in; null where the binding is paused or inactive.</returns>
     public static Task<short?> QueueAsync(RequestTransaction tx, Triggered occurrence) => tx.FindAsync<short?>(Queue, occurrence);

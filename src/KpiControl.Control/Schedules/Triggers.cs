@@ -36,7 +36,7 @@ internal static class Triggers
         return new TriggerJobResponse { BindingId = binding.BindingId, Occurrence = ToProto(occurrence) };
     }
 
-    private static void DemandMayRun(TriggerFacts facts, Binding binding)
+    internal static void DemandMayRun(TriggerFacts facts, Binding binding)
     {
         if (!facts.Active)
             throw Reject.Precondition("INACTIVE", $"{binding.BindingId}", "The job is not active: it waits for its approval (kpictl changes), or is retired (active_flag).");
@@ -47,16 +47,16 @@ internal static class Triggers
                 $"The contract {binding.KpiId}@{binding.ContractVersion} is {facts.ContractStatus}, not active.");
     }
 
-    private static Exception Paused(Binding binding) =>
+    internal static Exception Paused(Binding binding) =>
         Reject.Precondition("PAUSED", $"{binding.BindingId}", "The job is paused: resume it first.");
 
-    private static Occurrence ToProto(Triggered occurrence) => new()
+    internal static Occurrence ToProto(Triggered occurrence) => new()
     {
         SlotKey = occurrence.SlotKey, ScheduledFor = occurrence.At.ToTimestamp(), WindowStart = occurrence.WindowStart?.ToTimestamp(),
-        BusinessDate = occurrence.BusinessDate.ToString("O", CultureInfo.InvariantCulture), State = "queued", TriggerKind = "manual", TryNumber = 1,
+        BusinessDate = occurrence.BusinessDate.ToString("O", CultureInfo.InvariantCulture), State = "queued", TriggerKind = ((OccurrenceKind)occurrence.Kind).ToString().ToLowerInvariant(), TryNumber = 1,
     };
 
-    private static AuditEntry Entry(RequestTransaction tx, Binding binding, Triggered occurrence) => new()
+    internal static AuditEntry Entry(RequestTransaction tx, Binding binding, Triggered occurrence) => new()
     {
         TenantId = binding.TenantId, Environment = binding.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Run),
         ObjectKind = "occurrence", ObjectId = $"{binding.BindingId}/{occurrence.SlotKey}", Reason = occurrence.Reason,

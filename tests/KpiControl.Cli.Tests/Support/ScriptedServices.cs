@@ -13,6 +13,11 @@ internal sealed class ScriptedJobs(Script script) : JobService.JobServiceBase
     public override Task<Job> ResumeJob(ResumeJobRequest request, ServerCallContext context) => script.Answer<ResumeJobRequest, Job>(request, context);
     public override Task<TriggerJobResponse> TriggerJob(TriggerJobRequest request, ServerCallContext context) => script.Answer<TriggerJobRequest, TriggerJobResponse>(request, context);
     public override Task<CancelOccurrenceResponse> CancelOccurrence(CancelOccurrenceRequest request, ServerCallContext context) => script.Answer<CancelOccurrenceRequest, CancelOccurrenceResponse>(request, context);
+    public override Task<Backfill> BackfillJob(BackfillJobRequest request, ServerCallContext context) => script.Answer<BackfillJobRequest, Backfill>(request, context);
+    public override Task<Backfill> GetBackfill(GetBackfillRequest request, ServerCallContext context) => script.Answer<GetBackfillRequest, Backfill>(request, context);
+    public override Task<ListBackfillsResponse> ListBackfills(ListBackfillsRequest request, ServerCallContext context) => script.Answer<ListBackfillsRequest, ListBackfillsResponse>(request, context);
+    public override Task<Backfill> CancelBackfill(CancelBackfillRequest request, ServerCallContext context) => script.Answer<CancelBackfillRequest, Backfill>(request, context);
+    public override Task<ReplayRunResponse> ReplayRun(ReplayRunRequest request, ServerCallContext context) => script.Answer<ReplayRunRequest, ReplayRunResponse>(request, context);
     public override Task<ListRunsResponse> ListRuns(ListRunsRequest request, ServerCallContext context) => script.Answer<ListRunsRequest, ListRunsResponse>(request, context);
     public override Task<RunDetail> GetRun(GetRunRequest request, ServerCallContext context) => script.Answer<GetRunRequest, RunDetail>(request, context);
     public override Task<PreviewScheduleResponse> PreviewSchedule(PreviewScheduleRequest request, ServerCallContext context) => script.Answer<PreviewScheduleRequest, PreviewScheduleResponse>(request, context);

@@ -208,6 +208,9 @@ public sealed class RowSecurityTests : IAsyncLifetime
         INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) VALUES (@binding, 1, @tenant, 'R', now());
         INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, business_date, revision, tenant_id, requested_by) VALUES (@binding, now(), 2, now(), 1, now(), 1, @tenant, 'x');
         INSERT INTO kpi_slot (binding_id, slot_key, tenant_id) VALUES (@binding, 'manual:x', @tenant);
+        WITH f AS (INSERT INTO kpi_backfill (binding_id, tenant_id, first_date, last_date, newest_first, rerun, requested_by)
+                   VALUES (@binding, @tenant, '2026-01-01', '2026-01-01', false, false, 'test') RETURNING backfill_id)
+        INSERT INTO kpi_backfill_slot (backfill_id, ordinal, binding_id, tenant_id, slot, occurrence_at, business_date, state) SELECT backfill_id, 1, @binding, @tenant, now(), now(), now(), 'pending' FROM f;
         INSERT INTO kpi_occurrence_wait (binding_id, dep_type, dep_value, tenant_id, environment, region, business_date, scheduled_for) VALUES (@binding, 'gdp', 'GDP_X', @tenant, 'dev', 'eu', now(), now());
         WITH s AS (INSERT INTO kpi_signal (tenant_id, environment, name, published_by) VALUES (@tenant, 'dev', 'x', 'x') RETURNING signal_id)
           INSERT INTO kpi_signal_use (signal_id, binding_id, tenant_id, scheduled_for) SELECT signal_id, @binding, @tenant, now() FROM s;

@@ -17,6 +17,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
     private long runId;
     private long episodeId;
     private long changeId;
+    private long backfillId;
 
     public ControlFixture Control { get; } = new();
 
@@ -36,6 +37,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
         runId = (await host.Jobs().ListRunsAsync(new ListRunsRequest { BindingId = BindingId }, cancellationToken: token)).Runs[0].RunId;
         await host.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = BindingId }, cancellationToken: token);
         changeId = (await new ChangeService.ChangeServiceClient(host.Channel()).ProposeChangeAsync(new ProposeChangeRequest { Content = SampleTexts.Simple("guarded", "0 4 * * *") }, cancellationToken: token)).ChangeId;
+        backfillId = (await host.Jobs().BackfillJobAsync(new BackfillJobRequest { BindingId = BindingId, FirstDate = "2025-01-01", LastDate = "2025-01-01" }, cancellationToken: token)).BackfillId;
         await new SignalService.SignalServiceClient(host.Channel()).PublishSignalAsync(new PublishSignalRequest { Tenant = "acme", Name = "told" }, cancellationToken: token);
         await Control.RunAsync("""
             WITH n AS (INSERT INTO kpi_node (name, generation, expires_at) VALUES ('gone', 1, now()) RETURNING node_id), a AS (INSERT INTO kpi_agent (agent) VALUES ('agent-known'))
@@ -97,6 +99,11 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "DrainAgent" or "ResumeAgent" => new { agent = "agent-known", validate_only = true },
             "BumpEpoch" => new { reason = "a restore", validate_only = true },
             "PauseJob" or "ResumeJob" or "TriggerJob" or "CancelOccurrence" => new { binding_id = id, validate_only = true },
+            "BackfillJob" => new { binding_id = id, first_date = "2026-01-01", last_date = "2026-01-01", validate_only = true },
+            "ListBackfills" => new { },
+            "GetBackfill" => new { backfill_id = backfillId },
+            "CancelBackfill" => new { backfill_id = backfillId, validate_only = true },
+            "ReplayRun" => new { run_id = runId, validate_only = true },
             "GetRun" => new { run_id = runId },
             "GetJob" or "ListRuns" or "PreviewSchedule" or "ExplainOccurrence" or "WatchJobs" => new { binding_id = id },
             "PutContract" => new { tenant = "acme", content = SampleTexts.SimpleContract("9.0.0"), validate_only = true },

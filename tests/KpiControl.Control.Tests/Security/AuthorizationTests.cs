@@ -27,6 +27,11 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | JobService/ResumeJob | Resume | – | – | – | yes | – | – | – | yes | yes | – | not found |
         | JobService/TriggerJob | Run | – | – | – | yes | – | – | – | yes | – | – | not found |
         | JobService/CancelOccurrence | Run | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | JobService/BackfillJob | Backfill | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | JobService/GetBackfill | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | JobService/ListBackfills | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |
+        | JobService/CancelBackfill | Backfill | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | JobService/ReplayRun | Backfill | – | – | – | yes | – | – | – | yes | – | – | not found |
         | JobService/ListRuns | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | JobService/GetRun | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | JobService/PreviewSchedule | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
