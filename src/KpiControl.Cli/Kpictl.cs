@@ -24,11 +24,14 @@ internal static class Kpictl
             ContractsCommand.Create(world),
             SignalCommand.Create(world),
             AgentsCommand.Create(world),
+            TenantsCommand.Create(world),
+            PoliciesCommand.Create(world),
             EpochCommand.Create(world),
             AuditCommand.Create(world),
             SlaCommand.Create(world),
             AlertsCommand.Create(world),
             DoctorCommand.Create(world),
+            LoginCommand.Create(world), LoginCommand.CreateLogout(world),
             VersionCommand.Create(world), CompletionCommand.Create(world),
         };
         foreach (var option in root.Options.OfType<VersionOption>().ToArray())

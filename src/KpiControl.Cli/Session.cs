@@ -17,13 +17,17 @@ internal sealed class Session(Surroundings world, ParseResult parsed, Cancellati
     public CancellationToken Token { get; } = token;
 
     public Target Target => target ??= Target.Resolve(World, parsed);
-    public ControlPlane ControlPlane => controlPlane ??= new ControlPlane(Target);
+    /// <summary>For login and logout themselves: a login that cannot be used must not stand in their way.</summary>
+    public Target TargetWithoutLogin => Target.Resolve(World, parsed, withLogin: false);
+
+    public ControlPlane ControlPlane => controlPlane ??= new ControlPlane(Target, World);
     public JobService.JobServiceClient Jobs => new(ControlPlane.Calls);
     public ChangeService.ChangeServiceClient Changes => new(ControlPlane.Calls);
     public CatalogService.CatalogServiceClient Catalog => new(ControlPlane.Calls);
     public SignalService.SignalServiceClient Signals => new(ControlPlane.Calls);
     public AlertService.AlertServiceClient Alerts => new(ControlPlane.Calls);
     public AuditService.AuditServiceClient Audit => new(ControlPlane.Calls);
+    public TenantService.TenantServiceClient Tenants => new(ControlPlane.Calls);
     public FleetService.FleetServiceClient Fleet => new(ControlPlane.Calls);
     public DoctorService.DoctorServiceClient Doctor => new(ControlPlane.Calls);
 

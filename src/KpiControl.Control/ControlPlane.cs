@@ -52,6 +52,7 @@ internal static class ControlPlane
         app.UseAgentsDoor();
         app.UseAuthentication();
         app.UseEdges();
+        app.MapTenants();
         app.MapSignals();
         app.MapFleet();
         app.MapDoctor();
@@ -59,6 +60,7 @@ internal static class ControlPlane
         app.MapAlerts();
         app.MapLeases();
         app.MapRest();
+        app.MapIssuer();
         app.MapGrpcInfrastructure();
         app.MapCatalog();
         app.MapAuthoring();

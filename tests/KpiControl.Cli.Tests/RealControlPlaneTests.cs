@@ -54,6 +54,24 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Tenants_are_made_by_an_operator_and_policies_written_by_their_administrator()
+    {
+        using var operators = new CommandLine().With("KPI_GRPC", new Uri(host.GrpcUrl).Authority).With("KPI_TOKEN", issuer.Token("operator"));
+        Assert.Matches("(?m)^hooli +eu +eu,us +2 ", (await operators.Run("tenants", "create", "hooli", "--home", "eu", "--regions", "us", "--weight", "2")).Out);
+        Assert.Matches("(?m)^hooli +eu +eu +2 ", (await operators.Run("tenants", "update", "hooli", "--remove-regions", "us", "--reason", "no agents there")).Out);
+        Assert.Equal("acme\nglobex\nhooli\ninitech\n", (await operators.Run("tenants", "-o", "name")).Out.ReplaceLineEndings("\n"));
+        Assert.Matches("(?m)^acme ", await Done("tenants", "get", "acme"));
+
+        Assert.Matches("(?m)^acme +stg +2 +required +– +required +required +p2 ", await Done("policies", "set", "--env", "stg", "--requires-approval", "true", "--requires-owners", "false"));
+        Assert.Matches("(?m)^acme +prod +1 +required ", await Done("policies"));
+        Assert.Equal("stg@2\nstg@1\n", (await Done("policies", "history", "--env", "stg", "-o", "name")).ReplaceLineEndings("\n"));
+        var stale = await kpictl.Run("policies", "set", "--env", "stg", "--requires-sla", "false", "--etag", "p1");
+        Assert.Equal(1, stale.Exit);
+        Assert.Contains("ETAG_MISMATCH", stale.Error, StringComparison.Ordinal);
+        Assert.Equal(1, (await kpictl.Run("tenants", "create", "mine")).Exit);
+    }
+
+    [Fact]
     public async Task From_contract_to_a_waiting_run_and_back()
     {
         var job = Repository.File("samples", "jobs", "dso_daily.yaml");

@@ -24,7 +24,7 @@ internal sealed class ContextFile
         catch (YamlException bad)
         {
             throw new Refusal($"{path}:{bad.Start.Line}:{bad.Start.Column}: {Output.Talk.OneLine(bad.InnerException?.Message ?? bad.Message)}",
-                "a context has server, token (env:NAME or file:PATH), tenant and environment");
+                "a context has server, token (env:NAME or file:PATH), tenant, environment and login");
         }
         catch (UnauthorizedAccessException)
         {
@@ -59,4 +59,19 @@ internal sealed class KpictlContext
     public string? Token { get; set; }
     public string? Tenant { get; set; }
     public string? Environment { get; set; }
+    public LoginSettings? Login { get; set; }
+}
+
+/// <summary>How kpictl login logs in; what is absent has a default.</summary>
+internal sealed class LoginSettings
+{
+    public string? Issuer { get; set; }
+    public string? ClientId { get; set; }
+
+    /// <summary><c>env:NAME</c> or <c>file:PATH</c>: as a service.</summary>
+    public string? ClientSecret { get; set; }
+
+    public string? Scope { get; set; }
+    public string? Audience { get; set; }
+    public string? Resource { get; set; }
 }

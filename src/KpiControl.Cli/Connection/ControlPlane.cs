@@ -2,6 +2,7 @@ using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
 using Grpc.Net.Client.Configuration;
+using KpiControl.Cli.Login;
 
 namespace KpiControl.Cli.Connection;
 
@@ -10,17 +11,17 @@ internal sealed class ControlPlane : IDisposable
 {
     private readonly GrpcChannel channel;
 
-    public ControlPlane(Target target)
+    public ControlPlane(Target target, Surroundings world)
     {
         channel = GrpcChannel.ForAddress(target.Server, new GrpcChannelOptions
         {
-            HttpHandler = new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10), EnableMultipleHttp2Connections = true },
+            HttpHandler = Handler(target, world),
             DisposeHttpClient = true,
             MaxReceiveMessageSize = 64 * 1024 * 1024,
             ServiceConfig = new ServiceConfig { MethodConfigs = { RetryWhenUnavailable() } },
         });
         Anonymous = channel.CreateCallInvoker();
-        Calls = Anonymous.Intercept(new AuthenticatedCalls(target));
+        Calls = Anonymous.Intercept(new AuthenticatedCalls(target, world));
     }
 
     /// <summary>Calls with the caller's token.</summary>
@@ -30,6 +31,12 @@ internal sealed class ControlPlane : IDisposable
     public CallInvoker Anonymous { get; }
 
     public void Dispose() => channel.Dispose();
+
+    private static HttpMessageHandler Handler(Target target, Surroundings world)
+    {
+        var handler = new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10), EnableMultipleHttp2Connections = true };
+        return target.Login is { } login ? new LoginRenewal(world, target.Server, login, handler) : handler;
+    }
 
     private static MethodConfig RetryWhenUnavailable() => new()
     {

@@ -6,6 +6,9 @@ internal static class HomePath
         world.Set("KPICTL_CONFIG")
         ?? Path.Combine(world.Set("XDG_CONFIG_HOME") ?? Path.Combine(Home(world), ".config"), "kpictl", "config.yaml");
 
+    /// <summary>Beside the configuration: what kpictl login keeps.</summary>
+    public static string Logins(Surroundings world) => Path.Combine(Path.GetDirectoryName(Path.GetFullPath(Config(world)))!, "logins");
+
     public static string Expand(string path, Surroundings world) =>
         path.StartsWith("~/", StringComparison.Ordinal) ? Path.Combine(Home(world), path[2..]) : path;
 

@@ -94,6 +94,7 @@ internal sealed partial class RpcFailure(Target target)
 
     private string Renewal(Surroundings world) => target.TokenSource switch
     {
+        Target.LoginSource => "it: kpictl login",
         "KPI_TOKEN" => "it: eval \"$(./dev env)\"",
         "KPICTL_TOKEN" when world.Set("KPI_TOKEN") is not null => "KPICTL_TOKEN, or unset it to use KPI_TOKEN",
         var source => source,

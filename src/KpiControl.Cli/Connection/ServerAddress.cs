@@ -19,6 +19,6 @@ internal static class ServerAddress
     private static string SchemeFor(string authority) =>
         Uri.TryCreate($"http://{authority}", UriKind.Absolute, out var address) && IsLoopback(address.Host) ? "http" : "https";
 
-    private static bool IsLoopback(string host) =>
+    public static bool IsLoopback(string host) =>
         host == "localhost" || (IPAddress.TryParse(host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip));
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using KpiControl.Cli.Login;
 using KpiControl.Cli.Options;
 
 namespace KpiControl.Cli.Connection;
@@ -6,7 +7,12 @@ namespace KpiControl.Cli.Connection;
 /// <summary>Whom to ask, as whom, about which tenant and environment. Flags beat variables, variables beat the context.</summary>
 internal sealed record Target(Uri Server, string ServerSource, string? Token, string TokenSource, string? Tenant, string? Environment)
 {
-    public static Target Resolve(Surroundings world, ParseResult parsed)
+    public const string LoginSource = "kpictl login";
+
+    /// <summary>Whose token it is, where nothing else says one.</summary>
+    public SavedLogin? Login { get; private init; }
+
+    public static Target Resolve(Surroundings world, ParseResult parsed, bool withLogin = true)
     {
         var context = ContextFile.Find(world, parsed.GetValue(SharedOptions.Context) ?? world.Set("KPICTL_CONTEXT"));
         var (server, source) = First(
@@ -16,9 +22,13 @@ internal sealed record Target(Uri Server, string ServerSource, string? Token, st
             throw new Refusal("no control plane to talk to", "set KPICTL_SERVER=https://host:port, or eval \"$(./dev env)\" beside a running ./dev up");
         var address = ServerAddress.Parse(server, source);
         var (token, tokenSource) = TokenFor(address, source, context, world);
+        var login = token is null && withLogin ? LoginFile.Read(world, address) : null;
+        if (login is not null)
+            (token, tokenSource) = (login.AccessToken, LoginSource);
         return new Target(address, source, token, tokenSource,
             First((parsed.GetValue(SharedOptions.Tenant), ""), (world.Set("KPICTL_TENANT"), ""), (context?.Tenant, ""), (TokenClaims.Of(token).OnlyTenant, "")).Value,
-            First((parsed.GetValue(SharedOptions.Environment), ""), (world.Set("KPICTL_ENV"), ""), (context?.Environment, "")).Value);
+            First((parsed.GetValue(SharedOptions.Environment), ""), (world.Set("KPICTL_ENV"), ""), (context?.Environment, "")).Value)
+        { Login = login };
     }
 
     // A context's token goes to that context's server alone, and KPI_TOKEN never to a context's server:

@@ -7,9 +7,9 @@ namespace KpiControl.Cli.Connection;
 /// What a bearer token says of itself, read without verifying: to say why the server refused it, and to spare typing
 /// the tenant. Nothing is decided by it; the server verifies.
 /// </summary>
-internal sealed record TokenClaims(DateTimeOffset? Expiry, string? OnlyTenant)
+internal sealed record TokenClaims(DateTimeOffset? Expiry, string? OnlyTenant, string? Subject)
 {
-    private static readonly TokenClaims None = new(null, null);
+    private static readonly TokenClaims None = new(null, null, null);
 
     public static TokenClaims Of(string? token)
     {
@@ -21,7 +21,7 @@ internal sealed record TokenClaims(DateTimeOffset? Expiry, string? OnlyTenant)
             if (root.ValueKind != JsonValueKind.Object)
                 return None;
             var tenants = Texts(root, "kpi_roles").Select(role => role.Split('/')[0]).Distinct().ToArray();
-            return new TokenClaims(ExpiryOf(root), tenants is [not "*" and { Length: > 0 }] ? tenants[0] : null);
+            return new TokenClaims(ExpiryOf(root), tenants is [not "*" and { Length: > 0 }] ? tenants[0] : null, Texts(root, "sub").FirstOrDefault());
         }
     }
 

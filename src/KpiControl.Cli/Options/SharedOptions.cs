@@ -65,6 +65,10 @@ internal static class SharedOptions
             {
                 return await action(session);
             }
+            catch (RpcException failed) when (failed.Status.DebugException is Refusal)
+            {
+                throw failed.Status.DebugException;
+            }
             catch (RpcException failed) when (!token.IsCancellationRequested)
             {
                 return new RpcFailure(session.Target).Print(world, failed);

@@ -48,7 +48,11 @@ internal static class JobCheck
         var region = submission.Region.Length > 0 ? submission.Region : placement.HomeRegion;
         var row = await ContractStore.FindAsync(tx, job.Tenant, job.KpiId, job.ContractVersion);
         var contract = row is null ? null : Understand(row);
-        var policy = new EnvironmentPolicy { Environment = submission.Environment, AllowedRegions = placement.Regions };
+        var policy = new EnvironmentPolicy
+        {
+            Environment = submission.Environment, AllowedRegions = placement.Regions,
+            RequiresOwners = placement.RequiresOwners, RequiresSla = placement.RequiresSla, RequiresAlerts = placement.RequiresAlerts,
+        };
         IReadOnlyList<Finding> ours = [
             .. ContractCheck.Check(job, contract, isKpiKnown: row is not null || await ContractStore.IsKnownAsync(tx, job.Tenant, job.KpiId)),
             .. await GraphAsync(tx, job, submission.Environment, region),

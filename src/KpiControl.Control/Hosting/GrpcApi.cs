@@ -35,6 +35,7 @@ internal static class GrpcApi
             SignalServiceReflection.Descriptor,
             FleetServiceReflection.Descriptor,
             DoctorServiceReflection.Descriptor,
+            TenantServiceReflection.Descriptor,
             AuditServiceReflection.Descriptor,
             AlertServiceReflection.Descriptor,
             AgentServiceReflection.Descriptor,

@@ -29,6 +29,15 @@ internal static class SecurityFeature
         return services;
     }
 
+    /// <summary>Who asks for a token is told where to get one (RFC 9728): kpictl login needs no configuration.</summary>
+    public static void MapIssuer(this IEndpointRouteBuilder routes) =>
+        routes.MapGet("/.well-known/oauth-protected-resource", (IOptions<AuthenticationOptions> options) => new Dictionary<string, object>
+        {
+            ["resource"] = options.Value.Audience,
+            ["authorization_servers"] = new[] { options.Value.Issuer },
+            ["bearer_methods_supported"] = new[] { "header" },
+        });
+
     private static void Configure(JwtBearerOptions jwt, AuthenticationOptions options, ClaimsMapping claims)
     {
         jwt.Authority = options.Issuer;

@@ -11,6 +11,9 @@ internal sealed record TenantPlacement
     public string? HomeRegion { get; init; }
     public required string[] Regions { get; init; }
     public bool RequiresApproval { get; init; }
+    public bool RequiresOwners { get; init; }
+    public bool RequiresSla { get; init; }
+    public bool RequiresAlerts { get; init; }
     public int PolicyVersion { get; init; }
 }
 
@@ -21,9 +24,9 @@ internal sealed class TenantStore(Databases databases)
         """;
 
     private const string UpsertTenant = """
-        INSERT INTO kpi_tenant (tenant_id, home_region, weight) VALUES (@tenant, @home, @weight)
-        ON CONFLICT (tenant_id) DO UPDATE SET home_region = excluded.home_region, weight = excluded.weight
-          WHERE (kpi_tenant.home_region, kpi_tenant.weight) IS DISTINCT FROM (excluded.home_region, excluded.weight)
+        INSERT INTO kpi_tenant (tenant_id, home_region, weight, configured) VALUES (@tenant, @home, @weight, @configured)
+        ON CONFLICT (tenant_id) DO UPDATE SET home_region = excluded.home_region, weight = excluded.weight, configured = excluded.configured, revision = kpi_tenant.revision + 1
+          WHERE kpi_tenant.configured IS DISTINCT FROM excluded.configured
         """;
 
     private const string AddRegions = """
@@ -40,37 +43,38 @@ internal sealed class TenantStore(Databases databases)
         INSERT INTO kpi_tenant_policy (tenant_id, environment, version, document)
         SELECT @tenant, @environment, COALESCE(max(p.version), 0) + 1, @document::jsonb
           FROM kpi_tenant_policy p WHERE p.tenant_id = @tenant AND p.environment = @environment
-        HAVING @document::jsonb IS DISTINCT FROM
+        HAVING (@isNamed OR count(*) = 0) AND @document::jsonb IS DISTINCT FROM
           (SELECT l.document FROM kpi_tenant_policy l WHERE l.tenant_id = @tenant AND l.environment = @environment ORDER BY l.version DESC LIMIT 1)
         """;
 
-    /// <summary>All of them or none, one node at a time.</summary>
+    /// <summary>All of them or none, one node at a time; of each only what the configuration has not said before.</summary>
     public async Task PutAsync(IReadOnlyList<TenantSettings> tenants, CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
-        Task Run(string sql, object? parameters = null) => connection.ExecuteAsync(new CommandDefinition(sql, parameters, transaction, cancellationToken: token));
+        Task<int> Run(string sql, object? parameters = null) => connection.ExecuteAsync(new CommandDefinition(sql, parameters, transaction, cancellationToken: token));
         await Run(Serialize);
         foreach (var tenant in tenants)
         {
             var regions = tenant.AllRegions.ToArray();
-            await Run(UpsertTenant, new { tenant = tenant.Id, home = tenant.HomeRegion is { Length: > 0 } home ? home : null, weight = tenant.Weight });
+            if (await Run(UpsertTenant, new { tenant = tenant.Id, home = tenant.HomeRegion is { Length: > 0 } home ? home : null, weight = tenant.Weight, configured = tenant.Digest() }) == 0)
+                continue;
             await Run(AddRegions, new { tenant = tenant.Id, regions });
             await Run(RemoveRegions, new { tenant = tenant.Id, regions });
-            foreach (var (environment, document) in tenant.PolicyDocuments())
-                await Run(AddPolicy, new { tenant = tenant.Id, environment, document = AuditEntry.Json(document) });
+            foreach (var (environment, isNamed, document) in tenant.PolicyDocuments())
+                await Run(AddPolicy, new { tenant = tenant.Id, environment, isNamed, document = AuditEntry.Json(document) });
         }
         await transaction.CommitAsync(token);
     }
 
-    // Without a policy of its own an environment has the defaults: prod asks for approval.
-    private const string Placement = """
+    // Without a policy of its own an environment has the defaults.
+    private const string Placement = $"""
         SELECT t.home_region, p.version AS policy_version,
                ARRAY(SELECT r.region FROM kpi_tenant_region r WHERE r.tenant_id = t.tenant_id ORDER BY r.region) AS regions,
-               COALESCE((p.document ->> 'requires_approval')::boolean, @environment = 'prod') AS requires_approval
-          FROM kpi_tenant t LEFT JOIN LATERAL (
+               {PolicyStore.Filled}
+          FROM kpi_tenant t CROSS JOIN (SELECT @environment::text AS environment) e LEFT JOIN LATERAL (
             SELECT version, document FROM kpi_tenant_policy
-             WHERE tenant_id = t.tenant_id AND environment = @environment ORDER BY version DESC LIMIT 1) p ON true
+             WHERE tenant_id = t.tenant_id AND environment = e.environment ORDER BY version DESC LIMIT 1) p ON true
          WHERE t.tenant_id = @tenant
         """;
 

@@ -11,4 +11,6 @@ internal static class TenantsFeature
         services.AddHostedService<TenantBootstrap>();
         return services;
     }
+
+    public static void MapTenants(this IEndpointRouteBuilder routes) => routes.MapGrpcService<TenantService>();
 }

@@ -1,13 +1,16 @@
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.RegularExpressions;
+using KpiControl.Control.Audit;
 
 namespace KpiControl.Control.Tenants;
 
 /// <summary>The tenants that this installation serves, as configured: <c>Tenants:0:Id</c> and so on.</summary>
 internal sealed class TenantsOptions : IValidatableObject
 {
-    /// <summary>Written to the database at start. A tenant that is no longer listed stays as it was.</summary>
+    /// <summary>Written to the database at the first start, and again when it changes here: what people changed meanwhile stays. A tenant that is no longer listed stays as it was.</summary>
     public List<TenantSettings> Tenants { get; set; } = [];
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
@@ -37,8 +40,17 @@ internal sealed partial class TenantSettings
 
     public IReadOnlyList<string> AllRegions => [.. Regions.Append(HomeRegion).Where(r => r.Length > 0).Distinct()];
 
-    public IEnumerable<(string Environment, PolicyDocument Document)> PolicyDocuments() => Environments.Select(environment =>
-        (environment, new PolicyDocument { RequiresApproval = Policies.GetValueOrDefault(environment)?.RequiresApproval ?? environment == "prod" }));
+    /// <summary>Of an environment that is not named, the defaults.</summary>
+    public IEnumerable<(string Environment, bool IsNamed, PolicyDocument Document)> PolicyDocuments() =>
+        Environments.Select(environment => (environment, Policies.ContainsKey(environment), PolicyDocument.Of(environment, Policies.GetValueOrDefault(environment) ?? new PolicySettings())));
+
+    /// <summary>Changes with whatever is configured here.</summary>
+    public string Digest() => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(
+        AuditEntry.Json(new { HomeRegion, Regions = AllRegions.Order(StringComparer.Ordinal), Weight, Policies = PolicyDocuments().Where(p => p.IsNamed).Select(p => new { p.Environment, p.Document }) }))));
+
+    public static bool IsTenant(string name) => TenantName().IsMatch(name);
+
+    public static bool IsRegion(string name) => RegionName().IsMatch(name);
 
     public IEnumerable<string> Mistakes(string at)
     {
@@ -59,15 +71,31 @@ internal sealed partial class TenantSettings
     private static partial Regex RegionName();
 }
 
-/// <summary>What is configured of an environment's policy.</summary>
+/// <summary>What is configured of an environment's policy; what is absent has a default.</summary>
 internal sealed class PolicySettings
 {
     /// <summary>Absent: true in <c>prod</c>, false elsewhere.</summary>
     public bool? RequiresApproval { get; set; }
+
+    /// <summary>Absent, like the next two: true but in <c>dev</c>.</summary>
+    public bool? RequiresOwners { get; set; }
+    public bool? RequiresSla { get; set; }
+    public bool? RequiresAlerts { get; set; }
 }
 
 /// <summary>A policy as stored: versioned, because a run names the one that was in force.</summary>
 internal sealed record PolicyDocument
 {
     public bool RequiresApproval { get; init; }
+    public bool RequiresOwners { get; init; }
+    public bool RequiresSla { get; init; }
+    public bool RequiresAlerts { get; init; }
+
+    public static PolicyDocument Of(string environment, PolicySettings settings) => new()
+    {
+        RequiresApproval = settings.RequiresApproval ?? environment == "prod",
+        RequiresOwners = settings.RequiresOwners ?? environment != "dev",
+        RequiresSla = settings.RequiresSla ?? environment != "dev",
+        RequiresAlerts = settings.RequiresAlerts ?? environment != "dev",
+    };
 }

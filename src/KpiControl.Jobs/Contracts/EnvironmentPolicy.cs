@@ -12,18 +12,27 @@ public sealed record EnvironmentPolicy
     /// <summary>Principals of the tenant; null where they are not known here, and then any name passes.</summary>
     public IReadOnlySet<string>? Principals { get; init; }
 
-    private bool IsDev => Environment == "dev";
+    /// <summary>A business and a technical owner, of the job or its contract.</summary>
+    public required bool RequiresOwners { get; init; }
+    public required bool RequiresSla { get; init; }
+    public required bool RequiresAlerts { get; init; }
+
+    /// <summary>Where nothing else was said: all of them but in <c>dev</c>.</summary>
+    public static EnvironmentPolicy Usual(string environment) => new()
+    {
+        Environment = environment, RequiresOwners = environment != "dev", RequiresSla = environment != "dev", RequiresAlerts = environment != "dev",
+    };
 
     /// <param name="contract">Supplies the owners that the job leaves out; null where it is not known.</param>
     /// <param name="region">Where the job is to be bound, the tenant's home region filled in; null where there is none.</param>
     public IReadOnlyList<Finding> Check(JobArtifact job, MetricContract? contract, string? region) =>
     [
         .. Region(region),
-        .. IsDev ? [] : Owner("business", job.Owners?.Business ?? contract?.OwnerBusiness),
-        .. IsDev ? [] : Owner("technical", job.Owners?.Technical ?? contract?.OwnerTechnical),
-        .. IsDev || job.Sla is { Freshness: not null } or { Latency: not null } or { Availability: not null } ? Array.Empty<Finding>()
+        .. !RequiresOwners ? [] : Owner("business", job.Owners?.Business ?? contract?.OwnerBusiness),
+        .. !RequiresOwners ? [] : Owner("technical", job.Owners?.Technical ?? contract?.OwnerTechnical),
+        .. !RequiresSla || job.Sla is { Freshness: not null } or { Latency: not null } or { Availability: not null } ? Array.Empty<Finding>()
             : [Missing("/sla", "policy.sla", $"A job in {Environment} has an SLA.", "Add sla with freshness, latency or availability.")],
-        .. IsDev || job.Alerts.Count > 0 ? Array.Empty<Finding>()
+        .. !RequiresAlerts || job.Alerts.Count > 0 ? Array.Empty<Finding>()
             : [Missing("/alerts", "policy.alerts", $"A job in {Environment} has an alert route.", "Add alerts with a channel and a severity.")],
     ];
 

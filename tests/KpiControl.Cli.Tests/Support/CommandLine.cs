@@ -5,7 +5,8 @@ internal sealed record CommandResult(int Exit, string Out, string Error);
 /// <summary>Runs kpictl as its executable would, with streams, variables and a home of its own.</summary>
 internal sealed class CommandLine : IDisposable
 {
-    private readonly DirectoryInfo home = Directory.CreateTempSubdirectory("kpictl-");
+    private DirectoryInfo home = Directory.CreateTempSubdirectory("kpictl-");
+    private bool isGuest;
     private readonly Dictionary<string, string> variables = [];
 
     public CommandLine(ScriptedControlPlane? server = null)
@@ -21,6 +22,17 @@ internal sealed class CommandLine : IDisposable
     public TimeProvider Clock { get; init; } = TimeProvider.System;
     public string Home => home.FullName;
     public string ConfigFile => Path.Combine(Home, ".config", "kpictl", "config.yaml");
+
+    /// <summary>The same home and variables at another time; the home stays when this one is disposed.</summary>
+    public CommandLine At(TimeProvider clock)
+    {
+        var other = new CommandLine { Clock = clock };
+        other.home.Delete();
+        (other.home, other.isGuest) = (home, true);
+        foreach (var (name, value) in variables)
+            other.variables[name] = value;
+        return other;
+    }
 
     public CommandLine With(string variable, string? value)
     {
@@ -55,5 +67,9 @@ internal sealed class CommandLine : IDisposable
         Out = standard, Error = error, In = TextReader.Null, Clock = Clock, Variable = name => variables.GetValueOrDefault(name),
     };
 
-    public void Dispose() => home.Delete(recursive: true);
+    public void Dispose()
+    {
+        if (!isGuest)
+            home.Delete(recursive: true);
+    }
 }

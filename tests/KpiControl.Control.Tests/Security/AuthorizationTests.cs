@@ -63,6 +63,13 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | FleetService/RevokeAgent | FleetManage | – | – | – | – | – | – | – | – | yes | – | – |
         | FleetService/GetEpoch | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
         | FleetService/BumpEpoch | Resume | – | – | – | – | – | – | – | – | yes | – | – |
+        | TenantService/CreateTenant | FleetManage | – | – | – | – | – | – | – | – | yes | – | – |
+        | TenantService/UpdateTenant | FleetManage | – | – | – | – | – | – | – | – | yes | – | – |
+        | TenantService/GetTenant | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | not found |
+        | TenantService/ListTenants | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
+        | TenantService/GetPolicy | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
+        | TenantService/ListPolicies | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
+        | TenantService/PutPolicy | PolicyWrite | – | – | – | – | – | – | – | yes | – | – | not found |
         | DoctorService/Diagnose | Diagnose | – | – | – | – | – | – | – | – | yes | – | – |
         | AuditService/ListAudit | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
         | AuditService/ExportAudit | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |

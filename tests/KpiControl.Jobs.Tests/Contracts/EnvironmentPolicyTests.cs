@@ -10,7 +10,7 @@ public sealed class EnvironmentPolicyTests
     private static readonly JobArtifact Bare = Job with { Sla = null, Alerts = [] };
 
     private static EnvironmentPolicy Policy(string environment) =>
-        new() { Environment = environment, AllowedRegions = ["eu", "us"], Principals = new HashSet<string> { "business", "technical" } };
+        EnvironmentPolicy.Usual(environment) with { AllowedRegions = ["eu", "us"], Principals = new HashSet<string> { "business", "technical" } };
 
     private static IEnumerable<string> Rules(IEnumerable<Finding> findings) => findings.Select(f => f.Rule);
 
@@ -26,6 +26,13 @@ public sealed class EnvironmentPolicyTests
     [Fact]
     public void Outside_dev_a_job_has_owners_an_sla_and_an_alert_route() =>
         Assert.Equal(["policy.owner", "policy.owner", "policy.sla", "policy.alerts"], Rules(Policy("stg").Check(Bare, null, "us")));
+
+    [Fact]
+    public void A_policy_may_ask_for_less_or_for_more()
+    {
+        Assert.Equal(["policy.alerts"], Rules((Policy("stg") with { RequiresOwners = false, RequiresSla = false }).Check(Bare, null, "us")));
+        Assert.Equal(["policy.sla"], Rules((Policy("dev") with { RequiresSla = true }).Check(Bare, null, "us")));
+    }
 
     [Fact]
     public void An_owner_is_a_principal_of_the_tenant()

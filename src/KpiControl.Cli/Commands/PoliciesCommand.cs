@@ -1,0 +1,91 @@
+using System.CommandLine;
+using KpiControl.Cli.Options;
+using KpiControl.Cli.Output;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Cli.Commands;
+
+/// <summary>kpictl policies: what a tenant's environments ask of a change.</summary>
+internal static class PoliciesCommand
+{
+    private static readonly Option<bool?> Approval = new("--requires-approval") { Description = "Changes of what runs need two approvals", HelpName = "true|false" };
+    private static readonly Option<bool?> Owners = new("--requires-owners") { Description = "A job, or its contract, names a business and a technical owner", HelpName = "true|false" };
+    private static readonly Option<bool?> Sla = new("--requires-sla") { Description = "A job has an SLA", HelpName = "true|false" };
+    private static readonly Option<bool?> Alerts = new("--requires-alerts") { Description = "A job has an alert route", HelpName = "true|false" };
+    private static readonly Option<string?> Etag = new("--etag") { Description = "As it was read; refused where it has changed since", HelpName = "ETAG" };
+    private static readonly Option<int> Version = new("--version") { Description = "A former version", HelpName = "N" };
+
+    public static Command Create(Surroundings world) => new Command("policies", "Show the policies of a tenant's environments, or change one")
+    {
+        new Command("history", "Every version, the newest first").Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Output).Does(world, History),
+        new Command("get", "Show the policy of one environment").Online().With(SharedOptions.Tenant, SharedOptions.Environment, Version, SharedOptions.Output).Does(world, async session =>
+            Show(session, await session.Tenants.GetPolicyAsync(new GetPolicyRequest { Tenant = session.Target.Tenant ?? "", Environment = session.Target.Environment ?? "dev", Version = session.Value(Version) }, session.Call), dryRun: false)),
+        new Command("set", "Change the policy of one environment; what is not named stays")
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Approval, Owners, Sla, Alerts, Etag, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Set),
+    }.Online().With(SharedOptions.Tenant, SharedOptions.Output).Does(world, List);
+
+    private static async Task<int> List(Session session)
+    {
+        var all = new ListPoliciesResponse();
+        foreach (var environment in new[] { "dev", "stg", "prod" })
+            all.Policies.Add(await session.Tenants.GetPolicyAsync(new GetPolicyRequest { Tenant = session.Target.Tenant ?? "", Environment = environment }, session.Call));
+        return Print(session, all);
+    }
+
+    private static async Task<int> History(Session session)
+    {
+        var all = new ListPoliciesResponse();
+        await Pages.Read(session, 10_000, async (size, token) =>
+        {
+            var page = await session.Tenants.ListPoliciesAsync(new ListPoliciesRequest { Tenant = session.Target.Tenant ?? "", Environment = session.Target.Environment ?? "", PageSize = size, PageToken = token }, session.Call);
+            all.Policies.AddRange(page.Policies);
+            all.NextPageToken = page.NextPageToken;
+            return (page.Policies.Count, page.NextPageToken);
+        });
+        return Print(session, all);
+    }
+
+    private static async Task<int> Set(Session session)
+    {
+        var dryRun = session.Value(SharedOptions.DryRun);
+        var request = new PutPolicyRequest
+        {
+            Tenant = session.Target.Tenant ?? throw new Refusal("no tenant is named", "say whose policy: --tenant TENANT"),
+            Environment = session.Target.Environment ?? throw new Refusal("no environment is named", "say which: --env dev, stg or prod"),
+            Etag = session.Value(Etag) ?? "", Reason = session.Value(SharedOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+        };
+        if (session.Value(Approval) is { } approval)
+            request.RequiresApproval = approval;
+        if (session.Value(Owners) is { } owners)
+            request.RequiresOwners = owners;
+        if (session.Value(Sla) is { } sla)
+            request.RequiresSla = sla;
+        if (session.Value(Alerts) is { } alerts)
+            request.RequiresAlerts = alerts;
+        return Show(session, await session.Tenants.PutPolicyAsync(request, session.Call), dryRun);
+    }
+
+    private static int Print(Session session, ListPoliciesResponse all)
+    {
+        session.Answer.Print(all, () => Table(all.Policies).WriteTo(session.World), () => all.Policies.Select(policy => $"{policy.Environment}@{policy.Version}"));
+        return ExitCode.Done;
+    }
+
+    private static int Show(Session session, TenantPolicy policy, bool dryRun)
+    {
+        session.Answer.Print(policy, () => Table([policy]).WriteTo(session.World), () => [$"{policy.Environment}@{policy.Version}"]);
+        if (dryRun)
+            session.World.Error.WriteLine("dry run: nothing was changed");
+        return ExitCode.Done;
+    }
+
+    private static TextTable Table(IEnumerable<TenantPolicy> policies)
+    {
+        var table = new TextTable("TENANT", "ENV", "VERSION", "APPROVAL", "OWNERS", "SLA", "ALERTS", "ETAG", "SINCE").Numeric(2);
+        foreach (var p in policies)
+            table.Row(p.Tenant, p.Environment, p.Version, Word(p.RequiresApproval), Word(p.RequiresOwners), Word(p.RequiresSla), Word(p.RequiresAlerts), p.Etag, Ages.Absolute(p.EffectiveFrom));
+        return table;
+    }
+
+    private static string Word(bool isRequired) => isRequired ? "required" : "–";
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using KpiControl.Control.Requests;
+
+namespace KpiControl.Control.Tenants;
+
+/// <summary>A version of a policy, the defaults filled in.</summary>
+internal sealed record PolicyRow
+{
+    public string TenantId { get; init; } = "";
+    public string Environment { get; init; } = "";
+    /// <summary>0: the defaults.</summary>
+    public int Version { get; init; }
+    public bool RequiresApproval { get; init; }
+    public bool RequiresOwners { get; init; }
+    public bool RequiresSla { get; init; }
+    public bool RequiresAlerts { get; init; }
+    public DateTimeOffset? EffectiveFrom { get; init; }
+
+    public string Etag => string.Create(CultureInfo.InvariantCulture, $"p{Version}");
+
+    public PolicyDocument Document => new() { RequiresApproval = RequiresApproval, RequiresOwners = RequiresOwners, RequiresSla = RequiresSla, RequiresAlerts = RequiresAlerts };
+}
+
+internal static class PolicyStore
+{
+    /// <summary>What a document leaves out: <c>prod</c> asks for approval; all but <c>dev</c> for owners, an SLA and an alert route.</summary>
+    public const string Filled = """
+        COALESCE((p.document ->> 'requires_approval')::boolean, e.environment = 'prod') AS requires_approval,
+               COALESCE((p.document ->> 'requires_owners')::boolean, e.environment <> 'dev') AS requires_owners,
+               COALESCE((p.document ->> 'requires_sla')::boolean, e.environment <> 'dev') AS requires_sla,
+               COALESCE((p.document ->> 'requires_alerts')::boolean, e.environment <> 'dev') AS requires_alerts
+        """;
+
+    private const string FindSql = $"""
+        SELECT t.tenant_id, e.environment, COALESCE(p.version, 0) AS version, p.effective_from, {Filled}
+          FROM kpi_tenant t CROSS JOIN (SELECT @environment::text AS environment) e LEFT JOIN LATERAL (
+            SELECT version, document, effective_from FROM kpi_tenant_policy
+             WHERE tenant_id = t.tenant_id AND environment = e.environment AND (@version = 0 OR version = @version) ORDER BY version DESC LIMIT 1) p ON true
+         WHERE t.tenant_id = @tenant AND (@version = 0 OR p.version IS NOT NULL)
+        """;
+
+    /// <param name="version">0: the one in force.</param>
+    /// <returns>Null: there is no such tenant, or version.</returns>
+    public static Task<PolicyRow?> FindAsync(RequestTransaction tx, string tenant, string environment, int version) =>
+        tx.FindAsync<PolicyRow>(FindSql, new { tenant, environment, version });
+
+    private const string ListSql = $"""
+        SELECT e.tenant_id, e.environment, e.version, e.effective_from, {Filled}
+          FROM kpi_tenant_policy e JOIN kpi_tenant_policy p USING (tenant_id, environment, version)
+         WHERE e.tenant_id = @tenant AND (@environment = '' OR e.environment = @environment)
+           AND (@afterEnvironment::text IS NULL OR e.environment > @afterEnvironment OR e.environment = @afterEnvironment AND e.version < @afterVersion::int)
+         ORDER BY e.environment, e.version DESC LIMIT @limit
+        """;
+
+    /// <summary>By environment, the newest first.</summary>
+    public static Task<IReadOnlyList<PolicyRow>> ListAsync(RequestTransaction tx, string tenant, string environment, string? afterEnvironment, int? afterVersion, int limit) =>
+        tx.QueryAsync<PolicyRow>(ListSql, new { tenant, environment, afterEnvironment, afterVersion, limit });
+
+    private const string AddSql = """
+        INSERT INTO kpi_tenant_policy (tenant_id, environment, version, document) VALUES (@tenant, @environment, @version, @document::jsonb)
+        ON CONFLICT (tenant_id, environment, version) DO NOTHING
+        """;
+
+    /// <returns>False: somebody else has added this version.</returns>
+    public static async Task<bool> AddAsync(RequestTransaction tx, string tenant, string environment, int version, string document) =>
+        await tx.ExecuteAsync(AddSql, new { tenant, environment, version, document }) == 1;
+}
