@@ -10,6 +10,7 @@ namespace KpiControl.Cli.Commands;
 internal static class AlertsCommand
 {
     private static readonly Argument<long> Id = new("EPISODE") { Description = "The episode's number, as kpictl alerts shows it" };
+    private static readonly Argument<long> MessageId = new("ALERT") { Description = "The alert's number, as kpictl alerts dead shows it" };
     private static readonly Argument<string?> Job = new("JOB") { Description = "Only of this job", Arity = ArgumentArity.ZeroOrOne };
     private static readonly Option<string?> Clock = new("--clock") { Description = "Only of freshness, latency, availability or failure", HelpName = "CLOCK" };
     private static readonly Option<bool> All = new("--all", "-a") { Description = "Those that ended, too" };
@@ -27,7 +28,38 @@ internal static class AlertsCommand
             .Online().With(Until, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Silence));
         command.Add(new Command("unsilence", "End a silence") { Id }
             .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Unsilence));
+        command.Add(new Command("dead", "Alerts that were given up").Online().With(SharedOptions.Tenant, SharedOptions.Environment, Limit, SharedOptions.Output).Does(world, Dead));
+        command.Add(new Command("resend", "Send an alert that was given up again") { MessageId }
+            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Resend));
         return command;
+    }
+
+    private static async Task<int> Dead(Session session)
+    {
+        var all = new ListDeadAlertsResponse();
+        await Pages.Read(session, session.Value(Limit), async (size, token) =>
+        {
+            var page = await session.Alerts.ListDeadAlertsAsync(new ListDeadAlertsRequest
+            {
+                Tenant = session.Target.Tenant ?? "", Environment = session.Target.Environment ?? "", PageSize = size, PageToken = token,
+            }, session.Call);
+            all.Alerts.AddRange(page.Alerts);
+            all.NextPageToken = page.NextPageToken;
+            return (page.Alerts.Count, page.NextPageToken);
+        });
+        session.Answer.Print(all, () => EpisodePage.Dead(session, all.Alerts), () => all.Alerts.Select(alert => $"{alert.MessageId}"));
+        return ExitCode.Done;
+    }
+
+    private static async Task<int> Resend(Session session)
+    {
+        var dryRun = session.Value(SharedOptions.DryRun);
+        var alert = await session.Alerts.ResendAlertAsync(new ResendAlertRequest
+        {
+            MessageId = session.Value(MessageId), Reason = session.Value(SharedOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+        }, session.Call);
+        session.Answer.Print(alert, () => session.World.Out.WriteLine($"alert {alert.MessageId} goes to {alert.Channel} again{(dryRun ? " (dry run: nothing was changed)" : "")}"), () => [$"{alert.MessageId}"]);
+        return ExitCode.Done;
     }
 
     private static async Task<int> List(Session session)

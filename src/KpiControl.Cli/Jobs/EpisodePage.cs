@@ -48,6 +48,20 @@ internal static class EpisodePage
             .WriteTo(session.World);
     }
 
+    public static void Dead(Session session, IReadOnlyCollection<DeadAlert> alerts)
+    {
+        if (alerts.Count == 0)
+        {
+            session.World.Error.WriteLine("no alert was given up");
+            return;
+        }
+        var table = new TextTable("ALERT", "JOB", "EVENT", "CHANNEL", "WHEN", "TRIES", "WHY").Numeric(0, 5);
+        foreach (var alert in alerts)
+            table.Row($"{alert.MessageId}", $"{alert.Tenant}/{alert.Environment}/{alert.JobId}", alert.Event, alert.Channel,
+                Ages.Relative(alert.OccurredAt, session.World.Clock.GetUtcNow()), alert.Tries, alert.LastError);
+        table.WriteTo(session.World);
+    }
+
     private static string After(Episode episode, DateTimeOffset now) =>
         episode.SilencedUntil is { } until && until.ToDateTimeOffset() > now ? $"silenced {Ages.Relative(until, now)[3..]}"
         : episode.AcknowledgedAt is not null ? episode.AcknowledgedBy : "-";

@@ -53,6 +53,15 @@ internal sealed class AlertService(Mutations mutations, Databases databases, Sla
     public override Task<Episode> SilenceEpisode(SilenceEpisodeRequest request, ServerCallContext context) =>
         mutations.RunAsync(request, context.Caller(), tx => Episodes.SilenceAsync(tx, request), context.CancellationToken);
 
+    public override async Task<ListDeadAlertsResponse> ListDeadAlerts(ListDeadAlertsRequest request, ServerCallContext context)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
+        return await DeadAlerts.ListAsync(tx, request);
+    }
+
+    public override Task<DeadAlert> ResendAlert(ResendAlertRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => DeadAlerts.ResendAsync(tx, request), context.CancellationToken);
+
     public override Task<Episode> UnsilenceEpisode(UnsilenceEpisodeRequest request, ServerCallContext context) =>
         mutations.RunAsync(request, context.Caller(), tx => Episodes.UnsilenceAsync(tx, request), context.CancellationToken);
 }

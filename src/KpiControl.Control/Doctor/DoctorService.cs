@@ -7,7 +7,7 @@ using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Doctor;
 
-/// <summary>Asks each check in turn. Of what is promised only the invariants are asked today; other kinds of checks join the list.</summary>
+/// <summary>Asks each check in turn. The invariants, and whether alerts reach whom they are for.</summary>
 internal sealed class DoctorService(DoctorStore store, TimeProvider time) : Protocol.V1.DoctorService.DoctorServiceBase
 {
     public override async Task<DiagnoseResponse> Diagnose(DiagnoseRequest request, ServerCallContext context)
@@ -17,7 +17,7 @@ internal sealed class DoctorService(DoctorStore store, TimeProvider time) : Prot
         if (caller.TenantsFor(Verb.Diagnose) is not null)
             throw Reject.Denied($"{nameof(Verb.Diagnose)} in every tenant");
         var response = new DiagnoseResponse();
-        foreach (var invariant in Invariants.All)
+        foreach (var invariant in Invariants.All.Append(DoctorStore.AlertsArrive))
             response.Checks.Add(await CheckAsync(invariant, context.CancellationToken));
         return response;
     }
@@ -29,7 +29,7 @@ internal sealed class DoctorService(DoctorStore store, TimeProvider time) : Prot
         var broken = await store.BrokenAsync(invariant, token);
         var diagnosis = new Diagnosis
         {
-            Kind = FormattableString.Invariant($"invariant {invariant.Number}"), Name = invariant.Name, Took = Duration.FromTimeSpan(time.GetElapsedTime(began)),
+            Kind = invariant.Number == 0 ? "alerts" : FormattableString.Invariant($"invariant {invariant.Number}"), Name = invariant.Name, Took = Duration.FromTimeSpan(time.GetElapsedTime(began)),
             Outcome = broken is null ? "unknown" : broken.Count == 0 ? "ok" : "broken", More = broken?.Count > DoctorStore.MostRows,
         };
         diagnosis.Rows.AddRange(broken?.Take(DoctorStore.MostRows) ?? []);

@@ -9,6 +9,19 @@ internal sealed class DoctorStore(Databases databases)
 {
     public const int MostRows = 20;
 
+    // A minute is what the platform promises; what a pause holds back is not late.
+    private const string AlertsSql =
+        """
+        SELECT format('tenant %s, %s: %s alerts wait, the oldest since %s; last error: %s', tenant_id, channel_value, count(*), min(created_at), coalesce(max(last_error), 'none'))
+          FROM kpi_alert_message WHERE state = 'pending' AND created_at < now() - interval '1 minute' GROUP BY tenant_id, channel_value
+        UNION ALL
+        SELECT format('tenant %s, %s: %s alerts were given up (kpictl alerts dead); last error: %s', tenant_id, channel_value, count(*), coalesce(max(last_error), 'none'))
+          FROM kpi_alert_message WHERE state = 'dead' GROUP BY tenant_id, channel_value
+        """;
+
+    /// <summary>Whether those who are to be told are told.</summary>
+    public static Invariant AlertsArrive { get; } = new(0, "alerts reach their channels within a minute", AlertsSql);
+
     // History grows with the years and some promises are about all of it: a check that takes longer is for a quieter hour.
     private const string BoundSql = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '30s'";
 

@@ -113,14 +113,27 @@ internal sealed class SlaStore(Databases databases)
         ), resolved AS (
           UPDATE kpi_sla_episode e SET resolved_at = greatest(u.resolved_at, e.opened_at), resolution = u.resolution
             FROM u WHERE u.resolved_at IS NOT NULL AND e.binding_id = u.binding_id AND e.clock = u.clock AND e.resolved_at IS NULL
+          RETURNING e.*
         ), escalated AS (
           UPDATE kpi_sla_episode e SET breached_at = coalesce(e.breached_at, u.breached_at), run_id = coalesce(u.run_id, e.run_id),
                  breach_recorded_at = CASE WHEN coalesce(e.breached_at, u.breached_at) IS NOT NULL THEN coalesce(e.breach_recorded_at, now()) END
             FROM u WHERE u.opened_at IS NULL AND (u.breached_at IS NOT NULL OR u.run_id IS NOT NULL) AND e.binding_id = u.binding_id AND e.clock = u.clock AND e.resolved_at IS NULL
+          RETURNING e.*
         ), opened AS (
           INSERT INTO kpi_sla_episode (tenant_id, binding_id, clock, opened_at, breached_at, breach_recorded_at, needs, run_id)
           SELECT tenant_id, binding_id, clock, opened_at, breached_at, CASE WHEN breached_at IS NOT NULL THEN now() END, CASE WHEN clock <> 'latency' THEN needs END, run_id
             FROM u WHERE opened_at IS NOT NULL
+          RETURNING *
+        ), events AS (
+          SELECT *, CASE WHEN breached_at IS NULL THEN 'sla_warn' ELSE 'sla_breach' END AS event, coalesce(breached_at, opened_at) AS at FROM opened
+          UNION ALL SELECT *, 'sla_breach', breached_at FROM escalated WHERE breach_recorded_at = now()
+          UNION ALL SELECT *, 'recovered', resolved_at FROM resolved WHERE resolution = 'recovered'
+        ), told AS (
+          INSERT INTO kpi_alert_message (tenant_id, binding_id, episode_id, event, channel_type, channel_value, severity, run_id, occurred_at)
+          SELECT v.tenant_id, v.binding_id, v.episode_id, v.event, a.channel_type, a.channel_value, a.severity, v.run_id, v.at
+            FROM events v JOIN kpi_job_alert a ON a.binding_id = v.binding_id AND v.event = ANY (a.events)
+           WHERE v.event <> 'recovered'
+              OR EXISTS (SELECT FROM kpi_alert_message m WHERE m.episode_id = v.episode_id AND m.channel_value = a.channel_value AND m.state <> 'dropped')
         )
         SELECT ord FROM u
         """;

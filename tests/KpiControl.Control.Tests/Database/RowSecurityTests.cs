@@ -220,6 +220,7 @@ public sealed class RowSecurityTests : IAsyncLifetime
           INSERT INTO kpi_session_tenant (session_id, tenant_id) SELECT session_id, @tenant FROM s;
         INSERT INTO kpi_sla_clock (binding_id, clock, tenant_id) VALUES (@binding, 'freshness', @tenant);
         INSERT INTO kpi_sla_episode (tenant_id, binding_id, clock, opened_at, resolved_at, resolution) VALUES (@tenant, @binding, 'freshness', now(), now(), 'recovered');
+        INSERT INTO kpi_alert_message (tenant_id, binding_id, event, channel_type, channel_value, severity, occurred_at) VALUES (@tenant, @binding, 'failure', 'email', 'email:a@b', 'low', now());
         INSERT INTO kpi_run_notice (tenant_id, binding_id, run_id, kind) VALUES (@tenant, @binding, 1, 'slow');
         INSERT INTO kpi_job_history (run_id, binding_id, scheduled_for, revision, business_date, lane, final, tenant_id, status, trigger_kind) VALUES (@binding, @binding, now(), 1, now(), 1, true, @tenant, 'success', 'schedule');
         INSERT INTO kpi_evidence (run_id, binding_id, tenant_id, attempt_id, kind, document) VALUES (@binding, @binding, @tenant, gen_random_uuid(), 'run', '{}');

@@ -18,6 +18,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
     private long episodeId;
     private long changeId;
     private long backfillId;
+    private long alertId;
 
     public ControlFixture Control { get; } = new();
 
@@ -51,6 +52,10 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             INSERT INTO kpi_sla_episode (tenant_id, binding_id, clock, opened_at, breached_at, breach_recorded_at, silenced_until, silenced_by, silence_reason)
             VALUES ('acme', @BindingId, 'failure', now(), now(), now(), now() + interval '1 hour', 'test', 'known') RETURNING episode_id
             """, new { BindingId });
+        alertId = await Control.ScalarAsync<long>("""
+            INSERT INTO kpi_alert_message (tenant_id, binding_id, event, channel_type, channel_value, severity, occurred_at, group_id, state, last_error)
+            VALUES ('acme', @BindingId, 'skipped', 'email', 'email:a@example.com', 'low', now(), 1, 'dead', 'away') RETURNING message_id
+            """, new { BindingId });
         var admin = new Dictionary<string, object> { ["sub"] = "admin@acme.example", ["kpi_roles"] = new[] { "acme/*/admin" } };
         BadTokens =
         [
@@ -82,7 +87,8 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "ValidateJob" => new { content = SampleTexts.Simple() },
             "CreateJob" => new { content = SampleTexts.Simple("fresh"), validate_only = true },
             "UpdateJob" => new { binding_id = id, content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
-            "ListChanges" or "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "ListTenants" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" => new { },
+            "ListChanges" or "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "ListTenants" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" or "ListDeadAlerts" => new { },
+            "ResendAlert" => new { message_id = alertId, validate_only = true },
             "GetEpisode" => new { episode_id = episodeId },
             "AcknowledgeEpisode" or "UnsilenceEpisode" => new { episode_id = episodeId, validate_only = true },
             "SilenceEpisode" => new { episode_id = episodeId, until = "2099-01-31T00:00:00Z", reason = "known", validate_only = true },

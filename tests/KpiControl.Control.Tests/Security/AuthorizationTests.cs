@@ -82,6 +82,8 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | AlertService/AcknowledgeEpisode | AlertsManage | – | – | – | yes | – | – | – | yes | – | – | not found |
         | AlertService/SilenceEpisode | AlertsManage | – | – | – | yes | – | – | – | yes | – | – | not found |
         | AlertService/UnsilenceEpisode | AlertsManage | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | AlertService/ListDeadAlerts | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |
+        | AlertService/ResendAlert | AlertsManage | – | – | – | yes | – | – | – | yes | – | – | not found |
         | AgentService/Work | an agent's token | – | – | – | – | – | – | – | – | – | yes | – |
         | AgentService/Enroll | a one-time token in the message | yes | yes | yes | yes | yes | yes | yes | yes | yes | yes | – |
         | AgentService/Renew | an agent's certificate | – | – | – | – | – | – | – | – | – | – | – |
