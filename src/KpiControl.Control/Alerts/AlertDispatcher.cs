@@ -38,8 +38,7 @@ internal sealed partial class AlertDispatcher(RunNoticeStore notices, MessageSto
         {
         }
         await notices.RecoverAsync(token);
-        await messages.SettleAsync(token);
-        await messages.GroupAsync(token);
+        await messages.PrepareAsync(token);
         while (await messages.ClaimAsync(settings.Options.ClaimedFor, token) is { Length: > 0 } claimed)
             await SendAsync(claimed, token);
         if (forgotAt is null || Time.GetElapsedTime(forgotAt.Value) > ForgetEvery)

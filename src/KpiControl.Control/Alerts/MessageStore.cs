@@ -25,8 +25,6 @@ internal sealed class MessageStore(Databases databases)
          WHERE m.message_id = x.message_id AND m.state IN ('pending', 'held') AND m.group_id IS NULL AND (x.state <> m.state OR x.state = 'held')
         """;
 
-    public Task SettleAsync(CancellationToken token) => ExecuteAsync(SettleSql, null, token);
-
     // Mail and chat take many as one; whoever counts incidents by a key of ours gets one each.
     private const string GroupSql =
         """
@@ -39,7 +37,16 @@ internal sealed class MessageStore(Databases databases)
          WHERE m.message_id = g.message_id AND m.group_id IS NULL
         """;
 
-    public Task GroupAsync(CancellationToken token) => ExecuteAsync(GroupSql, null, token);
+    /// <summary>Holds back and drops what is to be, and groups the rest.</summary>
+    /// <remarks>One transaction and so one now(): a message that became due between the two would be sent though a silence covers it (seen).</remarks>
+    public async Task PrepareAsync(CancellationToken token)
+    {
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await connection.ExecuteAsync(new CommandDefinition(SettleSql, transaction: transaction, cancellationToken: token));
+        await connection.ExecuteAsync(new CommandDefinition(GroupSql, transaction: transaction, cancellationToken: token));
+        await transaction.CommitAsync(token);
+    }
 
     // The claim is a lease in the rows: a node that dies with it leaves them to be claimed again.
     private const string ClaimSql =
