@@ -10,7 +10,7 @@ public sealed class LeaseTests
     public async Task A_due_slot_is_leased_and_its_result_is_acknowledged_history()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("minutely"));
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
         await using var agent = await world.AgentAsync();
 
         var lease = await agent.LeaseAsync();
@@ -18,7 +18,7 @@ public sealed class LeaseTests
 
         Assert.Equal(Outcome.Recorded, ack.Outcome);
         Assert.Equal(binding, lease.BindingId);
-        Assert.Equal("minutely", lease.JobId);
+        Assert.Equal("hourly", lease.JobId);
         Assert.Contains("\"kpi_id\":\"CFO-EF-02\"", lease.CallJson);
         Assert.NotEmpty(lease.ContractJson);
         Assert.Equal(["success"], await world.HistoryAsync(binding));
@@ -29,7 +29,7 @@ public sealed class LeaseTests
     public async Task A_report_that_is_sent_again_is_recorded_once()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("minutely"));
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
         await using var agent = await world.AgentAsync();
         var lease = await agent.LeaseAsync();
 
@@ -47,7 +47,7 @@ public sealed class LeaseTests
     public async Task A_stale_fence_cannot_complete()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("minutely"));
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
         await using var slow = await world.AgentAsync("agent-slow");
         var first = await slow.LeaseAsync();
 
@@ -72,7 +72,7 @@ public sealed class LeaseTests
     public async Task Expiry_alone_refuses_nothing()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("minutely"));
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
         var instance = Guid.NewGuid();
         await using var agent = await world.AgentAsync(instance: instance);
         var lease = await agent.LeaseAsync();
