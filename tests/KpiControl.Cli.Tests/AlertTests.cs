@@ -28,6 +28,25 @@ public sealed class AlertTests(ScriptedControlPlane server) : IClassFixture<Scri
     }
 
     [Fact]
+    public async Task Alerts_that_were_given_up_are_listed_with_why_and_sent_again()
+    {
+        var dead = new DeadAlert
+        {
+            MessageId = 31, Tenant = "acme", Environment = "dev", JobId = "dso_daily", Event = "sla_breach", Channel = "webhook:ops", Tries = 6, LastError = "it answered 500",
+            OccurredAt = Timestamp.FromDateTimeOffset(Now.AddHours(-1)),
+        };
+        server.Script.When<ListDeadAlertsRequest>(_ => new ListDeadAlertsResponse { Alerts = { dead } });
+        server.Script.When<ResendAlertRequest>(_ => dead);
+        using var kpictl = new CommandLine(server) { Clock = new FakeTimeProvider(Now) };
+
+        Assert.Matches("31 +acme/dev/dso_daily +sla_breach +webhook:ops +1h ago +6 +it answered 500", (await kpictl.Run("alerts", "dead")).Out);
+        var sent = await kpictl.Run("alerts", "resend", "31", "--reason", "the hook is back");
+        Assert.Equal("alert 31 goes to webhook:ops again\n", sent.Out);
+        Assert.Equal((31L, "the hook is back"), (server.Script.Last<ResendAlertRequest>().MessageId, server.Script.Last<ResendAlertRequest>().Reason));
+        Assert.Equal(2, (await kpictl.Run("alerts", "resend")).Exit);
+    }
+
+    [Fact]
     public async Task A_silence_has_an_instant_and_a_reason()
     {
         server.Script.When<SilenceEpisodeRequest>(_ => Late());

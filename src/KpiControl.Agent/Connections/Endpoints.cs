@@ -1,3 +1,5 @@
+using KpiControl.Jobs.Calls;
+
 namespace KpiControl.Agent.Connections;
 
 /// <summary>What an endpoint's URL must be. Its text is not repeated: it may hold a credential.</summary>
@@ -19,5 +21,5 @@ internal static class Endpoints
         return null;
     }
 
-    public static bool IsLoopback(Uri url) => Addresses.NamesLoopback(url.Host);
+    public static bool IsLoopback(Uri url) => CallableAddresses.NamesLoopback(url.Host);
 }

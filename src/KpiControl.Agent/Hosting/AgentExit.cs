@@ -1,16 +1,18 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 
 namespace KpiControl.Agent.Hosting;
 
 /// <summary>How the process ends: drained with 0, refused or misconfigured with 1, and at once on a second signal.</summary>
-internal sealed partial class AgentExit : IDisposable
+[SuppressMessage("Design", "CA1001", Justification = "As long as the process: a signal may come after the host is disposed.")]
+internal sealed partial class AgentExit
 {
     // timeout(1) and some supervisors signal the process and then its group: that is one wish, not two.
     private static readonly TimeSpan SameWish = TimeSpan.FromMilliseconds(500);
+    private static PosixSignalRegistration[] signals = [];
     private readonly CancellationTokenSource now = new();
     private readonly IHostApplicationLifetime lifetime;
     private readonly ILogger<AgentExit> log;
-    private PosixSignalRegistration[] signals = [];
     private readonly TimeProvider time;
     private readonly Lock gate = new();
     private long? firstAt;
@@ -20,7 +22,7 @@ internal sealed partial class AgentExit : IDisposable
         (this.lifetime, this.time, this.log) = (lifetime, time, log);
     }
 
-    /// <summary>Only in a process of its own: handlers are the process's.</summary>
+    /// <summary>Only in a process of its own: handlers are the process's, and stay to its end, so that a signal on the way out does not change how it exits.</summary>
     public void ListenToSignals() =>
         signals = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal), PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal)];
 
@@ -52,12 +54,6 @@ internal sealed partial class AgentExit : IDisposable
         }
         Log.Now(log, context.Signal);
         now.Cancel();
-    }
-
-    public void Dispose()
-    {
-        Array.ForEach(signals, s => s.Dispose());
-        now.Dispose();
     }
 
     private static partial class Log

@@ -21,7 +21,7 @@ internal sealed class JobPlacement(Session session, string environment, string r
                 Environment = environment, Region = region, Format = format, Content = content,
                 ValidateOnly = validateOnly, RequestId = Session.RequestId(validateOnly),
             }, session.Call);
-            return new ApplyOutcome(file, made.ChangeId > 0 ? "proposed" : made.Created ? "created" : "unchanged", made) { RegionAsked = region.Length > 0 };
+            return new ApplyOutcome(file, made.NeedsApproval ? "proposed" : made.Created ? "created" : "unchanged", made) { RegionAsked = region.Length > 0 };
         }
         catch (RpcException exists) when (exists.StatusCode == Grpc.Core.StatusCode.AlreadyExists && BindingIn(exists) is { } bindingId)
         {
@@ -41,7 +41,7 @@ internal sealed class JobPlacement(Session session, string environment, string r
             BindingId = bindingId, Etag = there.Etag, Format = format, Content = content,
             ValidateOnly = validateOnly, RequestId = Session.RequestId(validateOnly),
         }, session.Call);
-        return new ApplyOutcome(file, answer.ChangeId > 0 ? "proposed" : answer.Rebound ? "rebound" : "unchanged", AsCreated(answer, there)) { From = there.ContentHash };
+        return new ApplyOutcome(file, answer.NeedsApproval ? "proposed" : answer.Rebound ? "rebound" : "unchanged", AsCreated(answer, there)) { From = there.ContentHash };
     }
 
     private static CreateJobResponse AsCreated(UpdateJobResponse answer, Job there)

@@ -47,7 +47,7 @@ internal static class ChangeText
 
     public static void Tell(Session session, Change change, string done, bool dryRun)
     {
-        session.World.Out.WriteLine($"{Name(change)} of {JobOf(change)} {(dryRun ? $"would be {done} (dry run)" : done)}");
+        session.World.Out.WriteLine($"{(change.ChangeId == 0 ? "a change" : Name(change))} of {JobOf(change)} {(dryRun ? $"would be {done} (dry run)" : done)}");
         if (!dryRun && Next(change) is { Length: > 0 } next)
             session.World.Error.WriteLine($"next: {next}");
     }

@@ -36,9 +36,9 @@ internal static class DeadAlertStore
 
     public static Task<IReadOnlyList<DeadAlertRow>> PageAsync(RequestTransaction tx, object parameters) => tx.QueryAsync<DeadAlertRow>(Page, parameters);
 
-    private const string Find = Select + " WHERE m.message_id = @messageId";
+    private const string Find = Select + " WHERE m.message_id = @messageId AND (@tenants::text[] IS NULL OR m.tenant_id = ANY (@tenants))";
 
-    public static Task<DeadAlertRow?> FindAsync(RequestTransaction tx, long messageId) => tx.FindAsync<DeadAlertRow>(Find, new { messageId });
+    public static Task<DeadAlertRow?> FindAsync(RequestTransaction tx, long messageId) => tx.FindAsync<DeadAlertRow>(Find, new { messageId, tenants = tx.Tenants });
 
     // On its own from now on: what it was grouped with may stay dead.
     private const string Resend = """

@@ -39,9 +39,9 @@ internal static class EpisodeStore
           FROM kpi_sla_episode e JOIN kpi_job_binding b USING (binding_id) JOIN kpi_job_def d USING (def_id)
         """;
 
-    private const string Find = Select + " WHERE e.episode_id = @episodeId";
+    private const string Find = Select + " WHERE e.episode_id = @episodeId AND (@tenants::text[] IS NULL OR e.tenant_id = ANY (@tenants))";
 
-    public static Task<EpisodeRow?> FindAsync(RequestTransaction tx, long episodeId) => tx.FindAsync<EpisodeRow>(Find, new { episodeId });
+    public static Task<EpisodeRow?> FindAsync(RequestTransaction tx, long episodeId) => tx.FindAsync<EpisodeRow>(Find, new { episodeId, tenants = tx.Tenants });
 
     private const string Page = Select + """
          WHERE EXISTS (SELECT FROM unnest(@tenants::text[], @environments::text[]) AS g(tenant, environment)

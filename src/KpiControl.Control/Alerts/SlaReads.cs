@@ -1,5 +1,6 @@
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
+using KpiControl.Control.Authoring;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
@@ -10,7 +11,7 @@ using Microsoft.Extensions.Options;
 namespace KpiControl.Control.Alerts;
 
 /// <summary>Clocks and monthly figures, page by page.</summary>
-internal sealed class SlaReads(IOptions<SlaOptions> options, TimeProvider time)
+internal sealed class SlaReads(IOptions<SlaOptions> options)
 {
     // In no name: what a position's parts are told apart by.
     private const char Between = '|';
@@ -39,7 +40,7 @@ internal sealed class SlaReads(IOptions<SlaOptions> options, TimeProvider time)
         var groupBy = request.GroupBy.Length == 0 ? "binding" : request.GroupBy;
         if (groupBy is not ("binding" or "tenant" or "criticality"))
             throw Reject.Invalid("group_by", "is none of binding, tenant and criticality");
-        var from = Month(request.Month);
+        var from = await MonthAsync(tx, request.Month);
         var paging = Paging.Of(request);
         var after = paging.AfterParts(Between, 3);
         var scope = ReadScope.Of(tx.Caller, Verb.Read);
@@ -55,10 +56,9 @@ internal sealed class SlaReads(IOptions<SlaOptions> options, TimeProvider time)
         return response;
     }
 
-    private DateTimeOffset Month(string month)
+    private static async Task<DateTimeOffset> MonthAsync(RequestTransaction tx, string month)
     {
-        var now = time.GetUtcNow();
-        if (month.Length == 0)
+        if (month.Length == 0 && await CursorStore.NowAsync(tx) is var now)
             return new DateTimeOffset(now.Year, now.Month, 1, 0, 0, 0, TimeSpan.Zero);
         return DateTimeOffset.TryParseExact(month, "yyyy-MM", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var first) && first.Year is >= 1990 and < 2100
             ? first

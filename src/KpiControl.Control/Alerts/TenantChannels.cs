@@ -1,4 +1,5 @@
 using KpiControl.Control.Alerts.Sending;
+using KpiControl.Jobs.Calls;
 
 namespace KpiControl.Control.Alerts;
 
@@ -26,7 +27,7 @@ internal sealed class TenantChannels
     {
         if (!Uri.TryCreate(url, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https") || uri.UserInfo.Length > 0)
             yield return $"{name} '{url}' is not an http(s) address without credentials";
-        else if (uri.Scheme == "http" && !CalledAddress.NamesLoopback(uri.Host))
+        else if (uri.Scheme == "http" && !CallableAddresses.NamesLoopback(uri.Host))
             yield return $"{name} '{url}' is plain HTTP: use https";
     }
 
@@ -55,7 +56,7 @@ internal sealed class EmailChannel
             yield return "Host and Port name no server";
         if (Security is not ("starttls" or "tls" or "none"))
             yield return $"Security '{Security}' is none of starttls, tls and none";
-        if (Security == "none" && !CalledAddress.NamesLoopback(Host))
+        if (Security == "none" && !CallableAddresses.NamesLoopback(Host))
             yield return "Security none is for a server on this machine alone";
         if (!MimeKit.MailboxAddress.TryParse(From, out _))
             yield return $"From '{From}' is not a mail address";

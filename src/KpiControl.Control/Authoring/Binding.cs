@@ -22,6 +22,9 @@ internal sealed record Binding
     public required string ContentHash { get; init; }
 
     public string Etag => Etags.Of(Revision);
+
+    /// <summary>A first binding that waits for its approval: no revision of it was ever in force.</summary>
+    public bool IsUnreleased => Revision == 1 && !ActiveFlag;
 }
 
 /// <summary>How a request addresses a binding.</summary>

@@ -24,10 +24,13 @@ internal static class JobCreation
         var response = bindingId is { } id ? await BindAsync(tx, id, defId, job, active: isReleased) : await ExistingAsync(tx, job);
         if (!isReleased)
             response.ChangeId = await ChangeOfAsync(tx, response.BindingId, job);
+        response.NeedsApproval = response.ChangeId > 0;
         response.Findings.AddRange(job.Findings.Select(finding => finding.ToProto()));
         // Ids of rows that are rolled back would be somebody else's later.
+        if (request.ValidateOnly)
+            response.ChangeId = 0;
         if (request.ValidateOnly && response.Created)
-            (response.BindingId, response.DefId, response.ChangeId) = (0, 0, 0);
+            (response.BindingId, response.DefId) = (0, 0);
         return response;
     }
 
@@ -65,7 +68,7 @@ internal static class JobCreation
     private static async Task<long> ChangeOfAsync(RequestTransaction tx, long bindingId, CheckedJob job)
     {
         var binding = await BindingStore.FindForEditAsync(tx, new BindingKey(bindingId, "", "", "")) ?? throw new InvalidOperationException("A binding that exists cannot be read.");
-        return binding is { Revision: 1, ActiveFlag: false } ? (await Proposals.OpenAsync(tx, binding, job, "")).ChangeId : 0;
+        return binding.IsUnreleased ? (await Proposals.OpenAsync(tx, binding, job, "")).ChangeId : 0;
     }
 
     private static async Task<CreateJobResponse> ExistingAsync(RequestTransaction tx, CheckedJob job)

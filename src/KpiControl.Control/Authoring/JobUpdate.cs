@@ -86,22 +86,21 @@ internal static class JobUpdate
             throw Reject.Invalid(job.Job.Tenant != binding.TenantId ? "/tenant" : "/job_id",
                 $"the binding is of {binding.TenantId}/{binding.JobId}; another tenant's or job's artifact is created with POST /api/kpi-jobs");
         var isSame = job.Reading.ContentHash == binding.ContentHash;
-        if (isSame && !binding.ScheduleOverridden && !IsUnreleased(binding, job))
+        // One that is not released yet is proposed again, where the former change no longer stands.
+        if (isSame && !binding.ScheduleOverridden && !(binding.IsUnreleased && job.Placement!.RequiresApproval))
             return await AnswerAsync(tx, binding.BindingId, rebound: false, job.Findings);
         if (job.Placement!.RequiresApproval)
-            return await ProposeAsync(tx, binding, job, request.Reason);
+            return await ProposeAsync(tx, binding, job, request);
         await JobRebind.ApplyAsync(tx, binding, job, new Rebinding(request.Reason));
         return await AnswerAsync(tx, binding.BindingId, rebound: !isSame, job.Findings);
     }
 
-    // A first binding that waits for its approval: the same artifact again is proposed again where the former change no longer stands.
-    private static bool IsUnreleased(Binding binding, CheckedJob job) => job.Placement!.RequiresApproval && binding is { Revision: 1, ActiveFlag: false };
-
-    private static async Task<UpdateJobResponse> ProposeAsync(RequestTransaction tx, Binding binding, CheckedJob job, string reason)
+    private static async Task<UpdateJobResponse> ProposeAsync(RequestTransaction tx, Binding binding, CheckedJob job, UpdateJobRequest request)
     {
-        var change = await Proposals.OpenAsync(tx, binding, job, reason);
+        var change = await Proposals.OpenAsync(tx, binding, job, request.Reason);
         var response = await AnswerAsync(tx, binding.BindingId, rebound: false, job.Findings);
-        response.ChangeId = change.ChangeId;
+        // An id that is rolled back would be somebody else's later.
+        (response.ChangeId, response.NeedsApproval) = (request.ValidateOnly ? 0 : change.ChangeId, true);
         return response;
     }
 

@@ -3,26 +3,21 @@ using KpiControl.Control.Database;
 namespace KpiControl.Control.Backfills;
 
 /// <summary>Feeds backfills slot by slot, on every node: which of them does it, and whether one dies at it, makes no difference.</summary>
-internal sealed partial class BackfillFeeder(FeedStore store, TimeProvider time, ILogger<BackfillFeeder> logger) : BackgroundService
+internal sealed partial class BackfillFeeder(FeedStore store, TimeProvider time, ILogger<BackfillFeeder> logger) : PeriodicWork(time)
 {
     private static readonly TimeSpan WhenRunning = TimeSpan.FromMilliseconds(40), WhenIdle = TimeSpan.FromMilliseconds(500);
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    private bool isRunning;
+
+    protected override TimeSpan Every => isRunning ? WhenRunning : WhenIdle;
+
+    protected override async Task PassAsync(CancellationToken token)
     {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            var wait = WhenIdle;
-            try
-            {
-                wait = (await store.PassAsync(stoppingToken)).Running > 0 ? WhenRunning : WhenIdle;
-            }
-            catch (Exception error) when (SqlStates.IsOutage(error))
-            {
-                Log.Away(logger, error.Message);
-            }
-            await Task.Delay(wait, time, stoppingToken);
-        }
+        isRunning = false;
+        isRunning = (await store.PassAsync(token)).Running > 0;
     }
+
+    protected override void Away(Exception error) => Log.Away(logger, error.Message);
 
     private static partial class Log
     {

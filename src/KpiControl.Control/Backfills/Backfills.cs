@@ -103,8 +103,7 @@ internal static class Backfills
     }
 
     private static DateOnly Date(string field, string text) =>
-        DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date) && date.Year is >= 1990 and < 2100
-            ? date : throw Reject.Invalid(field, text.Length == 0 ? "is missing: a business date like 2026-01-31" : "is not a date like 2026-01-31, from 1990 to 2099");
+        RequestFields.BusinessDate(text, field) ?? throw Reject.Invalid(field, "is missing: a business date like 2026-01-31");
 
     private static string Text(DateOnly date) => date.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 

@@ -44,8 +44,6 @@ internal sealed record ChangeRow
 
     public IReadOnlyList<ApprovalNeed> Needs => JsonSerializer.Deserialize<List<ApprovalNeed>>(Required, Words)!;
 
-    public static string Json(IReadOnlyList<ApprovalNeed> needs) => JsonSerializer.Serialize(needs, Words);
-
     /// <summary>What an approval would sign if it were proposed now.</summary>
     public string DigestNow => ChangeDigest.Of(this);
 

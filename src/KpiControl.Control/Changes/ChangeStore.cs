@@ -17,10 +17,10 @@ internal static class ChangeStore
         """;
 
     private const string Find = Columns + """
-         WHERE c.change_id = @id
+         WHERE c.change_id = @id AND (@tenants::text[] IS NULL OR c.tenant_id = ANY (@tenants))
         """;
 
-    public static Task<ChangeRow?> FindAsync(RequestTransaction tx, long id) => tx.FindAsync<ChangeRow>(Find, new { id });
+    public static Task<ChangeRow?> FindAsync(RequestTransaction tx, long id) => tx.FindAsync<ChangeRow>(Find, new { id, tenants = tx.Tenants });
 
     private const string FindOpen = Columns + """
          WHERE c.binding_id = @bindingId AND c.state = 'open'

@@ -21,7 +21,7 @@ internal static class Promotions
         return await Proposals.ProposeAsync(tx, new ProposeChangeRequest
         {
             Environment = request.ToEnvironment, Region = request.Region, Format = row.Format, Content = row.Content,
-            Reason = Because($"promoted from {binding.TenantId}/{binding.Environment}/{binding.JobId} {binding.Etag}", request.Reason),
+            Reason = Because($"promoted from {binding.TenantId}/{binding.Environment}/{binding.JobId} {binding.Etag}", request.Reason), ValidateOnly = request.ValidateOnly,
         });
     }
 
@@ -35,7 +35,7 @@ internal static class Promotions
         return await Proposals.ProposeAsync(tx, new ProposeChangeRequest
         {
             Environment = binding.Environment, Region = binding.Region, Format = earlier.Format, Content = earlier.Content,
-            Reason = Because(string.Create(CultureInfo.InvariantCulture, $"rolled back to r{earlier.Revision}"), request.Reason),
+            Reason = Because(string.Create(CultureInfo.InvariantCulture, $"rolled back to r{earlier.Revision}"), request.Reason), ValidateOnly = request.ValidateOnly,
         });
     }
 

@@ -22,17 +22,24 @@ internal static class Proposals
         var environment = RequestFields.Environment(request.Environment);
         var submission = Submission.Of(request.Content, request.Format, environment, request.Region);
         var job = await JobCheck.CheckAsync(tx, submission, Verb.ChangeRequestSubmit);
+        var there = job.Reading.Job is { } named ? await BindingStore.FindForEditAsync(tx, new BindingKey(0, named.Tenant, environment, named.JobId)) : null;
+        if (there is not null && there.Region != job.Region)
+            job = request.Region.Length > 0
+                ? throw Reject.Invalid("region", $"the job is bound in {there.Region}; a change does not move it to another region")
+                : await JobCheck.CheckAsync(tx, submission with { Region = there.Region }, Verb.ChangeRequestSubmit);
         FindingMapping.DemandNoErrors(job.Findings);
-        var binding = await BindingStore.FindForEditAsync(tx, new BindingKey(0, job.Job.Tenant, environment, job.Job.JobId));
-        if (binding is null)
-        {
-            var defId = await DefinitionStore.PutAsync(tx, job);
-            var id = await JobCreation.BindInactiveAsync(tx, defId, job);
-            binding = await BindingStore.FindForEditAsync(tx, new BindingKey(id, "", "", "")) ?? throw new InvalidOperationException("A binding that was made is gone.");
-        }
-        else if (binding.Region != job.Region && request.Region.Length > 0)
-            throw Reject.Invalid("region", $"the job is bound in {binding.Region}; a change does not move it to another region");
-        return (await OpenAsync(tx, binding, job, request.Reason)).ToProto(await DecisionsAsync(tx, binding), withContent: true);
+        var open = await OpenAsync(tx, there ?? await BindAsync(tx, job), job, request.Reason);
+        var answer = await ChangeLookup.AnswerAsync(tx, open.ChangeId, withContent: true);
+        // Ids of rows that are rolled back would be somebody else's later.
+        if (request.ValidateOnly)
+            (answer.ChangeId, answer.BindingId) = (0, there?.BindingId ?? 0);
+        return answer;
+    }
+
+    private static async Task<Binding> BindAsync(RequestTransaction tx, CheckedJob job)
+    {
+        var id = await JobCreation.BindInactiveAsync(tx, await DefinitionStore.PutAsync(tx, job), job);
+        return await BindingStore.FindForEditAsync(tx, new BindingKey(id, "", "", "")) ?? throw new InvalidOperationException("A binding that was made is gone.");
     }
 
     /// <summary>The open change that asks for this; the one that is there where it asks for the same and still stands.</summary>
@@ -40,19 +47,18 @@ internal static class Proposals
     public static async Task<ChangeRow> OpenAsync(RequestTransaction tx, Binding binding, CheckedJob job, string reason)
     {
         tx.Demand(Verb.ChangeRequestSubmit, binding.TenantId, binding.Environment, $"The job {binding.BindingId}");
-        if (await ChangeStore.FindOpenAsync(tx, binding.BindingId) is { } open)
-        {
-            if (open.ContentHash == job.Reading.ContentHash && !open.IsStale && !open.Expired)
-                return open;
-            await ChangeStore.CloseAsync(tx, open.ChangeId, "superseded");
-        }
+        var former = await ChangeStore.FindOpenAsync(tx, binding.BindingId);
+        if (former is { IsStale: false, Expired: false } && former.ContentHash == job.Reading.ContentHash)
+            return former;
+        if (former is not null && !await ChangeStore.CloseAsync(tx, former.ChangeId, "superseded"))
+            throw Reject.Aborted("CHANGE_MOVED", "Somebody closed the open change of this job at the same moment; look at it and propose again.");
         var change = await NewAsync(tx, binding, job, reason);
         var id = await ChangeStore.InsertAsync(tx, change);
         await AuditStore.AppendAsync(tx, new AuditEntry
         {
             TenantId = binding.TenantId, Environment = binding.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.ChangeRequestSubmit),
             ObjectKind = "change", ObjectId = id.ToString(CultureInfo.InvariantCulture), Reason = reason,
-            After = AuditEntry.Json(new { change.BindingId, change.Kind, change.ContentHash, change.Digest, change.BaseRevision, change.PolicyVersion }),
+            After = AuditEntry.Json(new { change.BindingId, change.Kind, change.ContentHash, change.Digest, change.BaseRevision, change.PolicyVersion, Supersedes = former?.ChangeId }),
         });
         return await ChangeStore.FindAsync(tx, id) ?? throw new InvalidOperationException("A change that was stored is gone.");
     }
@@ -60,28 +66,24 @@ internal static class Proposals
     private static async Task<NewChange> NewAsync(RequestTransaction tx, Binding binding, CheckedJob job, string reason)
     {
         var defId = await DefinitionStore.PutAsync(tx, job);
-        var isFirst = binding is { Revision: 1, ActiveFlag: false };
-        var needs = job.Placement!.RequiresApproval ? await NeedsAsync(tx, binding, isFirst, job) : [];
+        var needs = job.Placement!.RequiresApproval ? await NeedsAsync(tx, binding, job) : [];
         var change = new NewChange
         {
             TenantId = binding.TenantId, Environment = binding.Environment, Region = binding.Region, JobId = binding.JobId, BindingId = binding.BindingId,
-            Kind = isFirst ? "create" : "update", DefId = defId, ContentHash = job.Reading.ContentHash!, Format = job.Submission.Format.Word(),
-            Content = job.Submission.Content, BaseDefId = isFirst ? null : binding.DefId, BaseRevision = binding.Revision, ContractDigest = job.ContractDigest,
-            PolicyVersion = job.Placement!.PolicyVersion, Digest = "", Required = ChangeRow.Json(needs), Author = tx.Caller.Principal, Reason = reason, Life = Life,
+            Kind = binding.IsUnreleased ? "create" : "update", DefId = defId, ContentHash = job.Reading.ContentHash!, Format = job.Submission.Format.Word(),
+            Content = job.Submission.Content, BaseDefId = binding.IsUnreleased ? null : binding.DefId, BaseRevision = binding.Revision, ContractDigest = job.ContractDigest,
+            PolicyVersion = job.Placement!.PolicyVersion, Digest = "", Required = AuditEntry.Json(needs), Author = tx.Caller.Principal, Reason = reason, Life = Life,
         };
         return change with { Digest = ChangeDigest.Of(change) };
     }
 
-    private static async Task<IReadOnlyList<ApprovalNeed>> NeedsAsync(RequestTransaction tx, Binding binding, bool isFirst, CheckedJob job)
+    private static async Task<IReadOnlyList<ApprovalNeed>> NeedsAsync(RequestTransaction tx, Binding binding, CheckedJob job)
     {
-        if (isFirst)
+        if (binding.IsUnreleased)
             return Approvals.Needed(null, null, job.Job, job.Contract!);
         var row = await JobStore.FindAsync(tx, binding.BindingId);
         var contract = await ContractStore.FindAsync(tx, binding.TenantId, binding.KpiId, binding.ContractVersion);
         MetricContract? boundContract = contract is null ? null : JobCheck.Understand(contract);
         return Approvals.Needed(ArtifactReader.Read(row.CanonicalJson, ArtifactFormat.Json).Job!, boundContract, job.Job, job.Contract!);
     }
-
-    private static async Task<IReadOnlyList<DecisionRow>> DecisionsAsync(RequestTransaction tx, Binding binding) =>
-        await ChangeStore.FindOpenAsync(tx, binding.BindingId) is { } open ? [.. (await ChangeStore.DecisionsAsync(tx, open.ChangeId))[open.ChangeId]] : [];
 }

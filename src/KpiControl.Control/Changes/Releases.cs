@@ -14,7 +14,7 @@ internal static class Releases
     {
         var asked = await ChangeLookup.FindAsync(tx, request.ChangeId, Verb.Publish);
         var binding = await BindingStore.FindForEditAsync(tx, new BindingKey(asked.BindingId, "", "", "")) ?? throw new InvalidOperationException("A change's binding is gone.");
-        // Read again: the binding is held from here on, so nothing that the digest names can move until this is committed.
+        // Read again: the binding is held from here on. A policy that is put at this moment comes after the release.
         var change = await ChangeStore.FindAsync(tx, asked.ChangeId) ?? throw new InvalidOperationException("A change that was found is gone.");
         ChangeLookup.DemandOpen(change);
         var decisions = (await ChangeStore.DecisionsAsync(tx, change.ChangeId))[change.ChangeId].Where(d => d.Digest == change.Digest).ToList();

@@ -15,11 +15,16 @@ internal abstract class PeriodicWork(TimeProvider time) : BackgroundService
             {
                 Away(error);
             }
+            finally
+            {
+                if (timer.Period != Every)
+                    timer.Period = Every;
+            }
     }
 
     protected TimeProvider Time => time;
 
-    /// <summary>Asked when the work begins, so that no setting is read before all of them were looked at.</summary>
+    /// <summary>Asked when the work begins, so that no setting is read before all of them were looked at, and after each pass.</summary>
     protected abstract TimeSpan Every { get; }
 
     protected abstract Task PassAsync(CancellationToken token);

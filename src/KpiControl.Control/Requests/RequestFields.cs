@@ -23,13 +23,13 @@ internal static class RequestFields
         : throw Reject.Invalid("format", "is neither yaml nor json");
 
     /// <summary>Null where absent.</summary>
-    public static DateOnly? BusinessDate(string text)
+    public static DateOnly? BusinessDate(string text, string field = "business_date")
     {
         if (text.Length == 0)
             return null;
         return DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date) && date.Year is >= 1990 and < 2100
             ? date
-            : throw Reject.Invalid("business_date", "is not a date like 2026-01-31, from 1990 to 2099");
+            : throw Reject.Invalid(field, "is not a date like 2026-01-31, from 1990 to 2099");
     }
 
     public static string Required(string field, string value) =>

@@ -12,10 +12,11 @@ internal sealed record PausedRow
 internal static class PauseStore
 {
     // A pause that is moved ends and another begins; one that had run out ended then, whoever notices first, and whoever does audits it.
+    // now() is when a transaction began: one that waited for the row may have begun before the pause that it ends.
     private const string End = """
         WITH ended AS (
           INSERT INTO kpi_pause_end (pause_id, tenant_id, ended_at, reason, ended_by)
-          SELECT p.pause_id, p.tenant_id, LEAST(now(), p.paused_until), CASE WHEN p.paused_until <= now() THEN 'expired' ELSE @reason END,
+          SELECT p.pause_id, p.tenant_id, GREATEST(p.paused_at, LEAST(now(), p.paused_until)), CASE WHEN p.paused_until <= now() THEN 'expired' ELSE @reason END,
                  CASE WHEN p.paused_until <= now() THEN 'system' ELSE @by END
             FROM kpi_pause p
            WHERE p.binding_id = @bindingId AND NOT EXISTS (SELECT FROM kpi_pause_end e WHERE e.pause_id = p.pause_id)

@@ -32,7 +32,7 @@ internal static class Placements
         var tenant = RequestFields.Required("tenant", request.Tenant);
         await PlacementRowStore.HoldAsync(tx, tenant);
         var before = await FindAsync(tx, tenant);
-        DemandEtag(request.Etag, before.Etag);
+        EntityTag.Demand(request.Etag, before.Etag, "The tenant");
         var home = request.HasHomeRegion ? Home(request.HomeRegion) : before.HomeRegion;
         var added = Regions("add_regions", request.AddRegions.Append(home ?? ""));
         var removed = Regions("remove_regions", request.RemoveRegions);
@@ -52,13 +52,6 @@ internal static class Placements
 
     public static async Task<PlacementRow> FindAsync(RequestTransaction tx, string tenant) =>
         await PlacementRowStore.FindAsync(tx, tenant) ?? throw Reject.NotFound($"The tenant {tenant}");
-
-    public static void DemandEtag(string sent, string current)
-    {
-        var read = sent.StartsWith("W/", StringComparison.Ordinal) ? sent[2..] : sent;
-        if (sent.Length > 0 && read.Trim('"') != current)
-            throw Reject.Aborted("ETAG_MISMATCH", "It has changed since it was read; read it again and repeat the change.");
-    }
 
     public static Tenant ToProto(this PlacementRow row) => new()
     {

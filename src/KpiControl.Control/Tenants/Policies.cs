@@ -24,7 +24,7 @@ internal static class Policies
         var tenant = RequestFields.Required("tenant", request.Tenant);
         tx.Demand(Verb.PolicyWrite, tenant, environment, $"The tenant {tenant}");
         var before = await FindAsync(tx, tenant, environment, version: 0);
-        Placements.DemandEtag(request.Etag, before.Etag);
+        EntityTag.Demand(request.Etag, before.Etag, "The policy");
         var document = new PolicyDocument
         {
             RequiresApproval = request.HasRequiresApproval ? request.RequiresApproval : before.RequiresApproval,

@@ -144,8 +144,10 @@ public sealed class KillTests : IAsyncLifetime
         agent.Signal("TERM");
         await agent.Lines.WaitForAsync("The agent stops");
         // Signals that come close together are one wish: it is asked again until the wish is another.
-        while (!agent.Lines.Text.Contains("the agent ends now", StringComparison.Ordinal))
+        var ends = agent.Lines.WaitForAsync("the agent ends now");
+        do
             agent.Signal("TERM");
+        while (await Task.WhenAny(ends, Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, Patience.Token())) != ends);
         Assert.Equal(1, await agent.ExitAsync());
     }
 

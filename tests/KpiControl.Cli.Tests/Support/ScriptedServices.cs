@@ -67,6 +67,8 @@ internal sealed class ScriptedAlerts(Script script) : AlertService.AlertServiceB
     public override Task<ListEpisodesResponse> ListEpisodes(ListEpisodesRequest request, ServerCallContext context) => script.Answer<ListEpisodesRequest, ListEpisodesResponse>(request, context);
     public override Task<Episode> GetEpisode(GetEpisodeRequest request, ServerCallContext context) => script.Answer<GetEpisodeRequest, Episode>(request, context);
     public override Task<Episode> AcknowledgeEpisode(AcknowledgeEpisodeRequest request, ServerCallContext context) => script.Answer<AcknowledgeEpisodeRequest, Episode>(request, context);
+    public override Task<ListDeadAlertsResponse> ListDeadAlerts(ListDeadAlertsRequest request, ServerCallContext context) => script.Answer<ListDeadAlertsRequest, ListDeadAlertsResponse>(request, context);
+    public override Task<DeadAlert> ResendAlert(ResendAlertRequest request, ServerCallContext context) => script.Answer<ResendAlertRequest, DeadAlert>(request, context);
     public override Task<Episode> SilenceEpisode(SilenceEpisodeRequest request, ServerCallContext context) => script.Answer<SilenceEpisodeRequest, Episode>(request, context);
 }
 

@@ -206,10 +206,10 @@ public sealed class SendingTests
         Assert.Empty(receiver.At("/elsewhere"));
 
         foreach (var address in new[] { "169.254.169.254", "fe80::1", "fd00:ec2::254", "100.100.100.200", "0.0.0.0", "::ffff:169.254.169.254", "224.0.0.1" })
-            Assert.NotNull(CalledAddress.Refusal("hooks.example", [System.Net.IPAddress.Parse(address)]));
-        Assert.NotNull(CalledAddress.Refusal("hooks.example", [System.Net.IPAddress.Loopback]));
-        Assert.Null(CalledAddress.Refusal("localhost", [System.Net.IPAddress.Loopback]));
-        Assert.Null(CalledAddress.Refusal("hooks.example", [System.Net.IPAddress.Parse("10.1.2.3")]));
+            Assert.NotNull(KpiControl.Jobs.Calls.CallableAddresses.Refusal("hooks.example", [System.Net.IPAddress.Parse(address)]));
+        Assert.NotNull(KpiControl.Jobs.Calls.CallableAddresses.Refusal("hooks.example", [System.Net.IPAddress.Loopback]));
+        Assert.Null(KpiControl.Jobs.Calls.CallableAddresses.Refusal("localhost", [System.Net.IPAddress.Loopback]));
+        Assert.Null(KpiControl.Jobs.Calls.CallableAddresses.Refusal("hooks.example", [System.Net.IPAddress.Parse("10.1.2.3")]));
     }
 
     [Theory]

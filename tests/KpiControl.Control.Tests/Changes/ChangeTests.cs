@@ -111,6 +111,7 @@ public sealed class ChangeTests(ControlFixture fixture) : IClassFixture<ControlF
         // Other content is another change, without its approvals.
         var second = await Author.ProposeChangeAsync(Proposal("exact", "0 2 * * *"), cancellationToken: Token);
         Assert.Equal("superseded", (await GetAsync(first.ChangeId)).State);
+        Assert.Equal($"{first.ChangeId}", await fixture.ScalarAsync<string>("SELECT after ->> 'supersedes' FROM kpi_audit WHERE object_kind = 'change' AND object_id = @id", new { id = $"{second.ChangeId}" }));
         Assert.Equal("CHANGE_CLOSED", await ReasonAsync(Publisher.ApplyChangeAsync(new ApplyChangeRequest { ChangeId = first.ChangeId }, cancellationToken: Token)));
         Assert.Equal("DIGEST_MISMATCH", await ReasonAsync(Business.ApproveChangeAsync(new DecideChangeRequest { ChangeId = second.ChangeId, Digest = first.Digest }, cancellationToken: Token)));
         await ApproveAsync(Business, second);
@@ -127,6 +128,34 @@ public sealed class ChangeTests(ControlFixture fixture) : IClassFixture<ControlF
         Assert.NotEqual(second.ChangeId, third.ChangeId);
         Assert.Empty(third.Decisions);
         Assert.Equal("*/15 * * * *", (await fixture.Host.Jobs().GetJobAsync(new GetJobRequest { BindingId = bound }, cancellationToken: Token)).ScheduleCron);
+    }
+
+    [Fact]
+    public async Task A_rehearsal_tells_no_number_that_another_change_will_have_and_keeps_nothing()
+    {
+        var bound = await ReleasedAsync("rehearsed");
+        var before = await fixture.FootprintAsync();
+
+        var proposed = await Author.ProposeChangeAsync(new ProposeChangeRequest { Environment = "prod", Content = Job("rehearsed", "0 8 * * *"), ValidateOnly = true }, cancellationToken: Token);
+        var fresh = await Author.ProposeChangeAsync(new ProposeChangeRequest { Environment = "prod", Content = Job("unheard"), ValidateOnly = true }, cancellationToken: Token);
+        var put = await AuthorsJobs.UpdateJobAsync(new UpdateJobRequest { BindingId = bound, Content = Job("rehearsed", "0 8 * * *"), ValidateOnly = true }, cancellationToken: Token);
+        var post = await AuthorsJobs.CreateJobAsync(new CreateJobRequest { Content = Job("unheard"), Environment = "prod", ValidateOnly = true }, cancellationToken: Token);
+
+        Assert.Equal([(0, bound), (0, 0)], [(proposed.ChangeId, proposed.BindingId), (fresh.ChangeId, fresh.BindingId)]);
+        Assert.Equal([(0, true), (0, true)], [(put.ChangeId, put.NeedsApproval), (post.ChangeId, post.NeedsApproval)]);
+        Assert.Equal(before, await fixture.FootprintAsync());
+    }
+
+    [Fact]
+    public async Task A_proposal_that_names_no_region_is_for_where_the_job_is_bound()
+    {
+        await fixture.Host.PutContractAsync(SampleTexts.SimpleContract(), Token);
+        var created = await AuthorsJobs.CreateJobAsync(new CreateJobRequest { Content = Job("abroad"), Environment = "prod", Region = "us" }, cancellationToken: Token);
+        await ReleaseAsync(await GetAsync(created.ChangeId));
+
+        Assert.Equal("us", (await Author.ProposeChangeAsync(Proposal("abroad", "0 4 * * *"), cancellationToken: Token)).Region);
+        var moved = await RefusedAsync(Author.ProposeChangeAsync(new ProposeChangeRequest { Environment = "prod", Region = "eu", Content = Job("abroad") }, cancellationToken: Token));
+        Assert.Equal("region", Assert.Single(moved.Violations()).Field);
     }
 
     [Fact]

@@ -1,7 +1,9 @@
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using KpiControl.Control.Database;
+using KpiControl.Control.Requests;
 using KpiControl.Control.Schedules;
+using KpiControl.Control.Security;
 using KpiControl.Protocol.V1;
 using KpiControl.Testing;
 using Microsoft.Extensions.DependencyInjection;
@@ -82,6 +84,20 @@ public sealed class PauseTests(ControlFixture fixture) : IClassFixture<ControlFi
             "SELECT concat_ws(' ', verb, actor, reason) FROM kpi_audit WHERE object_id = @id AND verb IN ('Pause', 'Resume') ORDER BY audit_id", new { id = $"{bound.BindingId}" }));
         Assert.Equal(0, await fixture.ScalarAsync<long>(
             "SELECT count(*) FROM kpi_audit a WHERE object_id = @id AND NOT EXISTS (SELECT FROM kpi_chained c WHERE c.kind = 'a' AND c.id = a.audit_id)", new { id = $"{bound.BindingId}" }));
+    }
+
+    [Fact]
+    public async Task A_resume_that_began_before_the_pause_and_waited_for_it_does_not_end_it_before_it_began()
+    {
+        var bound = await fixture.Host.CreateSimpleAsync(Token, "waited");
+        var admin = new Caller("admin@acme.example", [new Grant("acme", "*", "admin")]);
+        await using var earlier = await RequestTransaction.BeginAsync(fixture.Host.Services.GetRequiredService<Databases>(), admin, Token);
+        await Jobs.PauseJobAsync(new PauseJobRequest { BindingId = bound.BindingId }, cancellationToken: Token);
+
+        Assert.NotNull(await PauseStore.ResumeAsync(earlier, bound.BindingId, "late"));
+        await earlier.CommitAsync();
+
+        Assert.True(await fixture.ScalarAsync<bool>("SELECT ended_at >= paused_at FROM kpi_pause JOIN kpi_pause_end USING (pause_id) WHERE binding_id = @id", new { id = bound.BindingId }));
     }
 
     [Fact]

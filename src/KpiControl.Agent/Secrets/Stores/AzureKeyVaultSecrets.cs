@@ -4,6 +4,7 @@ using Azure.Core.Pipeline;
 using Azure.Identity;
 using Azure.Security.KeyVault.Secrets;
 using KpiControl.Agent.Connections;
+using KpiControl.Jobs.Calls;
 
 namespace KpiControl.Agent.Secrets.Stores;
 
@@ -78,7 +79,7 @@ internal sealed class AzureKeyVaultSecrets : ISecretResolver, IAsyncDisposable
         {
             Transport = new HttpClientTransport(client),
             // Vaults of the cloud have a name below the resource's; a loopback address has none.
-            DisableChallengeResourceVerification = Addresses.NamesLoopback(new Uri(options.Address).Host),
+            DisableChallengeResourceVerification = CallableAddresses.NamesLoopback(new Uri(options.Address).Host),
         };
         settings.Retry.MaxRetries = 0; // the run's own retries are enough, and know when
         var made = new SecretClient(new Uri(options.Address), Credential(secret), settings);

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using KpiControl.Agent.Connections;
+using KpiControl.Jobs.Calls;
 
 namespace KpiControl.Agent.Secrets.Stores;
 
@@ -8,7 +9,7 @@ internal static class StoreSettings
 {
     public static string? Address(string setting, string value) =>
         Url(value) is not { } url ? $"{setting} is no address: write https://host:port, without a credential."
-        : url.Scheme == "http" && !Addresses.NamesLoopback(url.Host) ? $"{setting} is not encrypted: use https; plain http is for loopback alone."
+        : url.Scheme == "http" && !CallableAddresses.NamesLoopback(url.Host) ? $"{setting} is not encrypted: use https; plain http is for loopback alone."
         : null;
 
     public static string? Encrypted(string setting, string value) =>
