@@ -15,7 +15,7 @@ internal static class Kpictl
         var root = new RootCommand("kpictl: author KPI jobs, place them, and see what became of them.")
         {
             InitCommand.Create(world), ValidateCommand.Create(world), HashCommand.Create(world), SchemaCommand.Create(world),
-            ApplyCommand.Create(world), GetCommand.Create(world), DescribeCommand.Create(world),
+            PlanCommand.Create(world), PlanCommand.Diff(world), ApplyCommand.Create(world), GetCommand.Create(world), DescribeCommand.Create(world),
             RunsCommand.Create(world), HistoryCommand.Create(world),
             TriggerCommand.Create(world), CancelCommand.Create(world), PauseCommand.Create(world), ResumeCommand.Create(world),
             BackfillCommand.Create(world), ReplayCommand.Create(world), PreviewCommand.Create(world), ExplainCommand.Create(world), WatchCommand.Create(world),
@@ -52,12 +52,12 @@ internal static class Kpictl
         }
         catch (Refusal refusal)
         {
-            return Talk.Refused(world, refusal);
+            return Talk.Refused(world, refusal) is var exit && exit == ExitCode.UsageOrCancelled ? Misuse(args) : exit;
         }
         catch (Exception caught) when (token.IsCancellationRequested && caught is OperationCanceledException or RpcException)
         {
             world.Error.WriteLine("cancelled");
-            return ExitCode.UsageOrCancelled;
+            return Misuse(args);
         }
         catch (IOException broken) when (broken.InnerException is System.Net.Sockets.SocketException || broken.HResult == BrokenPipe)
         {
@@ -74,13 +74,19 @@ internal static class Kpictl
 
     private const int BrokenPipe = 32;
 
+    // From plan and diff a 2 says that something differs: a slip on the command line must not say that.
+    private static int Misuse(string[] args) => args is ["plan" or "diff", ..] ? ExitCode.Failed : ExitCode.UsageOrCancelled;
+
     private static async Task<int> Invoke(string[] args, Surroundings world, CancellationToken token)
     {
         // No response files: an argument that begins with @ is a value like any other.
         var parsed = Create(world).Parse(args.Length == 0 ? ["--help"] : args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         var asksForHelp = parsed.Action is HelpAction || parsed.Tokens is [{ Type: TokenType.Directive }, ..];
         if (!asksForHelp && Talk.Mistakes(parsed) is { Length: > 0 } mistakes)
-            return Talk.Misused(world, parsed, mistakes);
+        {
+            Talk.Misused(world, parsed, mistakes);
+            return Misuse(args);
+        }
         var configuration = new InvocationConfiguration
         {
             Output = world.Out, Error = world.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null,

@@ -35,6 +35,8 @@ internal sealed class Session(Surroundings world, ParseResult parsed, Cancellati
     public Answer Answer => new(World, Format);
 
     public T? Value<T>(Option<T> option) => parsed.GetValue(option);
+    /// <summary>Whether it was given, with a value or without.</summary>
+    public bool Has(Option option) => parsed.GetResult(option) is { Implicit: false };
     public T? Value<T>(Argument<T> argument) => parsed.GetValue(argument);
 
     /// <summary>Every call has a deadline.</summary>

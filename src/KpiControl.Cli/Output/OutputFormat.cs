@@ -1,3 +1,3 @@
 namespace KpiControl.Cli.Output;
 
-internal enum OutputFormat { Table, Wide, Json, Yaml, Name }
+internal enum OutputFormat { Table, Wide, Json, Yaml, Name, Markdown }

@@ -22,13 +22,12 @@ internal static class Talk
         return [.. parsed.Errors.Select(error => error.Message).Concat(unknown).Distinct()];
     }
 
-    public static int Misused(Surroundings world, ParseResult parsed, string[] messages)
+    public static void Misused(Surroundings world, ParseResult parsed, string[] messages)
     {
         // A misspelt command is also a missing one; the misspelling is what helps.
         foreach (var message in messages.Length > 1 ? messages.Where(message => message != MissingCommand) : messages)
             world.Error.WriteLine($"error: {message}");
         world.Error.WriteLine($"  next: {PathOf(parsed)} --help");
-        return ExitCode.UsageOrCancelled;
     }
 
     /// <summary>Text from elsewhere, without what could drive a terminal.</summary>

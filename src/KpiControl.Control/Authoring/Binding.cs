@@ -20,6 +20,10 @@ internal sealed record Binding
     public int Revision { get; init; }
     public bool ScheduleOverridden { get; init; }
     public required string ContentHash { get; init; }
+    /// <summary>Who applied it; null where nobody named themselves.</summary>
+    public string? Source { get; init; }
+    /// <summary>When its source had it no more; null where that is not why it is inactive.</summary>
+    public DateTimeOffset? PrunedAt { get; init; }
 
     public string Etag => Etags.Of(Revision);
 

@@ -37,7 +37,6 @@ internal static class JobCheck
     /// <summary>Asks whether the caller may act for the artifact's tenant before anything of that tenant is looked at.</summary>
     public static async Task<CheckedJob> CheckAsync(RequestTransaction tx, Submission submission, Verb verb)
     {
-        var text = Encoding.UTF8.GetBytes(submission.Content);
         var reading = ArtifactReader.Read(submission.Content, submission.Format);
         // Without a tenant there is nobody whose contracts and regions could be looked at.
         if (reading.Remains is not { Tenant.Length: > 0 } job)
@@ -46,22 +45,29 @@ internal static class JobCheck
         tx.Demand(verb, job.Tenant, submission.Environment, $"The tenant {job.Tenant}");
         var placement = await TenantStore.PlacementAsync(tx, job.Tenant, submission.Environment) ?? throw Reject.NotFound($"The tenant {job.Tenant}");
         var region = submission.Region.Length > 0 ? submission.Region : placement.HomeRegion;
-        var row = await ContractStore.FindAsync(tx, job.Tenant, job.KpiId, job.ContractVersion);
-        var contract = row is null ? null : Understand(row);
+        var facts = await JobFacts.LoadAsync(tx, job.Tenant, submission.Environment, placement, [new PlacedJob(job, region)], withGraph: job.Dependencies.Kpis.Count > 0, forEdit: verb != Verb.Read);
+        return Check(submission, reading, region, facts);
+    }
+
+    /// <summary>All that does not ask the database; of an artifact whose tenant could be read.</summary>
+    public static CheckedJob Check(Submission submission, ArtifactReading reading, string? region, JobFacts facts)
+    {
+        var job = reading.Remains!;
+        var known = facts.ContractOf(job);
         var policy = new EnvironmentPolicy
         {
-            Environment = submission.Environment, AllowedRegions = placement.Regions,
-            RequiresOwners = placement.RequiresOwners, RequiresSla = placement.RequiresSla, RequiresAlerts = placement.RequiresAlerts,
+            Environment = submission.Environment, AllowedRegions = facts.Placement.Regions, RequiresOwners = facts.Placement.RequiresOwners,
+            RequiresSla = facts.Placement.RequiresSla, RequiresAlerts = facts.Placement.RequiresAlerts,
         };
         IReadOnlyList<Finding> ours = [
-            .. ContractCheck.Check(job, contract, isKpiKnown: row is not null || await ContractStore.IsKnownAsync(tx, job.Tenant, job.KpiId)),
-            .. await GraphAsync(tx, job, submission.Environment, region),
-            .. await NamesAsync(tx, job, contract, submission.Environment, region),
-            .. policy.Check(job, contract, region)];
+            .. ContractCheck.Check(job, known?.Contract, isKpiKnown: facts.KnownKpis.Contains(job.KpiId)),
+            .. region is null ? [] : facts.CheckGraph(job, region),
+            .. region is null ? [] : facts.NamesFor(job, region).Check(job, known?.Contract, $"{job.Tenant}/{submission.Environment} in {region}"),
+            .. policy.Check(job, known?.Contract, region)];
         return new CheckedJob
         {
-            Submission = submission, Reading = reading, Placement = placement, Region = region, Contract = contract, ContractDigest = row?.Digest ?? "",
-            Findings = [.. reading.Findings, .. FindingPlaces.Fill(reading.About(ours), text, submission.Format)],
+            Submission = submission, Reading = reading, Placement = facts.Placement, Region = region, Contract = known?.Contract, ContractDigest = known?.Digest ?? "",
+            Findings = [.. reading.Findings, .. FindingPlaces.Fill(reading.About(ours), Encoding.UTF8.GetBytes(submission.Content), submission.Format)],
         };
     }
 
@@ -69,31 +75,4 @@ internal static class JobCheck
     public static MetricContract Understand(ContractRow row) =>
         (ContractReader.Read(row.CanonicalJson, ArtifactFormat.Json).Contract
             ?? throw new InvalidOperationException($"The stored contract {row.KpiId}@{row.Version} cannot be read.")) with { Status = row.Status };
-
-    private static async Task<IReadOnlyList<Finding>> GraphAsync(RequestTransaction tx, JobArtifact job, string environment, string? region)
-    {
-        if (job.Dependencies.Kpis.Count == 0 || region is null)
-            return [];
-        var graph = new DependencyGraph();
-        foreach (var edge in await GraphStore.EdgesAsync(tx, job.Tenant, environment, region, job.JobId))
-            graph.Add(new KpiReference(edge.KpiId, edge.ContractVersion), [Parse(edge.Upstream)]);
-        graph.Add(job);
-        return graph.Check(job);
-    }
-
-    private static async Task<IReadOnlyList<Finding>> NamesAsync(RequestTransaction tx, JobArtifact job, MetricContract? contract, string environment, string? region)
-    {
-        var tables = job.Dependencies.Gdp.Except(contract?.GdpDependencies ?? []).ToList();
-        if (region is null || tables.Count + job.Dependencies.Kpis.Count + job.Dependencies.Signals.Count == 0)
-            return [];
-        var unserved = await GraphStore.UnservedAsync(tx, job, environment, region, tables);
-        var names = new NamedDependencies
-        {
-            UnknownKpis = unserved.UnknownKpis.Select(Parse).ToHashSet(), UnboundKpis = unserved.UnboundKpis.Select(Parse).ToHashSet(),
-            UnknownTables = unserved.UnknownTables.ToHashSet(), UnknownSignals = unserved.UnknownSignals.ToHashSet(), KnownSignals = unserved.KnownSignals,
-        };
-        return names.Check(job, contract, $"{job.Tenant}/{environment} in {region}");
-    }
-
-    private static KpiReference Parse(string upstream) => upstream.Split('@', 2) is [var kpi, var version] ? new(kpi, version) : new(upstream, "");
 }

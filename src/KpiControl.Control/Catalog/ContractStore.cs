@@ -31,12 +31,19 @@ internal static class ContractStore
 
     private const string Columns = "tenant_id, kpi_id, version, contract_id, digest, format, content, canonical_json, status, created_at, created_by";
 
-    private const string IsKnown = """
-        SELECT EXISTS (SELECT FROM kpi_contract WHERE tenant_id = @tenant AND kpi_id = @kpiId)
+    private const string KnownSql = """
+        SELECT DISTINCT kpi_id FROM kpi_contract WHERE tenant_id = @tenant AND kpi_id = ANY (@kpiIds)
         """;
 
-    /// <summary>Whether there is any version of the KPI.</summary>
-    public static Task<bool> IsKnownAsync(RequestTransaction tx, string tenant, string kpiId) => tx.FindAsync<bool>(IsKnown, new { tenant, kpiId });
+    /// <summary>Those of which there is any version.</summary>
+    public static Task<IReadOnlyList<string>> KnownAsync(RequestTransaction tx, string tenant, string[] kpiIds) => tx.QueryAsync<string>(KnownSql, new { tenant, kpiIds });
+
+    private const string OfSql = $"""
+        SELECT {Columns} FROM kpi_contract WHERE tenant_id = @tenant AND (kpi_id, version) IN (SELECT * FROM unnest(@kpis::text[], @versions::text[]))
+        """;
+
+    public static Task<IReadOnlyList<ContractRow>> OfAsync(RequestTransaction tx, string tenant, IReadOnlyCollection<Jobs.Artifacts.KpiReference> kpis) =>
+        tx.QueryAsync<ContractRow>(OfSql, new { tenant, kpis = kpis.Select(kpi => kpi.KpiId).ToArray(), versions = kpis.Select(kpi => kpi.ContractVersion).ToArray() });
 
     private const string Find = $"""
         SELECT {Columns} FROM kpi_contract WHERE tenant_id = @tenant AND kpi_id = @kpiId AND version = @version

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Grpc.Core;
+using KpiControl.Control.Changes.Plans;
 using KpiControl.Control.Database;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
@@ -11,6 +12,12 @@ namespace KpiControl.Control.Changes;
 
 internal sealed class ChangeService(Databases databases, Mutations mutations, DependencyWaits waits) : Protocol.V1.ChangeService.ChangeServiceBase
 {
+    public override async Task<Plan> PlanJobs(PlanJobsRequest request, ServerCallContext context)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
+        return await JobsPlan.AnswerAsync(tx, request);
+    }
+
     public override Task<Change> ProposeChange(ProposeChangeRequest request, ServerCallContext context) =>
         mutations.RunAsync(request, context.Caller(), tx => Proposals.ProposeAsync(tx, request), context.CancellationToken);
 

@@ -16,6 +16,10 @@ public sealed class DependencyGraph
 
     public void Add(JobArtifact job) => Add(new KpiReference(job.KpiId, job.ContractVersion), job.Dependencies.Kpis);
 
+    /// <summary>Of each KPI those that are computed from it, directly.</summary>
+    public ILookup<KpiReference, KpiReference> Dependents() =>
+        _upstreams.SelectMany(known => known.Value.Select(upstream => (upstream, known.Key))).ToLookup(edge => edge.upstream, edge => edge.Key);
+
     /// <summary>The way from a KPI back to itself, first and last the same, or null where there is none.</summary>
     public IReadOnlyList<KpiReference>? CycleThrough(KpiReference kpi) => CycleThrough(kpi, _upstreams.GetValueOrDefault(kpi) ?? []);
 

@@ -92,6 +92,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "GetEpisode" => new { episode_id = episodeId },
             "AcknowledgeEpisode" or "UnsilenceEpisode" => new { episode_id = episodeId, validate_only = true },
             "SilenceEpisode" => new { episode_id = episodeId, until = "2099-01-31T00:00:00Z", reason = "known", validate_only = true },
+            "PlanJobs" => new { artifacts = new[] { new { content = SampleTexts.Simple("guarded", "0 5 * * *") } } },
             "ProposeChange" => new { content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
             "PromoteJob" => new { binding_id = id, to_environment = "stg", validate_only = true },
             "RollBackJob" => new { binding_id = id, validate_only = true },

@@ -37,6 +37,7 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | JobService/PreviewSchedule | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | JobService/ExplainOccurrence | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | JobService/WatchJobs | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | ChangeService/PlanJobs | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | ChangeService/ProposeChange | ChangeRequestSubmit | – | – | yes | yes | – | – | – | yes | – | – | not found |
         | ChangeService/PromoteJob | ChangeRequestSubmit | – | – | yes | yes | – | – | – | yes | – | – | not found |
         | ChangeService/RollBackJob | Rollback | – | – | – | yes | – | – | – | yes | – | – | not found |
