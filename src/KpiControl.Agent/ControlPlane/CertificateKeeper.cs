@@ -51,7 +51,9 @@ internal sealed partial class CertificateKeeper(ControlDoor door, IdentityFile f
         if (secret is null)
             throw new InvalidDataException($"The agent has no certificate, and no token to enrol with: {problem}. Have one made (kpictl agents enrol {agent.Value.Name}) and put it there.");
         using var channel = door.Channel(door.Options.EnrolmentAddress, null);
-        var kept = await KeepAsync(request => new AgentService.AgentServiceClient(channel).EnrollAsync(
+        // Where the answer is lost the token is used up, except for this key.
+        using var key = file.EnrolmentKey();
+        var kept = await KeepAsync(key, request => new AgentService.AgentServiceClient(channel).EnrollAsync(
             new EnrollRequest { Token = secret, Agent = agent.Value.Name, CertificateRequest = request }, Call(token)));
         Log.Enrolled(log, agent.Value.Name, kept.ExpiresAt, file.Directory);
         return kept;
@@ -60,15 +62,15 @@ internal sealed partial class CertificateKeeper(ControlDoor door, IdentityFile f
     private async Task<ClientCertificate> RenewAsync(ClientCertificate current, CancellationToken token)
     {
         using var channel = door.Channel(door.Address, current);
-        var kept = await KeepAsync(request => new AgentService.AgentServiceClient(channel).RenewAsync(new RenewRequest { CertificateRequest = request }, Call(token)));
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var kept = await KeepAsync(key, request => new AgentService.AgentServiceClient(channel).RenewAsync(new RenewRequest { CertificateRequest = request }, Call(token)));
         Log.Renewed(log, kept.ExpiresAt);
         return kept;
     }
 
     // Each certificate has a key of its own, which never leaves the machine.
-    private async Task<ClientCertificate> KeepAsync(Func<ByteString, AsyncUnaryCall<AgentCertificate>> ask)
+    private async Task<ClientCertificate> KeepAsync(ECDsa key, Func<ByteString, AsyncUnaryCall<AgentCertificate>> ask)
     {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=kpi-agent", key, HashAlgorithmName.SHA256).CreateSigningRequest();
         var answer = await ask(ByteString.CopyFrom(request));
         var (certificates, pem) = (answer.Certificate + "\n" + answer.Chain, key.ExportPkcs8PrivateKeyPem());

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Threading.RateLimiting;
 using Google.Protobuf.WellKnownTypes;
@@ -23,9 +24,10 @@ internal sealed partial class AgentCertificates(CertificateAuthority authority, 
         using var permit = _enrolments.AttemptAcquire();
         if (!permit.IsAcquired)
             throw Reject.Busy("Too many enrolments at once; try again.");
+        var key = SigningRequest.Key(request.CertificateRequest);
         var answer = new AgentCertificate();
         var outcome = AgentUri.IsName(request.Agent)
-            ? await store.EnrolAsync(new EnrolmentToken(request.Token).Hash, request.Agent, options.Value.Lifetime, terms => Sign(SigningRequest.Key(request.CertificateRequest), terms, answer), token)
+            ? await store.EnrolAsync(new EnrolmentToken(request.Token).Hash, request.Agent, SHA256.HashData(key.ExportSubjectPublicKeyInfo()), options.Value.Lifetime, terms => Sign(key, terms, answer), token)
             : EnrolmentOutcome.Refused;
         if (outcome == EnrolmentOutcome.NameTaken)
             throw Reject.Exists("AGENT_ENROLLED", $"The agent '{request.Agent}' is enrolled, and this token is for new names alone: ask for a token in this very name.");

@@ -10,10 +10,23 @@ internal sealed class CertificateStore(Databases databases)
 {
     // Of two who race with one token the second waits here, and then finds it used.
     private const string UseSql = """
-        UPDATE kpi_enrolment SET used_at = now(), used_by = @agent
+        UPDATE kpi_enrolment SET used_at = now(), used_by = @agent, used_key = @key
          WHERE token_hash = @hash AND used_at IS NULL AND revoked_at IS NULL AND expires_at > now()
            AND (agent = @agent OR (right(agent, 1) = '*' AND starts_with(@agent, left(agent, -1))))
         RETURNING enrolment_id, region, tenants, created_by, agent = @agent AS is_by_name
+        """;
+
+    // The certificate that was made of the token is still the agent's last: nothing has come after it, so it may be made once more.
+    private const string RepeatSql = """
+        SELECT e.enrolment_id, i.agent, i.region, i.tenants, i.certificates_since AS not_before, i.certificate_expires_at AS not_after
+          FROM kpi_enrolment e JOIN kpi_agent_identity i ON i.agent = e.used_by AND i.certificate_serial = e.used_serial
+         WHERE e.token_hash = @hash AND e.used_by = @agent AND e.used_key = @key AND e.expires_at > now() AND i.revoked_at IS NULL
+           FOR UPDATE OF i
+        """;
+
+    // Repeats go one after the other: each sees the serial number that the one before it left.
+    private const string HoldSql = """
+        SELECT enrolment_id FROM kpi_enrolment WHERE token_hash = @hash FOR UPDATE
         """;
 
     private const string KnownSql = """
@@ -35,34 +48,53 @@ internal sealed class CertificateStore(Databases databases)
         UPDATE kpi_agent_identity SET certificate_serial = @serial WHERE agent = @agent
         """;
 
+    private const string EnrolledSerialSql = """
+        WITH e AS (UPDATE kpi_enrolment SET used_serial = @serial WHERE enrolment_id = @enrolmentId)
+        UPDATE kpi_agent_identity SET certificate_serial = @serial WHERE agent = @agent
+        """;
+
     private const string NotifySql = """
         SELECT pg_notify('kpi', 'revoked')
         """;
 
+    /// <param name="hash">Of the token.</param>
+    /// <param name="key">The SHA-256 of the agent's public key: with the same one a used token is answered again.</param>
     /// <param name="sign">The certificate's serial number, from what it shall say; what it throws leaves the token unused.</param>
-    public async Task<EnrolmentOutcome> EnrolAsync(byte[] hash, string agent, TimeSpan lifetime, Func<CertificateTerms, string> sign, CancellationToken token)
+    public async Task<EnrolmentOutcome> EnrolAsync(byte[] hash, string agent, byte[] key, TimeSpan lifetime, Func<CertificateTerms, string> sign, CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
-        if (await FindAsync<UsedEnrolment>(UseSql, new { hash, agent }) is not { } used)
-            return EnrolmentOutcome.Refused;
+        if (await FindAsync<UsedEnrolment>(UseSql, new { hash, agent, key }) is not { } used)
+            return await RepeatAsync();
         await connection.ExecuteAsync(Command(KnownSql, new { agent }));
         if (await FindAsync<CertificateTerms>(EnrolSql, new { agent, used.Region, used.Tenants, used.IsByName, lifetime }) is not { } terms)
             return EnrolmentOutcome.NameTaken;
         var serial = sign(terms);
-        await connection.ExecuteAsync(Command(SerialSql, new { agent, serial }));
+        await connection.ExecuteAsync(Command(EnrolledSerialSql, new { agent, serial, used.EnrolmentId }));
         await connection.ExecuteAsync(Command(NotifySql, null));
-        await AuditStore.AppendAsync(connection, Audited(used, terms, serial), token);
+        await AuditStore.AppendAsync(connection, Audited(terms, "Enroll", serial, $"enrolment {used.EnrolmentId} by {used.CreatedBy}"), token);
         await transaction.CommitAsync(token);
         return EnrolmentOutcome.Enrolled;
+
+        async Task<EnrolmentOutcome> RepeatAsync()
+        {
+            await connection.ExecuteAsync(Command(HoldSql, new { hash }));
+            if (await FindAsync<RepeatedEnrolment>(RepeatSql, new { hash, agent, key }) is not { } repeated)
+                return EnrolmentOutcome.Refused;
+            var again = sign(repeated);
+            await connection.ExecuteAsync(Command(EnrolledSerialSql, new { agent, serial = again, repeated.EnrolmentId }));
+            await AuditStore.AppendAsync(connection, Audited(repeated, "Enroll", again, $"enrolment {repeated.EnrolmentId}, asked again with the same key"), token);
+            await transaction.CommitAsync(token);
+            return EnrolmentOutcome.Enrolled;
+        }
 
         CommandDefinition Command(string sql, object? parameters) => new(sql, parameters, transaction, cancellationToken: token);
         Task<T?> FindAsync<T>(string sql, object parameters) => connection.QuerySingleOrDefaultAsync<T>(Command(sql, parameters));
     }
 
-    private static AuditEntry Audited(UsedEnrolment used, CertificateTerms terms, string serial) => new()
+    private static AuditEntry Audited(CertificateTerms terms, string verb, string serial, string reason) => new()
     {
-        TenantId = "*", Actor = $"agent {terms.Agent}", Verb = "Enroll", ObjectKind = "agent", ObjectId = terms.Agent, Reason = $"enrolment {used.EnrolmentId} by {used.CreatedBy}",
+        TenantId = "*", Actor = $"agent {terms.Agent}", Verb = verb, ObjectKind = "agent", ObjectId = terms.Agent, Reason = reason,
         After = AuditEntry.Json(new { terms.Region, terms.Tenants, Serial = serial, ExpiresAt = terms.NotAfter }),
     };
 
@@ -81,6 +113,7 @@ internal sealed class CertificateStore(Databases databases)
             return false;
         var serial = sign(terms);
         await connection.ExecuteAsync(new CommandDefinition(SerialSql, new { terms.Agent, serial }, transaction, cancellationToken: token));
+        await AuditStore.AppendAsync(connection, Audited(terms, "Renew", serial, "by its certificate"), token);
         await transaction.CommitAsync(token);
         return true;
     }
@@ -109,6 +142,11 @@ internal sealed class CertificateStore(Databases databases)
             .ToDictionary(s => s.Agent, StringComparer.Ordinal);
     }
 
+    private sealed record RepeatedEnrolment : CertificateTerms
+    {
+        public long EnrolmentId { get; init; }
+    }
+
     private sealed record UsedEnrolment
     {
         public long EnrolmentId { get; init; }
@@ -122,7 +160,7 @@ internal sealed class CertificateStore(Databases databases)
 internal enum EnrolmentOutcome { Enrolled, Refused, NameTaken }
 
 /// <summary>What a certificate shall say.</summary>
-internal sealed record CertificateTerms
+internal record CertificateTerms
 {
     public string Agent { get; init; } = "";
     public string Region { get; init; } = "";

@@ -1,4 +1,6 @@
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Google.Protobuf;
 using KpiControl.Agent.Tests.Execution;
 using KpiControl.Protocol.V1;
 using KpiControl.Testing;
@@ -71,6 +73,26 @@ public sealed class CertificateTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_token_whose_answer_was_lost_still_enrols_the_key_that_it_was_used_for()
+    {
+        await using var control = await ControlAsync();
+        var token = await EnrolmentAsync(control);
+        File.WriteAllText(folder.Token, token);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var begun = Path.Combine(Path.GetDirectoryName(Identity)!, "enrolling.pem");
+        Directory.CreateDirectory(Path.GetDirectoryName(begun)!);
+        File.WriteAllText(begun, key.ExportPkcs8PrivateKeyPem());
+        var asked = new CertificateRequest("CN=kpi-agent", key, HashAlgorithmName.SHA256).CreateSigningRequest();
+        await new AgentService.AgentServiceClient(control.Channel("")).EnrollAsync(new EnrollRequest { Token = token, Agent = "agent-1", CertificateRequest = ByteString.CopyFrom(asked) });
+
+        await using var agent = await StartAsync(control, new ScriptedExecutor());
+        await agent.Lines.WaitForAsync("(generation 1)");
+        Assert.False(File.Exists(begun));
+        using var certificate = X509Certificate2.CreateFromPemFile(Identity, Identity);
+        Assert.Equal(key.ExportSubjectPublicKeyInfo(), certificate.PublicKey.ExportSubjectPublicKeyInfo());
+    }
+
+    [Fact]
     public async Task A_used_token_and_a_revocation_are_told_in_one_line_each()
     {
         await using var control = await ControlAsync();
@@ -78,6 +100,8 @@ public sealed class CertificateTests : IAsyncLifetime
         await using (var refused = await StartAsync(control, new ScriptedExecutor()))
             Assert.Contains("kpictl agents enrol agent-1", await refused.Lines.WaitForAsync("does not enrol agent 'agent-1'"), StringComparison.Ordinal);
         Assert.False(File.Exists(Identity));
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(Path.Combine(Path.GetDirectoryName(Identity)!, "enrolling.pem")));
 
         File.WriteAllText(folder.Token, await EnrolmentAsync(control));
         await using var agent = await StartAsync(control, new ScriptedExecutor());

@@ -46,6 +46,35 @@ public sealed class EnrolmentTests(CertificateWorld world) : IClassFixture<Certi
     }
 
     [Fact]
+    public async Task Whoever_lost_the_answer_asks_again_with_the_same_key_until_something_came_after_it()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new EnrollRequest { Token = await world.TokenAsync("unlucky"), Agent = "unlucky", CertificateRequest = CertificateWorld.Asked(key) };
+        var answers = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => world.Stranger.EnrollAsync(request).ResponseAsync));
+        Assert.Single(answers.Select(a => a.ExpiresAt).Distinct());
+        var certificates = answers.Select(a => X509Certificate2.CreateFromPem(a.Certificate, key.ExportPkcs8PrivateKeyPem())).ToList();
+        await using (await world.ConnectAsync(certificates[3], "unlucky"))
+        {
+        }
+
+        Assert.Equal(StatusCode.Unauthenticated, await OutcomeAsync(request.Token, "unlucky"));
+        using var renewed = await world.RenewedAsync(certificates[0]);
+        Assert.Equal(StatusCode.Unauthenticated, (await Refusals.OfAsync(world.Stranger.EnrollAsync(request))).StatusCode);
+        Assert.Equal("Enroll Enroll Enroll Enroll Renew", await world.OneAsync<string>("SELECT string_agg(verb, ' ' ORDER BY audit_id) FROM kpi_audit WHERE actor = 'agent unlucky'"));
+        certificates.ForEach(certificate => certificate.Dispose());
+    }
+
+    [Fact]
+    public async Task Nobody_who_was_revoked_comes_back_with_the_token_of_old()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new EnrollRequest { Token = await world.TokenAsync("outlaw"), Agent = "outlaw", CertificateRequest = CertificateWorld.Asked(key) };
+        await world.Stranger.EnrollAsync(request);
+        await world.Fleet.RevokeAgentAsync(new RevokeAgentRequest { Agent = "outlaw", Reason = "a test" });
+        Assert.Equal(StatusCode.Unauthenticated, (await Refusals.OfAsync(world.Stranger.EnrollAsync(request))).StatusCode);
+    }
+
+    [Fact]
     public async Task Whatever_is_wrong_with_a_token_is_told_in_the_same_words()
     {
         var expired = await world.TokenAsync("late");
