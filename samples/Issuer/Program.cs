@@ -6,12 +6,11 @@ using KpiControl.Samples.Issuer;
 
 var directory = new Option<string>("--dir") { Description = "Where the key and the issuer's URL are kept.", Required = true };
 var port = new Option<int>("--port") { Description = "The port to listen on; 0 lets the system choose." };
-var keep = new Option<string[]>("--keep") { Description = "NAME=FILE: keeps a fresh token of NAME in FILE.", AllowMultipleArgumentsPerToken = true };
 var principal = new Option<string[]>("--principal") { Description = "Whose token; one line each.", Required = true, AllowMultipleArgumentsPerToken = true };
 var ttl = new Option<int>("--ttl") { Description = "Seconds that the token is valid.", DefaultValueFactory = _ => 3600 };
 principal.AcceptOnlyFromAmong([.. Principals.All.Keys]);
 
-var serve = new Command("serve", "Serves the discovery document and the keys until stopped.") { directory, port, keep };
+var serve = new Command("serve", "Serves the discovery document and the keys until stopped.") { directory, port };
 serve.SetAction(async (args, token) =>
 {
     var at = args.GetRequiredValue(directory);
@@ -19,14 +18,7 @@ serve.SetAction(async (args, token) =>
     var key = SigningKey.LoadOrCreate(at);
     await using var app = await IssuerServer.StartAsync(key.PublicKeys, args.GetValue(port), token);
     PrivateFile.Write(Path.Combine(at, "issuer-url"), IssuerServer.Url(app));
-    try
-    {
-        await new TokenFiles(key, IssuerServer.Url(app), args.GetValue(keep) ?? []).KeepFreshAsync(token);
-    }
-    catch (OperationCanceledException) when (token.IsCancellationRequested)
-    {
-        await app.StopAsync(CancellationToken.None);
-    }
+    await app.WaitForShutdownAsync(token);
 });
 
 var mint = new Command("token", "Prints tokens of demo principals.") { directory, principal, ttl };

@@ -3,16 +3,17 @@
 
 state_open() {
   mkdir -p "$STATE"; chmod 700 "$STATE"
-  mkdir -p "$STATE"/{run,logs,app,bin,issuer,agent-eu,agent-us}
+  mkdir -p "$STATE"/{run,logs,app,bin,issuer,tls,agent-eu,agent-us}
   if [ ! -f "$STATE/settings" ]; then
     # A port that is taken later is met by a plain error of the process that wanted it.
     (umask 077; {
       local name
-      for name in PG ISSUER GRPC REST SERVICE; do echo "${name}_PORT=$(free_port)"; done
+      for name in PG ISSUER GRPC REST AGENTS SERVICE; do echo "${name}_PORT=$(free_port)"; done
       for name in PG OWNER REQUESTS SCHEDULER READER WAREHOUSE SERVICE; do echo "${name}_PASSWORD=$(random_secret)"; done
     } >"$STATE/settings.new")
     mv "$STATE/settings.new" "$STATE/settings"
   fi
+  grep -q ^AGENTS_PORT= "$STATE/settings" || echo "AGENTS_PORT=$(free_port)" >>"$STATE/settings" # of a state that is older than the agents' door
   . "$STATE/settings"
 }
 

@@ -92,8 +92,7 @@ up_warehouse() {
 }
 
 up_issuer() {
-  running issuer || start issuer "$STATE/app/issuer/kpi-issuer" serve --dir "$STATE/issuer" --port "$ISSUER_PORT" \
-    --keep "agent-eu=$STATE/agent-eu/token" "agent-us=$STATE/agent-us/token"
+  running issuer || start issuer "$STATE/app/issuer/kpi-issuer" serve --dir "$STATE/issuer" --port "$ISSUER_PORT"
   wait_for "the issuer" issuer curl -fs "http://127.0.0.1:$ISSUER_PORT/jwks"
 }
 
@@ -102,6 +101,18 @@ up_service() {
   running kpi-service || start kpi-service "$STATE/app/kpi-service/kpi-sample-service" \
     --data "$PWD/samples/data" --token-file "$STATE/service-token" --urls "http://127.0.0.1:$SERVICE_PORT"
   wait_for "the KPI service" kpi-service curl -fs "http://127.0.0.1:$SERVICE_PORT/health"
+}
+
+# The agents' authority, which signs their certificates, and the control plane's own certificate for their door.
+up_certificates() {
+  local tls=$STATE/tls ec=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
+  openssl x509 -checkend 86400 -noout -in "$tls/server.crt" >/dev/null 2>&1 && return
+  (umask 077
+   [ -s "$tls/ca.crt" ] && openssl x509 -checkend 8640000 -noout -in "$tls/ca.crt" >/dev/null ||
+     openssl req -x509 "${ec[@]}" -keyout "$tls/ca.key" -out "$tls/ca.crt" -days 825 -subj "/CN=KpiControl on this machine"
+   openssl req "${ec[@]}" -keyout "$tls/server.key" -out "$tls/server.csr" -subj /CN=localhost
+   openssl x509 -req -in "$tls/server.csr" -CA "$tls/ca.crt" -CAkey "$tls/ca.key" -CAcreateserial -out "$tls/server.crt" -days 90 \
+     -extfile <(printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n'))
 }
 
 # No password on a command line, where every user of the machine could read it.
@@ -114,6 +125,8 @@ up_control() {
     KPI_Database__Scheduler=$(pg_string kpi_dev_scheduler "$SCHEDULER_PASSWORD" kpi)
     export KPI_Authentication__Issuer="http://127.0.0.1:$ISSUER_PORT" KPI_Authentication__Audience=kpi-control
     export KPI_Listen__Grpc="http://127.0.0.1:$GRPC_PORT" KPI_Listen__Rest="http://127.0.0.1:$REST_PORT"
+    export KPI_Listen__Agents="https://127.0.0.1:$AGENTS_PORT" KPI_Listen__CertificateFile="$STATE/tls/server.crt" KPI_Listen__CertificateKeyFile="$STATE/tls/server.key"
+    export KPI_Ca__CertificateFile="$STATE/tls/ca.crt" KPI_Ca__KeyFile="$STATE/tls/ca.key"
     export KPI_Tenants__0__Id=acme KPI_Tenants__0__HomeRegion=eu KPI_Tenants__0__Regions__0=eu KPI_Tenants__0__Regions__1=us
     export KPI_Tenants__1__Id=globex KPI_Tenants__1__HomeRegion=eu KPI_Tenants__1__Regions__0=eu
     export KPI_Leases__Node=dev KPI_Audit__SigningKeyFile="$STATE/audit-key.pem"
@@ -123,11 +136,24 @@ up_control() {
   wait_for "the control plane" control curl -s "http://127.0.0.1:$REST_PORT/api/kpi-jobs"
 }
 
+enrolment_token() { # REGION
+  KPICTL_SERVER=$CONTROL_SCHEME://127.0.0.1:$GRPC_PORT KPICTL_TOKEN=$(issuer_token operator) "$STATE/bin/kpictl" agents enrol "agent-$1" \
+    --region "$1" --tenants acme --reason "a system on one machine" -o name
+}
+
+# An agent that has its certificate renews it by itself.
+enrol_agent() { # REGION
+  local state=$STATE/agent-$1
+  [ -s "$state/outbox/identity/agent.pem" ] || (umask 077; enrolment_token "$1" >"$state/enrolment")
+}
+
 up_agent() { # REGION
   local agent=agent-$1
+  running "$agent" || enrol_agent "$1"
   running "$agent" || (
     export Agent__Name=$agent Agent__Region=$1 Agent__ConnectionsFile="$PWD/samples/connections/$1.yaml"
-    export Agent__ControlPlane__Address="http://127.0.0.1:$GRPC_PORT" Agent__ControlPlane__Token="file:$STATE/$agent/token"
+    export Agent__ControlPlane__Address="https://127.0.0.1:$AGENTS_PORT" Agent__ControlPlane__CaFile="$STATE/tls/ca.crt"
+    export Agent__ControlPlane__EnrolmentAddress="http://127.0.0.1:$GRPC_PORT" Agent__ControlPlane__EnrolmentToken="file:$STATE/$agent/enrolment"
     export Agent__Outbox__Directory="$STATE/$agent/outbox"
     export KPI_EU_WAREHOUSE_PORT=$PG_PORT KPI_EU_WAREHOUSE_USER=kpi_dev_warehouse KPI_EU_WAREHOUSE_PASSWORD=$WAREHOUSE_PASSWORD
     export KPI_US_WAREHOUSE_FILE="$STATE/$agent/warehouse.duckdb"
@@ -154,6 +180,7 @@ dev_up() {
   step "the warehouse, loaded with the sample files" up_warehouse
   step "issuer of the demo principals' tokens" up_issuer
   step "KPI service (the HTTP executor's)" up_service
+  step "certificates" up_certificates
   step "control plane: gRPC 127.0.0.1:$GRPC_PORT, REST 127.0.0.1:$REST_PORT" up_control
   step "agents: eu on PostgreSQL, us on DuckDB" up_agents
   prepare_samples

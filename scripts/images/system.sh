@@ -17,12 +17,12 @@ local_programs() {
 make_certificates() {
   local dir=$STATE/tls; mkdir -p "$dir"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=kpi-images-authority \
-    -keyout "$STATE/ca.key" -out "$dir/ca.crt" || return 1
+    -keyout "$dir/ca.key" -out "$dir/ca.crt" || return 1
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=kpi-control -keyout "$dir/tls.key" -out "$STATE/tls.csr" || return 1
-  openssl x509 -req -in "$STATE/tls.csr" -CA "$dir/ca.crt" -CAkey "$STATE/ca.key" -CAcreateserial -days 1 -out "$dir/tls.crt" \
-    -extfile <(echo "subjectAltName=IP:127.0.0.1") || return 1
+  openssl x509 -req -in "$STATE/tls.csr" -CA "$dir/ca.crt" -CAkey "$dir/ca.key" -CAcreateserial -days 1 -out "$dir/tls.crt" \
+    -extfile <(printf 'subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n') || return 1
   # The group is that of the image's user; a key that everybody can read is refused.
-  chmod 755 "$dir"; chmod 644 "$dir"/*; chmod 640 "$dir/tls.key"; chgrp 1654 "$dir/tls.key" || return 1
+  chmod 755 "$dir"; chmod 644 "$dir"/*; chmod 640 "$dir"/*.key; chgrp 1654 "$dir"/*.key || return 1
 }
 
 # run_container NAME OPTIONS…: secrets come by name from the environment, never on a command line.
@@ -40,6 +40,7 @@ run_control() {
     -e KPI_Authentication__Issuer="http://127.0.0.1:$ISSUER_PORT" -e KPI_Authentication__Audience=kpi-control \
     -e KPI_Listen__Grpc="https://127.0.0.1:$GRPC_PORT" -e KPI_Listen__Rest="https://127.0.0.1:$REST_PORT" \
     -e KPI_Listen__CertificateFile=/tls/tls.crt -e KPI_Listen__CertificateKeyFile=/tls/tls.key \
+    -e KPI_Listen__Agents="https://127.0.0.1:$AGENTS_PORT" -e KPI_Ca__CertificateFile=/tls/ca.crt -e KPI_Ca__KeyFile=/tls/ca.key \
     -e KPI_Tenants__0__Id=acme -e KPI_Tenants__0__HomeRegion=eu -e KPI_Tenants__0__Regions__0=eu -e KPI_Tenants__0__Regions__1=us \
     -e KPI_Leases__Node=images "$CONTROL_IMAGE" || return 1
   answers kpi-images-control curl -fsS "https://127.0.0.1:$REST_PORT/health"
@@ -47,12 +48,12 @@ run_control() {
 
 # The samples' own connections: eu on PostgreSQL, us on DuckDB, whose file and native library live in the container.
 run_agent() { # REGION
-  export KPI_AGENT_TOKEN KPI_EU_WAREHOUSE_PASSWORD=$WAREHOUSE_PASSWORD
-  KPI_AGENT_TOKEN=$(cat "$STATE/agent-$1/token") || return 1
+  export KPI_AGENT_ENROLMENT KPI_EU_WAREHOUSE_PASSWORD=$WAREHOUSE_PASSWORD
+  KPI_AGENT_ENROLMENT=$(enrolment_token "$1") || return 1
   run_container "kpi-images-agent-$1" -v "$PWD/samples:/samples:ro" -v "$STATE/tls/ca.crt:/tls/ca.crt:ro" --stop-timeout 60 \
     -e Agent__Health__Listen="http://127.0.0.1:$(free_port)" -e Agent__Name="agent-$1" -e Agent__Region="$1" -e Agent__ConnectionsFile="/samples/connections/$1.yaml" -e Agent__Slots=1 \
-    -e Agent__ControlPlane__Address="https://127.0.0.1:$GRPC_PORT" -e Agent__ControlPlane__Token=env:KPI_AGENT_TOKEN \
-    -e Agent__ControlPlane__CaFile=/tls/ca.crt -e KPI_AGENT_TOKEN \
+    -e Agent__ControlPlane__Address="https://127.0.0.1:$AGENTS_PORT" -e Agent__ControlPlane__CaFile=/tls/ca.crt \
+    -e Agent__ControlPlane__EnrolmentAddress="https://127.0.0.1:$GRPC_PORT" -e Agent__ControlPlane__EnrolmentToken=env:KPI_AGENT_ENROLMENT -e KPI_AGENT_ENROLMENT \
     -e KPI_EU_WAREHOUSE_PORT="$PG_PORT" -e KPI_EU_WAREHOUSE_USER=kpi_dev_warehouse -e KPI_EU_WAREHOUSE_PASSWORD \
     -e KPI_US_WAREHOUSE_FILE=/var/lib/kpi-agent/warehouse.duckdb \
     -e KPI_SERVICE_PORT=1 -e KPI_SERVICE_TOKEN_FILE=/nobody-asks "$AGENT_IMAGE"

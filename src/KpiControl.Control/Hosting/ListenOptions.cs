@@ -17,7 +17,7 @@ internal sealed class ListenOptions : IValidatableObject
     /// <summary>Agents with certificates (HTTP/2, always TLS): <c>https://0.0.0.0:7402</c>; empty: none are taken.</summary>
     public string Agents { get; set; } = "";
 
-    /// <summary>PEM certificate and key for all of them; required off loopback, and for agents.</summary>
+    /// <summary>PEM certificate and key for all of them but <c>http://</c> on loopback; required off loopback, for <c>https://</c>, and for agents.</summary>
     public string CertificateFile { get; set; } = "";
     public string CertificateKeyFile { get; set; } = "";
 
@@ -32,8 +32,8 @@ internal sealed class ListenOptions : IValidatableObject
         {
             if (!TryEndpoint(value, out var endpoint))
                 yield return new ValidationResult($"Listen:{name} '{value}' is not an address like http://127.0.0.1:7400");
-            else if (!IPAddress.IsLoopback(endpoint.Address) && !HasCertificate)
-                yield return new ValidationResult($"Listen:{name} '{value}' is not loopback and has no TLS: set Listen:CertificateFile and Listen:CertificateKeyFile");
+            else if (IsEncrypted(value, endpoint) && !HasCertificate)
+                yield return new ValidationResult($"Listen:{name} '{value}' {(IPAddress.IsLoopback(endpoint.Address) ? "asks for TLS" : "is not loopback")} and has no certificate: set Listen:CertificateFile and Listen:CertificateKeyFile");
         }
         if (Agents.Length > 0 && !(TryEndpoint(Agents, out _) && Agents.StartsWith("https:", StringComparison.Ordinal)))
             yield return new ValidationResult($"Listen:Agents '{Agents}' is not an address like https://0.0.0.0:7402");
@@ -46,6 +46,9 @@ internal sealed class ListenOptions : IValidatableObject
         if (File.Exists(CertificateKeyFile) && KeyFile.IsOpenToOthers(CertificateKeyFile))
             yield return new ValidationResult($"Listen:CertificateKeyFile '{CertificateKeyFile}' is open to every user of this machine: whoever reads it can pass for this control plane. chmod 640 or 600 it (in Kubernetes: defaultMode 0440)");
     }
+
+    /// <summary>Off loopback always, whatever the address says.</summary>
+    public static bool IsEncrypted(string url, IPEndPoint endpoint) => url.StartsWith("https:", StringComparison.Ordinal) || !IPAddress.IsLoopback(endpoint.Address);
 
     public static bool TryEndpoint(string url, out IPEndPoint endpoint)
     {

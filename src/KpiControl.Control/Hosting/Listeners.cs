@@ -22,7 +22,7 @@ internal static class Listeners
             kestrel.AddServerHeader = false;
             Limit(kestrel.Limits, context.Configuration.GetSection(LimitOptions.Section).Get<LimitOptions>() ?? new LimitOptions());
             Listen(kestrel, options.Grpc, HttpProtocols.Http2, options);
-            Listen(kestrel, options.Rest, options.HasCertificate ? HttpProtocols.Http1AndHttp2 : HttpProtocols.Http1, options);
+            Listen(kestrel, options.Rest, IsEncrypted(options.Rest) ? HttpProtocols.Http1AndHttp2 : HttpProtocols.Http1, options);
             if (options.Agents.Length > 0)
                 Listen(kestrel, options.Agents, HttpProtocols.Http2, options, CertificateRequired);
         });
@@ -56,7 +56,7 @@ internal static class Listeners
         kestrel.Listen(endpoint, listen =>
         {
             listen.Protocols = protocols;
-            if (options.HasCertificate)
+            if (IsEncrypted(url) && options.HasCertificate)
                 listen.UseHttps(https =>
                 {
                     https.ServerCertificate = X509Certificate2.CreateFromPemFile(options.CertificateFile, options.CertificateKeyFile);
@@ -65,6 +65,8 @@ internal static class Listeners
                 });
         });
     }
+
+    private static bool IsEncrypted(string url) => ListenOptions.TryEndpoint(url, out var endpoint) && ListenOptions.IsEncrypted(url, endpoint);
 
     private static void CertificateRequired(HttpsConnectionAdapterOptions https, IServiceProvider services)
     {

@@ -41,7 +41,7 @@ internal sealed partial class GrpcEdge(RequestDelegate next, CallRates rates, IO
         var called = context.GetEndpoint()?.Metadata.GetMetadata<GrpcMethodMetadata>()?.Method;
         // First of all: who may not call learns nothing of what they sent.
         if (called is not null)
-            Admission.Demand(context.User, called.FullName, context.Request.Headers.Authorization.Count > 0);
+            Admission.Demand(context, called.FullName);
         rates.Demand(context.User);
         var timeouts = context.Request.Headers["grpc-timeout"];
         if (timeouts.Count > 1 || timeouts is [{ } timeout] && !Timeout().IsMatch(timeout))

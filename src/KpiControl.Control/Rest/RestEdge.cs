@@ -46,7 +46,7 @@ internal sealed class RestEdge(RequestDelegate next, EndpointDataSource endpoint
     {
         var method = metadata.MethodDescriptor;
         // Before anything of the request is looked at: who may not call learns nothing about what they sent.
-        Admission.Demand(context.User, $"/{method.Service.FullName}/{method.Name}", context.Request.Headers.Authorization.Count > 0);
+        Admission.Demand(context, $"/{method.Service.FullName}/{method.Name}");
         rates.Demand(context.User);
         var type = method.InputType;
         var hasBody = metadata.HttpRule.Body.Length > 0;

@@ -1,4 +1,3 @@
-using System.Security.Claims;
 using KpiControl.Control.Hosting;
 
 namespace KpiControl.Control.Security;
@@ -7,16 +6,14 @@ namespace KpiControl.Control.Security;
 internal static class Admission
 {
     /// <param name="method"><c>/package.Service/Method</c>.</param>
-    /// <param name="hasToken">Whether one was sent: tells a missing one from one that was not accepted.</param>
-    public static void Demand(ClaimsPrincipal user, string method, bool hasToken)
+    public static void Demand(HttpContext context, string method)
     {
+        var user = context.User;
         var requirement = Verbs.For(method) ?? throw Reject.Denied("anything of this method");
         if (requirement is Requirement.Anybody)
             return;
         if (user.Identity?.IsAuthenticated != true)
-            throw Reject.Unauthenticated(hasToken
-                ? "The bearer token was not accepted: it may have expired, or come from another issuer or for another audience."
-                : "No token: send 'Authorization: Bearer …'.");
+            throw Unknown(context);
         switch (requirement)
         {
             case Requirement.Agent when AgentIdentity.From(user) is null:
@@ -29,4 +26,12 @@ internal static class Admission
                 throw Reject.Denied(verb.ToString());
         }
     }
+
+    private static Exception Unknown(HttpContext context) => context switch
+    {
+        _ when context.Features.Get<IssuerAway>() is not null => Reject.Unavailable("The issuer's keys cannot be read at this moment, so no token can be verified; try again."),
+        { Request.Headers.Authorization.Count: > 0 } =>
+            Reject.Unauthenticated("The bearer token was not accepted: it may have expired, or come from another issuer or for another audience."),
+        _ => Reject.Unauthenticated("No token: send 'Authorization: Bearer …'."),
+    };
 }

@@ -35,5 +35,5 @@ internal sealed class AuthorizationInterceptor : Interceptor
     }
 
     private static void Authorize(ServerCallContext context) =>
-        Admission.Demand(context.GetHttpContext().User, context.Method, context.RequestHeaders.GetValue("authorization") is not null);
+        Admission.Demand(context.GetHttpContext(), context.Method);
 }

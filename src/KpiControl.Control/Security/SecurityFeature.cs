@@ -45,13 +45,28 @@ internal static class SecurityFeature
         jwt.MapInboundClaims = false;
         jwt.AutomaticRefreshInterval = TimeSpan.FromSeconds(options.KeysMaxAgeSeconds);
         jwt.RefreshInterval = TimeSpan.FromSeconds(options.KeysRetrySeconds);
-        jwt.Events = new JwtBearerEvents { OnTokenValidated = validated => Map(validated, claims) };
+        jwt.Events = new JwtBearerEvents { OnTokenValidated = validated => Map(validated, claims), OnAuthenticationFailed = NoteIssuerAwayAsync };
         jwt.TokenValidationParameters.ValidIssuer = options.Issuer;
         jwt.TokenValidationParameters.ValidAudience = options.Audience;
         jwt.TokenValidationParameters.ValidTypes = options.AcceptedTypes;
         jwt.TokenValidationParameters.ValidAlgorithms = ["RS256", "PS256", "ES256", "ES384"];
         jwt.TokenValidationParameters.RequireExpirationTime = true;
         jwt.TokenValidationParameters.ClockSkew = TimeSpan.FromSeconds(options.ClockSkewSeconds);
+    }
+
+    // Without keys every token looks like a forged one. Its sender must not be told to get another: that is the issuer's outage.
+    private static async Task NoteIssuerAwayAsync(AuthenticationFailedContext failed)
+    {
+        if (failed.Exception is not SecurityTokenSignatureKeyNotFoundException)
+            return;
+        try
+        {
+            await failed.Options.ConfigurationManager!.GetConfigurationAsync(failed.HttpContext.RequestAborted);
+        }
+        catch (InvalidOperationException) // what it makes of every failure to fetch them, where it never had any
+        {
+            failed.HttpContext.Features.Set(new IssuerAway());
+        }
     }
 
     private static Task Map(TokenValidatedContext validated, ClaimsMapping claims)
@@ -63,3 +78,6 @@ internal static class SecurityFeature
         return Task.CompletedTask;
     }
 }
+
+/// <summary>A feature of requests whose token could not be verified because the issuer's keys were never read.</summary>
+internal sealed record IssuerAway;

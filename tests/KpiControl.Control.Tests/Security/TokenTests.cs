@@ -72,6 +72,17 @@ public sealed class TokenTests(RestFixture fixture) : IClassFixture<RestFixture>
         Assert.Equal(StatusCode.Unauthenticated, await AnswerAsync(host, former));
     }
 
+    [Fact]
+    public async Task Before_the_issuers_keys_were_ever_read_a_token_is_not_called_bad()
+    {
+        var issuer = await TestIssuer.StartAsync();
+        var token = issuer.Token(Admin);
+        await using var host = await ControlHost.StartAsync(fixture.Database, issuer);
+        await issuer.DisposeAsync();
+        Assert.Equal(StatusCode.Unavailable, await AnswerAsync(host, token));
+        Assert.Equal(StatusCode.Unauthenticated, await AnswerAsync(host, ""));
+    }
+
     private async Task<string> BadAsync(string what)
     {
         var good = fixture.Issuer.Token(Admin);
