@@ -1,11 +1,19 @@
 using KpiControl.Bench;
 
 // ./dev bench lease [bindings] [rounds]
-if (args is not ["lease", ..])
+// ./dev bench governance [bindings] [jobs]
+return args switch
+{
+    ["lease", ..] => await LeaseBench.RunAsync(bindings: Number(1, 100_000), rounds: Number(2, 3)),
+    ["governance", ..] => await GovernanceBench.RunAsync(bindings: Number(1, 100_000), jobs: Number(2, 1000)),
+    _ => Usage(),
+};
+
+static int Usage()
 {
     Console.Error.WriteLine("usage: bench lease [bindings, default 100000] [rounds, default 3]");
+    Console.Error.WriteLine("       bench governance [bindings, default 100000] [jobs, default 1000]");
     return 2;
 }
-return await LeaseBench.RunAsync(bindings: Number(1, 100_000), rounds: Number(2, 3));
 
 int Number(int position, int otherwise) => args.Length > position ? int.Parse(args[position], System.Globalization.CultureInfo.InvariantCulture) : otherwise;

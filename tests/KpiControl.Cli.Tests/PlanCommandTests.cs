@@ -99,6 +99,64 @@ public sealed class PlanCommandTests(ScriptedControlPlane server) : IClassFixtur
         Assert.EndsWith("Plan `sha256:d`; applying it opens changes, which wait for approval.\n", text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Apply_does_what_it_has_just_planned_by_an_id_that_is_the_same_each_time()
+    {
+        server.Script.When<PlanJobsRequest>(_ => Rebind());
+        server.Script.When<ApplyPlanRequest>(_ => new ApplyPlanResponse { Unchanged = 3, Jobs = { new AppliedJob { JobId = "dso_daily", Outcome = "proposed", Region = "eu", BindingId = 7, ContentHash = Wire.Hash, ChangeId = 12 } } });
+        using var kpictl = new CommandLine(server);
+        var file = kpictl.File("job.yaml", "job_id: dso_daily\n");
+
+        var result = await kpictl.Run("apply", file, "--env", "prod", "--source", "git-main", "--reason", "month end");
+
+        var asked = server.Script.Last<ApplyPlanRequest>();
+        Assert.Equal(("prod", "git-main", "", "sha256:d", "month end", "r4"), (asked.Environment, asked.Source, asked.Prune, asked.PlanDigest, asked.Reason, asked.Planned.Jobs[0].BaseEtag));
+        Assert.Empty(asked.Planned.Jobs[0].FireTimes);
+        Assert.Equal(0, result.Exit);
+        Assert.Matches("(?m)^dso_daily +proposed +eu +7 ", result.Out);
+        Assert.Equal("1 proposed, 3 unchanged\ndso_daily is put in force once change 12 is approved: kpictl changes 12\n", result.Error);
+        await kpictl.Run("apply", file, "--env", "prod", "--source", "git-main", "--reason", "month end");
+        Assert.Equal(asked.RequestId, server.Script.Last<ApplyPlanRequest>().RequestId);
+        Assert.Equal('8', asked.RequestId[14]);
+        await kpictl.Run("apply", file, "--env", "prod");
+        Assert.NotEqual(asked.RequestId, server.Script.Last<ApplyPlanRequest>().RequestId);
+    }
+
+    [Fact]
+    public async Task A_saved_plan_is_applied_and_none_other()
+    {
+        server.Script.When<PlanJobsRequest>(_ => Rebind());
+        server.Script.When<ApplyPlanRequest>(_ => throw Failures.Of(Grpc.Core.StatusCode.FailedPrecondition, "PLAN_MOVED", "The plan no longer fits: dso_daily is bound as r5, and was bound as r4."));
+        using var kpictl = new CommandLine(server);
+        var file = kpictl.File("job.yaml", "job_id: dso_daily\n");
+        var plan = kpictl.File("plan.json", (await kpictl.Run("plan", file, "-o", "json")).Out);
+        server.Script.When<PlanJobsRequest>(_ => throw new InvalidOperationException("planned again"));
+
+        var result = await kpictl.Run("apply", file, "--plan", plan, "--env", "prod");
+
+        Assert.Equal(("sha256:d", 1), (server.Script.Last<ApplyPlanRequest>().PlanDigest, server.Script.Last<ApplyPlanRequest>().Planned.PolicyVersion + server.Script.Last<ApplyPlanRequest>().Planned.Jobs.Count));
+        Assert.Equal((1, "error: The plan no longer fits: dso_daily is bound as r5, and was bound as r4. (PLAN_MOVED)\n  next: look at the plan of now: kpictl plan PATH\n"), (result.Exit, result.Error));
+        await kpictl.Run("apply", file, "--plan-digest", "sha256:e");
+        Assert.Equal(("sha256:e", null), (server.Script.Last<ApplyPlanRequest>().PlanDigest, server.Script.Last<ApplyPlanRequest>().Planned));
+        Assert.Contains("is not a plan", (await kpictl.Run("apply", file, "--plan", file)).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Nothing_is_applied_where_nothing_differs_or_something_is_invalid()
+    {
+        server.Script.When<ApplyPlanRequest>(_ => throw new InvalidOperationException("applied"));
+        server.Script.When<PlanJobsRequest>(_ => Nothing());
+        using var kpictl = new CommandLine(server);
+        var file = kpictl.File("job.yaml", "job_id: dso_daily\n");
+
+        Assert.Equal((0, "nothing to do, 2 unchanged\n"), await kpictl.Run("apply", file) is var same ? (same.Exit, same.Error) : default);
+        server.Script.When<PlanJobsRequest>(_ => new Plan { Jobs = { new PlannedJob { Action = "invalid" } } });
+        Assert.Equal((1, "error: nothing was applied: 1 of 1 files would be refused\n  next: mend them and apply again\n"), await kpictl.Run("apply", file) is var bad ? (bad.Exit, bad.Error) : default);
+        Assert.Equal(2, (await kpictl.Run("apply", file, "-f", file)).Exit);
+        Assert.Equal(2, (await kpictl.Run("apply")).Exit);
+        Assert.Equal(2, (await kpictl.Run("apply", "-f", file, "--prune")).Exit);
+    }
+
     private static Plan Nothing() => new()
     {
         Digest = "sha256:d", Tenant = "acme", Environment = "dev", Counts = { ["unchanged"] = 2 },

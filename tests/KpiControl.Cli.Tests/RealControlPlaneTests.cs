@@ -72,6 +72,30 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_directory_is_planned_applied_diffed_and_pruned()
+    {
+        await Done("contracts", "put", "-f", Repository.File("samples", "contracts", "cfo-ef-02.yaml"));
+        var text = await File.ReadAllTextAsync(Repository.File("samples", "jobs", "dso_daily.yaml"), TestContext.Current.CancellationToken);
+        var jobs = Path.GetDirectoryName(kpictl.File("jobs/a.yaml", text))!;
+        kpictl.File("jobs/deep/b.yaml", text.Replace("dso_daily", "dso_second", StringComparison.Ordinal));
+        string[] set = [jobs, "--source", "here", "--prune"];
+
+        Assert.Equal(2, (await kpictl.Run(["plan", .. set, "--detailed-exitcode"])).Exit);
+        Assert.Matches("(?m)^dso_second +created +eu ", await Done(["apply", .. set]));
+        Assert.Equal(0, (await kpictl.Run(["diff", .. set])).Exit);
+        kpictl.File("jobs/a.yaml", text.Replace("0 2 * * *", "0 3 * * *", StringComparison.Ordinal));
+        File.Delete(Path.Combine(jobs, "deep", "b.yaml"));
+        var diff = await kpictl.Run(["diff", .. set]);
+        Assert.Equal(2, diff.Exit);
+        Assert.Matches(@"(?m)^    /schedule/expression +""0 2 \* \* \*"" +→ +""0 3 \* \* \*""$", diff.Out);
+        Assert.Matches("(?m)^- remove dso_second in eu", diff.Out);
+        var plan = kpictl.File("plan.json", await Done(["plan", .. set, "-o", "json"]));
+        Assert.Matches("(?ms)^dso_daily +rebound .*^dso_second +removed ", await Done(["apply", .. set, "--plan", plan]));
+        Assert.Equal(0, (await kpictl.Run(["diff", .. set])).Exit);
+        Assert.Contains("Nothing to do.", await Done(["plan", .. set, "-o", "markdown"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task From_contract_to_a_waiting_run_and_back()
     {
         var job = Repository.File("samples", "jobs", "dso_daily.yaml");

@@ -27,7 +27,7 @@ internal static class PlanCommand
     {
         var files = JobFiles.Read(session.Value(Paths)!);
         files.TellIgnored(session.World);
-        var plan = await session.Changes.PlanJobsAsync(PlanOptions.Request(session, files), session.Call);
+        var plan = await session.Changes.PlanJobsAsync(PlanOptions.Request(session, files), session.CallWithin(session.Value(SharedOptions.Timeout) ?? TimeSpan.FromMinutes(2)));
         var names = new JobNames(files.Paths);
         foreach (var job in plan.Jobs)
             FindingLines.Print(session.World.Error, names.FileOf(job), job.Findings);

@@ -79,6 +79,7 @@ internal sealed partial class RpcFailure(Target target)
             (_, "APPROVAL_REQUIRED") => "this environment takes changes by approval only: kpictl propose -f job.yaml, then kpictl changes",
             (_, "NOT_PAUSED") => "nothing is to be done; kpictl describe shows what it waits for",
             (_, "CHANGE_STALE" or "CHANGE_EXPIRED") => "propose it again: kpictl propose -f job.yaml",
+            (_, "PLAN_MOVED") => "look at the plan of now: kpictl plan PATH",
             (_, "APPROVAL_MISSING" or "NOT_AN_OWNER" or "DIGEST_MISMATCH") => "look at it: kpictl changes CHANGE",
             (StatusCode.PermissionDenied, _) => "ask an administrator of the tenant (a platform operator where it concerns every tenant) for the verb; docs/authorization.md has who may what",
             (StatusCode.NotFound, _) => "check the name, tenant and environment: kpictl get (agents: kpictl agents)",

@@ -18,6 +18,11 @@ internal static class PlanOptions
     public static readonly Option<OutputFormat> Output = new("--output", "-o")
     { Description = "table, wide, json, yaml, name, or markdown for a review comment [default: table]", HelpName = "FORMAT" };
 
+    public static readonly Option<string?> Plan = new("--plan")
+    { Description = "Apply exactly this plan, saved by: kpictl plan PATH -o json; where it no longer fits, what moved is said", HelpName = "FILE" };
+
+    public static readonly Option<string?> PlanDigest = new("--plan-digest") { Description = "Apply exactly the plan of this digest", HelpName = "DIGEST" };
+
     static PlanOptions()
     {
         Prune.AcceptOnlyFromAmong("remove", "pause");

@@ -11,17 +11,24 @@ namespace KpiControl.Control.Authoring;
 /// </summary>
 internal static class CursorMove
 {
-    public static async Task ApplyAsync(RequestTransaction tx, Binding was, Binding edited, JobArtifact wasJob, JobArtifact job, short lane)
+    /// <param name="lanes">By region and priority.</param>
+    public static async Task ApplyAsync(RequestTransaction tx, IReadOnlyList<EnteringJob> entering, IReadOnlyDictionary<(string Region, int Priority), short> lanes)
     {
-        var cursor = await CursorStore.LockAsync(tx, was.BindingId);
-        var schedule = BoundJob.Schedule(JobEdit.InForce(job, edited), was.BindingId);
-        var isSame = was.ActiveFlag == edited.ActiveFlag && JobEdit.InForce(wasJob, was).HasSlotsOf(JobEdit.InForce(job, edited));
-        if (!isSame && cursor.NextRunAt <= cursor.Now)
-            await SkipAsync(tx, was, wasJob, cursor);
-        // Under the same schedule what is due stays due: an edit of something else drops no slot.
-        var next = !edited.ActiveFlag ? null : isSame && cursor.NextRunAt is { } kept ? kept : schedule.Next(cursor.Now);
-        await CursorStore.PutAsync(tx, was.BindingId, cursor, lane, edited.ActiveFlag, next);
-        await CursorStore.TellAsync(tx, string.Create(CultureInfo.InvariantCulture, $"lane {lane}"));
+        var cursors = await CursorStore.LockAsync(tx, [.. entering.Select(job => job.Was.BindingId)]);
+        var moved = new List<MovedCursor>();
+        foreach (var (was, edited, wasJob, job, _) in entering)
+        {
+            var (cursor, lane) = (cursors[was.BindingId], lanes[(was.Region, job.Run.Priority)]);
+            var isSame = was.ActiveFlag == edited.ActiveFlag && JobEdit.InForce(wasJob, was).HasSlotsOf(JobEdit.InForce(job, edited));
+            if (!isSame && cursor.NextRunAt <= cursor.Now)
+                await SkipAsync(tx, was, wasJob, cursor);
+            // Under the same schedule what is due stays due: an edit of something else drops no slot.
+            var next = !edited.ActiveFlag ? null : isSame && cursor.NextRunAt is { } kept ? kept : BoundJob.Schedule(JobEdit.InForce(job, edited), was.BindingId).Next(cursor.Now);
+            moved.Add(new MovedCursor(was.BindingId, cursor.Revision + 1, lane, Math.Abs(cursor.Lane), edited.ActiveFlag, next));
+        }
+        await CursorStore.PutAsync(tx, moved);
+        foreach (var lane in moved.Select(cursor => cursor.Lane).Distinct())
+            await CursorStore.TellAsync(tx, string.Create(CultureInfo.InvariantCulture, $"lane {lane}"));
     }
 
     private static async Task SkipAsync(RequestTransaction tx, Binding was, JobArtifact wasJob, CursorRow cursor)

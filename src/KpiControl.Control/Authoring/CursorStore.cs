@@ -5,6 +5,7 @@ namespace KpiControl.Control.Authoring;
 /// <summary>What of a runtime row an edit looks at.</summary>
 internal sealed record CursorRow
 {
+    public long BindingId { get; init; }
     public DateTimeOffset Now { get; init; }
     public DateTimeOffset? NextRunAt { get; init; }
     public bool Paused { get; init; }
@@ -12,6 +13,12 @@ internal sealed record CursorRow
     public short Lane { get; init; }
     public int Revision { get; init; }
 }
+
+/// <summary>The first cursor of a binding.</summary>
+internal sealed record NewCursor(long BindingId, string Tenant, short Lane, bool Active, DateTimeOffset? NextRunAt);
+
+/// <summary>A cursor under the next revision.</summary>
+internal sealed record MovedCursor(long BindingId, int Revision, short Lane, short FromLane, bool Active, DateTimeOffset? NextRunAt);
 
 /// <summary>The cursor and the lane of a binding: the few statements outside the hot path that move them.</summary>
 internal static class CursorStore
@@ -42,43 +49,58 @@ internal static class CursorStore
         return await tx.FindAsync<short>(FindLane, key);
     }
 
+    public static async Task<IReadOnlyDictionary<(string Region, int Priority), short>> LanesAsync(RequestTransaction tx, IEnumerable<(string Region, int Priority)> places)
+    {
+        var lanes = new Dictionary<(string, int), short>();
+        foreach (var place in places.Distinct().Order())
+            lanes[place] = await LaneAsync(tx, place.Region, place.Priority);
+        return lanes;
+    }
+
     private const string Insert = """
         INSERT INTO kpi_job_runtime (binding_id, tenant_id, lane, active, next_run_at)
-        VALUES (@bindingId, @tenant, CASE WHEN @active THEN @lane::smallint ELSE -@lane::smallint END, @active, @nextRunAt)
+        SELECT x.binding_id, x.tenant, CASE WHEN x.active THEN x.lane ELSE -x.lane END, x.active, x.next_run_at
+          FROM jsonb_to_recordset(@rows::jsonb) AS x(binding_id bigint, tenant text, lane smallint, active boolean, next_run_at timestamptz)
         """;
 
-    public static Task InsertAsync(RequestTransaction tx, long bindingId, string tenant, short lane, bool active, DateTimeOffset? nextRunAt) =>
-        tx.ExecuteAsync(Insert, new { bindingId, tenant, lane, active, nextRunAt });
+    public static Task InsertAsync(RequestTransaction tx, IReadOnlyList<NewCursor> cursors) => tx.ExecuteAsync(Insert, new { rows = Rows.Json(cursors) });
 
     private const string Lock = """
-        SELECT now() AS now, next_run_at, active, lane, revision, COALESCE(paused_until > now(), false) AS paused
-          FROM kpi_job_runtime WHERE binding_id = @bindingId FOR NO KEY UPDATE
+        SELECT binding_id, now() AS now, next_run_at, active, lane, revision, COALESCE(paused_until > now(), false) AS paused
+          FROM kpi_job_runtime WHERE binding_id = ANY (@ids) ORDER BY binding_id FOR NO KEY UPDATE
         """;
 
-    /// <summary>Holds the row until the transaction ends, so that no slot is taken up while its fate is decided.</summary>
-    public static async Task<CursorRow> LockAsync(RequestTransaction tx, long bindingId) =>
-        await tx.FindAsync<CursorRow>(Lock, new { bindingId }) ?? throw new InvalidOperationException($"Binding {bindingId} has no runtime row.");
+    /// <summary>Holds the rows until the transaction ends, so that no slot is taken up while its fate is decided. In one order, as everybody does.</summary>
+    public static async Task<IReadOnlyDictionary<long, CursorRow>> LockAsync(RequestTransaction tx, long[] ids)
+    {
+        var rows = (await tx.QueryAsync<CursorRow>(Lock, new { ids })).ToDictionary(row => row.BindingId);
+        return rows.Count == ids.Length ? rows : throw new InvalidOperationException($"Of {ids.Length} bindings {rows.Count} have a runtime row.");
+    }
 
     // A lane below zero is not scanned: a paused or inactive binding keeps its cursor and starts nothing.
     private const string Put = """
-        UPDATE kpi_job_runtime SET revision = @revision, active = @active, next_run_at = @nextRunAt,
-               lane = CASE WHEN @active AND (paused_until IS NULL OR paused_until <= now()) THEN @lane::smallint ELSE -@lane::smallint END
-         WHERE binding_id = @bindingId AND revision = @revision - 1
+        UPDATE kpi_job_runtime rt SET revision = x.revision, active = x.active, next_run_at = x.next_run_at,
+               lane = CASE WHEN x.active AND (rt.paused_until IS NULL OR rt.paused_until <= now()) THEN x.lane ELSE -x.lane END
+          FROM jsonb_to_recordset(@rows::jsonb) AS x(binding_id bigint, revision int, lane smallint, active boolean, next_run_at timestamptz)
+         WHERE rt.binding_id = x.binding_id AND rt.revision = x.revision - 1
         """;
 
     private const string MoveLane = """
-        WITH parked AS (
-          UPDATE kpi_parked p SET lane = @lane FROM kpi_job_runtime rt WHERE p.binding_id = @bindingId AND p.lane <> @lane AND rt.binding_id = p.binding_id AND rt.occ_lane IS NULL
+        WITH x AS (
+          SELECT * FROM jsonb_to_recordset(@rows::jsonb) AS x(binding_id bigint, lane smallint, from_lane smallint) WHERE lane <> from_lane
+        ), parked AS (
+          UPDATE kpi_parked p SET lane = x.lane FROM x JOIN kpi_job_runtime rt USING (binding_id) WHERE p.binding_id = x.binding_id AND p.lane <> x.lane AND rt.occ_lane IS NULL
         )
-        UPDATE kpi_occurrence SET lane = @lane WHERE binding_id = @bindingId AND lane = @from AND lane <> @lane
+        UPDATE kpi_occurrence o SET lane = x.lane FROM x WHERE o.binding_id = x.binding_id AND o.lane = x.from_lane AND o.lane <> x.lane
         """;
 
-    /// <summary>Puts the next revision in force; an open occurrence goes on under it, a leased one ends under the one it was granted with.</summary>
-    public static async Task PutAsync(RequestTransaction tx, long bindingId, CursorRow was, short lane, bool active, DateTimeOffset? nextRunAt)
+    /// <summary>Puts the next revisions in force; an open occurrence goes on under its own, a leased one ends under the one it was granted with.</summary>
+    public static async Task PutAsync(RequestTransaction tx, IReadOnlyList<MovedCursor> cursors)
     {
-        if (await tx.ExecuteAsync(Put, new { bindingId, revision = was.Revision + 1, active, nextRunAt, lane }) != 1)
-            throw new InvalidOperationException($"Binding {bindingId} and its runtime row are at different revisions.");
-        await tx.ExecuteAsync(MoveLane, new { bindingId, lane, from = Math.Abs(was.Lane) });
+        var rows = Rows.Json(cursors);
+        if (await tx.ExecuteAsync(Put, new { rows }) != cursors.Count)
+            throw new InvalidOperationException("A binding and its runtime row are at different revisions.");
+        await tx.ExecuteAsync(MoveLane, new { rows });
     }
 
     // Slots of the schedule before that nobody had taken up: they get their disposition, or they would be missing from the ledger.

@@ -18,10 +18,8 @@ internal static class JobCreation
         var job = await JobCheck.CheckAsync(tx, Submission.Of(request.Content, request.Format, request.Environment, request.Region), Verb.Create);
         FindingMapping.DemandNoErrors(job.Findings);
 
-        var defId = await DefinitionStore.PutAsync(tx, job);
         var isReleased = !job.Placement!.RequiresApproval;
-        var bindingId = await PlacementStore.InsertAsync(tx, defId, job, active: isReleased);
-        var response = bindingId is { } id ? await BindAsync(tx, id, defId, job, active: isReleased) : await ExistingAsync(tx, job);
+        var response = await BindAsync(tx, [job], active: isReleased) is [var made] ? Answer(made) : await ExistingAsync(tx, job);
         if (!isReleased)
             response.ChangeId = await ChangeOfAsync(tx, response.BindingId, job);
         response.NeedsApproval = response.ChangeId > 0;
@@ -34,35 +32,49 @@ internal static class JobCreation
         return response;
     }
 
-    /// <summary>A binding that nobody has agreed to yet: it is there, and starts nothing.</summary>
-    public static async Task<long> BindInactiveAsync(RequestTransaction tx, long defId, CheckedJob job)
+    /// <summary>Definitions, bindings and all that hangs off them; jobs that somebody bound at the same moment are missing from the answer.</summary>
+    /// <param name="active">False: nobody has agreed to them yet, and they start nothing.</param>
+    /// <param name="source">Who applies them; empty: nobody in particular.</param>
+    public static async Task<IReadOnlyList<MadeBinding>> BindAsync(RequestTransaction tx, IReadOnlyList<CheckedJob> jobs, bool active, string source = "")
     {
-        var id = await PlacementStore.InsertAsync(tx, defId, job, active: false)
-            ?? throw Reject.Aborted("JOB_RACED", "Somebody bound this job at the same moment; look at it and propose again.");
-        await BindAsync(tx, id, defId, job, active: false);
-        return id;
+        var defIds = await DefinitionStore.PutAsync(tx, jobs);
+        var ids = await PlacementStore.InsertAsync(tx, defIds, jobs, active, source);
+        var now = await CursorStore.NowAsync(tx);
+        var made = jobs.Where(job => ids.ContainsKey(job.Job.JobId)).Select(job =>
+        {
+            var id = ids[job.Job.JobId];
+            var schedule = BoundJob.Schedule(job.Job.Schedule, id);
+            return new MadeBinding(id, defIds[job.Reading.ContentHash!], job, schedule.ZoneVersion, active ? schedule.Next(now) : null);
+        }).ToList();
+        if (made.Count == 0)
+            return made;
+        List<BoundArtifact> bound = [.. made.Select(binding => new BoundArtifact(binding.BindingId, binding.Job.Job))];
+        await PlacementStore.ReviseAsync(tx, [.. made.Select(binding => new NewRevision(binding.BindingId, binding.ZoneVersion, ""))]);
+        await PlacementStore.ReplaceDependenciesAsync(tx, bound);
+        await PlacementStore.ReplacePromisesAsync(tx, bound);
+        await AuditStore.AppendAsync(tx, [.. made.Select(binding => new AuditEntry
+        {
+            TenantId = binding.Job.Job.Tenant, Environment = binding.Job.Submission.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Create),
+            ObjectKind = "binding", ObjectId = binding.BindingId.ToString(CultureInfo.InvariantCulture), After = Facts(binding, active, source),
+        })]);
+        // Last: what everybody contends for is held for the shortest time.
+        var lanes = await CursorStore.LanesAsync(tx, made.Select(binding => (binding.Job.Region!, binding.Job.Job.Run.Priority)));
+        await CursorStore.InsertAsync(tx, [.. made.Select(binding =>
+            new NewCursor(binding.BindingId, binding.Job.Job.Tenant, lanes[(binding.Job.Region!, binding.Job.Job.Run.Priority)], active, binding.NextRunAt))]);
+        foreach (var lane in lanes.Values.Distinct())
+            await CursorStore.TellAsync(tx, $"lane {lane}");
+        return made;
     }
 
-    private static async Task<CreateJobResponse> BindAsync(RequestTransaction tx, long bindingId, long defId, CheckedJob job, bool active)
+    private static string Facts(MadeBinding binding, bool active, string source)
     {
-        var artifact = job.Job;
-        var schedule = BoundJob.Schedule(artifact.Schedule, bindingId);
-        var next = active ? schedule.Next(await CursorStore.NowAsync(tx)) : null;
-        await PlacementStore.ReviseAsync(tx, bindingId, schedule.ZoneVersion, "");
-        await PlacementStore.ReplaceDependenciesAsync(tx, bindingId, artifact);
-        await PlacementStore.ReplacePromisesAsync(tx, bindingId, artifact);
-        await AuditStore.AppendAsync(tx, new AuditEntry
-        {
-            TenantId = artifact.Tenant, Environment = job.Submission.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Create),
-            ObjectKind = "binding", ObjectId = bindingId.ToString(CultureInfo.InvariantCulture),
-            After = AuditEntry.Json(new { job.Reading.ContentHash, job.Region, artifact.JobId, artifact.KpiId, artifact.ContractVersion, Revision = 1, Active = active }),
-        });
-        // Last: what everybody contends for is held for the shortest time.
-        var lane = await CursorStore.LaneAsync(tx, job.Region!, artifact.Run.Priority);
-        await CursorStore.InsertAsync(tx, bindingId, artifact.Tenant, lane, active, next);
-        await CursorStore.TellAsync(tx, $"lane {lane}");
-        return Answer(bindingId, defId, job, revision: 1, next, created: true);
+        var (job, artifact) = (binding.Job, binding.Job.Job);
+        return source.Length == 0
+            ? AuditEntry.Json(new { job.Reading.ContentHash, job.Region, artifact.JobId, artifact.KpiId, artifact.ContractVersion, Revision = 1, Active = active })
+            : AuditEntry.Json(new { job.Reading.ContentHash, job.Region, artifact.JobId, artifact.KpiId, artifact.ContractVersion, Revision = 1, Active = active, Source = source });
     }
+
+    private static CreateJobResponse Answer(MadeBinding made) => Answer(made.BindingId, made.DefId, made.Job, revision: 1, made.NextRunAt, created: true);
 
     // 0 where the same artifact is bound and in force: there is nothing left to agree to.
     private static async Task<long> ChangeOfAsync(RequestTransaction tx, long bindingId, CheckedJob job)
@@ -91,3 +103,6 @@ internal static class JobCreation
         Tenant = job.Job.Tenant, Environment = job.Submission.Environment, Region = job.Region, JobId = job.Job.JobId, NextRunAt = next?.ToTimestamp(),
     };
 }
+
+/// <summary>A binding that was made.</summary>
+internal sealed record MadeBinding(long BindingId, long DefId, CheckedJob Job, string ZoneVersion, DateTimeOffset? NextRunAt);

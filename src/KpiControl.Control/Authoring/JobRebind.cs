@@ -19,38 +19,70 @@ internal static class JobRebind
     public static async Task<int> ApplyAsync(RequestTransaction tx, Binding binding, CheckedJob job, Rebinding how)
     {
         var before = await JobStore.FindAsync(tx, binding.BindingId);
-        var defId = await DefinitionStore.PutAsync(tx, job);
-        if (!await PlacementStore.RebindAsync(tx, binding, defId, job, how.Activate))
-            throw new InvalidOperationException("A binding changed while it was held.");
-        await PlacementStore.ReplaceDependenciesAsync(tx, binding.BindingId, job.Job);
-        await PlacementStore.ReplacePromisesAsync(tx, binding.BindingId, job.Job);
-        var edited = binding with
-        {
-            DefId = defId, ContentHash = job.Reading.ContentHash!, ScheduleCron = BoundJob.Cron(job.Job), Timezone = job.Job.Schedule.Timezone,
-            KpiId = job.Job.KpiId, ContractVersion = job.Job.ContractVersion, ScheduleExtra = BoundJob.ScheduleExtra(job.Job), ScheduleOverridden = false,
-            ActiveFlag = binding.ActiveFlag || how.Activate,
-        };
-        var wasJob = ArtifactReader.Read(before.CanonicalJson, ArtifactFormat.Json).Job!;
-        await PutInForceAsync(tx, binding, edited, wasJob, job.Job, how);
+        await ApplyAsync(tx, [new JobToRebind(binding, ArtifactReader.Read(before.CanonicalJson, ArtifactFormat.Json).Job!, job, how)]);
         return binding.Revision + 1;
     }
 
-    /// <summary>The revision, its audit row and the cursor, of a binding whose row says <paramref name="edited"/> already.</summary>
-    public static async Task PutInForceAsync(RequestTransaction tx, Binding was, Binding edited, JobArtifact wasJob, JobArtifact job, Rebinding how)
+    /// <param name="jobs">Their bindings are held for the transaction.</param>
+    public static async Task ApplyAsync(RequestTransaction tx, IReadOnlyList<JobToRebind> jobs)
     {
-        var schedule = BoundJob.Schedule(JobEdit.InForce(job, edited), was.BindingId);
-        await PlacementStore.ReviseAsync(tx, was.BindingId, schedule.ZoneVersion, how.Reason);
-        await AuditStore.AppendAsync(tx, new AuditEntry
+        if (jobs.Count == 0)
+            return;
+        var defIds = await DefinitionStore.PutAsync(tx, [.. jobs.Select(job => job.Job)]);
+        if (!await PlacementStore.RebindAsync(tx, defIds, jobs))
+            throw new InvalidOperationException("A binding changed while it was held.");
+        List<BoundArtifact> bound = [.. jobs.Select(job => new BoundArtifact(job.Binding.BindingId, job.Job.Job))];
+        await PlacementStore.ReplaceDependenciesAsync(tx, bound);
+        await PlacementStore.ReplacePromisesAsync(tx, bound);
+        await PutInForceAsync(tx, [.. jobs.Select(job => new EnteringJob(job.Binding, Edited(job, defIds), job.WasJob, job.Job.Job, job.How))]);
+    }
+
+    /// <summary>Not scheduled any more, and marked as pruned; runs and revisions stay.</summary>
+    /// <param name="jobs">Each binding, held for the transaction, with what it is bound to.</param>
+    public static async Task RetireAsync(RequestTransaction tx, IReadOnlyList<(Binding Binding, JobArtifact Job)> jobs, Rebinding how)
+    {
+        if (jobs.Count == 0)
+            return;
+        if (!await PlacementStore.RetireAsync(tx, [.. jobs.Select(job => job.Binding)]))
+            throw new InvalidOperationException("A binding changed while it was held.");
+        await PutInForceAsync(tx, [.. jobs.Select(job => new EnteringJob(job.Binding, job.Binding with { ActiveFlag = false }, job.Job, job.Job, how))]);
+    }
+
+    /// <summary>The revisions, their audit rows and the cursors, of bindings whose rows say what is edited already.</summary>
+    public static async Task PutInForceAsync(RequestTransaction tx, IReadOnlyList<EnteringJob> entering)
+    {
+        await PlacementStore.ReviseAsync(tx, [.. entering.Select(job =>
+            new NewRevision(job.Was.BindingId, BoundJob.Schedule(JobEdit.InForce(job.Job, job.Edited), job.Was.BindingId).ZoneVersion, job.How.Reason))]);
+        await AuditStore.AppendAsync(tx, [.. entering.Select(job => new AuditEntry
         {
-            TenantId = was.TenantId, Environment = was.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Update), ObjectKind = "binding",
-            ObjectId = was.BindingId.ToString(CultureInfo.InvariantCulture), Reason = how.Reason, Before = Facts(was, null), After = Facts(edited with { Revision = was.Revision + 1 }, how),
-        });
-        var lane = await CursorStore.LaneAsync(tx, was.Region, job.Run.Priority);
-        await CursorMove.ApplyAsync(tx, was, edited, wasJob, job, lane);
-        await PlacementStore.ReplanClocksAsync(tx, was.BindingId, activated: edited.ActiveFlag && !was.ActiveFlag);
+            TenantId = job.Was.TenantId, Environment = job.Was.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Update), ObjectKind = "binding",
+            ObjectId = job.Was.BindingId.ToString(CultureInfo.InvariantCulture), Reason = job.How.Reason, Before = Facts(job.Was, null),
+            After = Facts(job.Edited with { Revision = job.Was.Revision + 1 }, job.How),
+        })]);
+        var lanes = await CursorStore.LanesAsync(tx, entering.Select(job => (job.Was.Region, job.Job.Run.Priority)));
+        await CursorMove.ApplyAsync(tx, entering, lanes);
+        await PlacementStore.ReplanClocksAsync(tx, [.. entering.Select(job => job.Was.BindingId)],
+            [.. entering.Where(job => job.Edited.ActiveFlag && !job.Was.ActiveFlag).Select(job => job.Was.BindingId)]);
+    }
+
+    private static Binding Edited(JobToRebind job, IReadOnlyDictionary<string, long> defIds)
+    {
+        var (artifact, hash) = (job.Job.Job, job.Job.Reading.ContentHash!);
+        return job.Binding with
+        {
+            DefId = defIds[hash], ContentHash = hash, ScheduleCron = BoundJob.Cron(artifact), Timezone = artifact.Schedule.Timezone,
+            KpiId = artifact.KpiId, ContractVersion = artifact.ContractVersion, ScheduleExtra = BoundJob.ScheduleExtra(artifact), ScheduleOverridden = false,
+            ActiveFlag = job.Binding.ActiveFlag || job.How.Activate,
+        };
     }
 
     private static string Facts(Binding b, Rebinding? how) => how is { ChangeId: > 0 }
         ? AuditEntry.Json(new { b.Revision, b.ContentHash, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden, how.ChangeId, how.Approvals })
         : AuditEntry.Json(new { b.Revision, b.ContentHash, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden });
 }
+
+/// <param name="WasJob">What is bound.</param>
+internal sealed record JobToRebind(Binding Binding, JobArtifact WasJob, CheckedJob Job, Rebinding How);
+
+/// <summary>A job whose binding's row is edited already, before and after.</summary>
+internal sealed record EnteringJob(Binding Was, Binding Edited, JobArtifact WasJob, JobArtifact Job, Rebinding How);

@@ -60,7 +60,7 @@ internal static class JobUpdate
             return;
         if (!await PlacementStore.TweakAsync(tx, edited))
             throw new InvalidOperationException("A binding changed while it was held.");
-        await JobRebind.PutInForceAsync(tx, binding, edited, job, job, new Rebinding(request.Reason));
+        await JobRebind.PutInForceAsync(tx, [new EnteringJob(binding, edited, job, job, new Rebinding(request.Reason))]);
     }
 
     private static async Task EditPauseAsync(RequestTransaction tx, Binding binding, UpdateJobRequest request)
@@ -86,12 +86,12 @@ internal static class JobUpdate
             throw Reject.Invalid(job.Job.Tenant != binding.TenantId ? "/tenant" : "/job_id",
                 $"the binding is of {binding.TenantId}/{binding.JobId}; another tenant's or job's artifact is created with POST /api/kpi-jobs");
         var isSame = job.Reading.ContentHash == binding.ContentHash;
-        // One that is not released yet is proposed again, where the former change no longer stands.
-        if (isSame && !binding.ScheduleOverridden && !(binding.IsUnreleased && job.Placement!.RequiresApproval))
+        // One that its source had no more comes back; one that is not released yet is proposed again, where the former change no longer stands.
+        if (isSame && !binding.ScheduleOverridden && binding.PrunedAt is null && !(binding.IsUnreleased && job.Placement!.RequiresApproval))
             return await AnswerAsync(tx, binding.BindingId, rebound: false, job.Findings);
         if (job.Placement!.RequiresApproval)
             return await ProposeAsync(tx, binding, job, request);
-        await JobRebind.ApplyAsync(tx, binding, job, new Rebinding(request.Reason));
+        await JobRebind.ApplyAsync(tx, binding, job, new Rebinding(request.Reason, Activate: binding.PrunedAt is not null));
         return await AnswerAsync(tx, binding.BindingId, rebound: !isSame, job.Findings);
     }
 

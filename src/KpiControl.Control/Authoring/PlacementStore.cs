@@ -6,31 +6,62 @@ namespace KpiControl.Control.Authoring;
 /// <summary>A binding's rows: the binding, its revision, and what hangs off them.</summary>
 internal static class PlacementStore
 {
-    private const string InsertBinding = """
+    private const string Facts = "def_id bigint, binding_id bigint, revision int, active boolean, tenant text, environment text, region text, job_id text, kpi_id text, contract_version text, cron text, timezone text, scd_view text, extra text, raw_sha256 text, source text";
+
+    private const string InsertBinding = $"""
         INSERT INTO kpi_job_binding (def_id, tenant_id, environment, region, job_id, kpi_id, contract_version, schedule_cron, timezone,
-               scd_view, schedule_extra, raw_sha256, active_flag, created_by)
-        VALUES (@DefId, @Tenant, @Environment, @Region, @JobId, @KpiId, @ContractVersion, @Cron, @Timezone, @ScdView, @Extra::jsonb, @RawSha256, @Active, @By)
+               scd_view, schedule_extra, raw_sha256, active_flag, created_by, source)
+        SELECT x.def_id, x.tenant, x.environment, x.region, x.job_id, x.kpi_id, x.contract_version, x.cron, x.timezone, x.scd_view, x.extra::jsonb, x.raw_sha256, x.active, @by, x.source
+          FROM jsonb_to_recordset(@rows::jsonb) AS x({Facts})
+         ORDER BY x.job_id
         ON CONFLICT (tenant_id, environment, job_id) DO NOTHING
-        RETURNING binding_id
+        RETURNING binding_id, job_id
         """;
 
-    /// <returns>The new binding's id; null where the job is bound there already.</returns>
-    public static Task<long?> InsertAsync(RequestTransaction tx, long defId, CheckedJob job, bool active) =>
-        tx.FindAsync<long?>(InsertBinding, Facts(tx, defId, job) with { Active = active });
+    /// <returns>The new bindings' ids by job; those that are bound there already are missing.</returns>
+    /// <param name="source">Who applies them; empty: nobody in particular.</param>
+    public static async Task<IReadOnlyDictionary<string, long>> InsertAsync(RequestTransaction tx, IReadOnlyDictionary<string, long> defIds, IReadOnlyList<CheckedJob> jobs, bool active, string source = "") =>
+        (await tx.QueryAsync<NewBindingRow>(InsertBinding, new
+        {
+            rows = Rows.Json([.. jobs.Select(job => FactsOf(defIds, job) with { Active = active, Source = source.Length > 0 ? source : null })]), by = tx.Caller.Principal,
+        })).ToDictionary(row => row.JobId, row => row.BindingId);
 
-    private const string Rebind = """
-        UPDATE kpi_job_binding SET def_id = @DefId, kpi_id = @KpiId, contract_version = @ContractVersion, schedule_cron = @Cron, timezone = @Timezone,
-               scd_view = @ScdView, schedule_extra = @Extra::jsonb, raw_sha256 = @RawSha256, schedule_overridden = false,
-               active_flag = active_flag OR @Active, revision = revision + 1
-         WHERE binding_id = @BindingId AND revision = @Revision
+    private const string Rebind = $"""
+        UPDATE kpi_job_binding b SET def_id = x.def_id, kpi_id = x.kpi_id, contract_version = x.contract_version, schedule_cron = x.cron, timezone = x.timezone,
+               scd_view = x.scd_view, schedule_extra = x.extra::jsonb, raw_sha256 = x.raw_sha256, schedule_overridden = false,
+               active_flag = b.active_flag OR x.active, pruned_at = CASE WHEN x.active THEN NULL ELSE b.pruned_at END, revision = b.revision + 1
+          FROM jsonb_to_recordset(@rows::jsonb) AS x({Facts})
+         WHERE b.binding_id = x.binding_id AND b.revision = x.revision
         """;
 
-    /// <returns>False where the binding is no longer at the revision seen.</returns>
-    public static async Task<bool> RebindAsync(RequestTransaction tx, Binding binding, long defId, CheckedJob job, bool activate) =>
-        await tx.ExecuteAsync(Rebind, Facts(tx, defId, job) with { BindingId = binding.BindingId, Revision = binding.Revision, Active = activate }) == 1;
+    /// <returns>False where a binding is no longer at the revision seen.</returns>
+    public static async Task<bool> RebindAsync(RequestTransaction tx, IReadOnlyDictionary<string, long> defIds, IReadOnlyList<JobToRebind> jobs) =>
+        await tx.ExecuteAsync(Rebind, new
+        {
+            rows = Rows.Json([.. jobs.Select(job => FactsOf(defIds, job.Job) with { BindingId = job.Binding.BindingId, Revision = job.Binding.Revision, Active = job.How.Activate })]),
+        }) == jobs.Count;
+
+    private const string Retire = """
+        UPDATE kpi_job_binding b SET active_flag = false, pruned_at = now(), revision = b.revision + 1
+          FROM unnest(@ids::bigint[], @revisions::int[]) AS x(binding_id, revision)
+         WHERE b.binding_id = x.binding_id AND b.revision = x.revision AND b.active_flag
+        """;
+
+    /// <returns>False where a binding is no longer at the revision seen.</returns>
+    public static async Task<bool> RetireAsync(RequestTransaction tx, IReadOnlyList<Binding> bindings) => await tx.ExecuteAsync(Retire, new
+    {
+        ids = bindings.Select(binding => binding.BindingId).ToArray(), revisions = bindings.Select(binding => binding.Revision).ToArray(),
+    }) == bindings.Count;
+
+    private const string Own = """
+        UPDATE kpi_job_binding SET source = @source WHERE binding_id = ANY (@ids) AND source IS DISTINCT FROM @source
+        """;
+
+    /// <summary>Writes down who applied bindings.</summary>
+    public static Task OwnAsync(RequestTransaction tx, long[] ids, string source) => tx.ExecuteAsync(Own, new { ids, source });
 
     private const string Tweak = """
-        UPDATE kpi_job_binding SET schedule_cron = @ScheduleCron, timezone = @Timezone, active_flag = @ActiveFlag,
+        UPDATE kpi_job_binding SET schedule_cron = @ScheduleCron, timezone = @Timezone, active_flag = @ActiveFlag, pruned_at = CASE WHEN @ActiveFlag THEN NULL ELSE pruned_at END,
                schedule_overridden = @ScheduleOverridden, revision = revision + 1
          WHERE binding_id = @BindingId AND revision = @Revision
         """;
@@ -43,57 +74,64 @@ internal static class PlacementStore
         INSERT INTO kpi_binding_revision (binding_id, revision, tenant_id, def_id, contract_digest, schedule_cron, timezone, schedule_extra,
                active, zone_version, changed_by, reason)
         SELECT b.binding_id, b.revision, b.tenant_id, b.def_id, c.digest, b.schedule_cron, b.timezone, b.schedule_extra,
-               b.active_flag, @zoneVersion, @by, @reason
-          FROM kpi_job_binding b JOIN kpi_contract c ON c.tenant_id = b.tenant_id AND c.kpi_id = b.kpi_id AND c.version = b.contract_version
-         WHERE b.binding_id = @bindingId
+               b.active_flag, x.zone_version, @by, x.reason
+          FROM jsonb_to_recordset(@rows::jsonb) AS x(binding_id bigint, zone_version text, reason text) JOIN kpi_job_binding b USING (binding_id)
+          JOIN kpi_contract c ON c.tenant_id = b.tenant_id AND c.kpi_id = b.kpi_id AND c.version = b.contract_version
         """;
 
-    public static async Task ReviseAsync(RequestTransaction tx, long bindingId, string zoneVersion, string reason)
+    public static async Task ReviseAsync(RequestTransaction tx, IReadOnlyList<NewRevision> revisions)
     {
-        if (await tx.ExecuteAsync(Revise, new { bindingId, zoneVersion, by = tx.Caller.Principal, reason }) != 1)
-            throw new InvalidOperationException($"Binding {bindingId} has no contract to be revised under.");
+        if (await tx.ExecuteAsync(Revise, new { rows = Rows.Json(revisions), by = tx.Caller.Principal }) != revisions.Count)
+            throw new InvalidOperationException("A binding has no contract to be revised under.");
     }
 
     private const string DropDependencies = """
-        DELETE FROM kpi_job_dependency WHERE binding_id = @bindingId
+        DELETE FROM kpi_job_dependency WHERE binding_id = ANY (@ids)
         """;
 
     private const string AddDependencies = """
         INSERT INTO kpi_job_dependency (binding_id, dep_type, dep_value, tenant_id, max_age)
-        SELECT @bindingId, x.dep_type, x.dep_value, @tenant, x.max_age FROM unnest(@types::text[], @names::text[], @ages::interval[]) AS x(dep_type, dep_value, max_age)
+        SELECT x.binding_id, x.type, x.value, x.tenant, x.max_age
+          FROM jsonb_to_recordset(@rows::jsonb) AS x(binding_id bigint, type text, value text, tenant text, max_age interval)
         """;
 
     // What an occurrence that waits no longer depends on must not hold it.
     private const string DropWaits = """
-        DELETE FROM kpi_occurrence_wait w WHERE w.binding_id = @bindingId AND NOT EXISTS (
+        DELETE FROM kpi_occurrence_wait w WHERE w.binding_id = ANY (@ids) AND NOT EXISTS (
           SELECT FROM kpi_job_dependency d WHERE d.binding_id = w.binding_id AND d.dep_type = w.dep_type AND d.dep_value = w.dep_value)
         """;
 
-    public static async Task ReplaceDependenciesAsync(RequestTransaction tx, long bindingId, JobArtifact job)
+    public static async Task ReplaceDependenciesAsync(RequestTransaction tx, IReadOnlyList<BoundArtifact> jobs)
     {
-        var rows = BoundJob.Dependencies(job).ToList();
-        await tx.ExecuteAsync(DropDependencies, new { bindingId });
+        var ids = jobs.Select(job => job.BindingId).ToArray();
+        await tx.ExecuteAsync(DropDependencies, new { ids });
         await tx.ExecuteAsync(AddDependencies, new
         {
-            bindingId, tenant = job.Tenant, types = rows.Select(d => d.DepType).ToArray(), names = rows.Select(d => d.DepValue).ToArray(),
-            ages = rows.Select(d => d.MaxAge is { } age ? $"{(long)age.TotalSeconds} seconds" : null).ToArray(),
+            rows = Rows.Json([.. jobs.SelectMany(job => BoundJob.Dependencies(job.Job).Select(d => new
+            {
+                job.BindingId, Type = d.DepType, Value = d.DepValue, job.Job.Tenant, MaxAge = d.MaxAge is { } age ? $"{(long)age.TotalSeconds} seconds" : null,
+            }))]),
         });
-        await tx.ExecuteAsync(DropWaits, new { bindingId });
+        await tx.ExecuteAsync(DropWaits, new { ids });
     }
 
     private const string DropAlerts = """
-        DELETE FROM kpi_job_alert WHERE binding_id = @bindingId
+        DELETE FROM kpi_job_alert WHERE binding_id = ANY (@ids)
         """;
 
-    private const string AddAlert = """
+    private const string AddAlerts = """
         INSERT INTO kpi_job_alert (binding_id, channel_type, channel_value, severity, tenant_id, events)
-        VALUES (@bindingId, @type, @value, @severity, @tenant, @events) ON CONFLICT DO NOTHING
+        SELECT x.binding_id, x.type, x.value, x.severity, x.tenant, x.events
+          FROM jsonb_to_recordset(@rows::jsonb) AS x(binding_id bigint, type text, value text, severity text, tenant text, events text[])
+        ON CONFLICT DO NOTHING
         """;
 
     // What is promised no longer is not broken any more.
     private const string DropClocks = """
         WITH dropped AS (
-          DELETE FROM kpi_sla_clock WHERE binding_id = @bindingId AND clock <> ALL (@clocks) RETURNING binding_id, clock
+          DELETE FROM kpi_sla_clock c WHERE c.binding_id = ANY (@ids) AND NOT EXISTS (
+            SELECT FROM jsonb_to_recordset(@rows::jsonb) AS x(binding_id bigint, clock text) WHERE x.binding_id = c.binding_id AND x.clock = c.clock)
+          RETURNING binding_id, clock
         )
         UPDATE kpi_sla_episode e SET resolved_at = greatest(now(), e.opened_at), resolution = 'changed'
           FROM dropped d WHERE e.binding_id = d.binding_id AND e.clock = d.clock AND e.resolved_at IS NULL
@@ -101,40 +139,44 @@ internal static class PlacementStore
 
     // Due at once: the sweep computes what it waits for, as it does after every change.
     private const string AddClocks = """
-        INSERT INTO kpi_sla_clock (binding_id, clock, tenant_id, due_at) SELECT @bindingId, unnest(@clocks::text[]), @tenant, now()
+        INSERT INTO kpi_sla_clock (binding_id, clock, tenant_id, due_at)
+        SELECT x.binding_id, x.clock, x.tenant, now() FROM jsonb_to_recordset(@rows::jsonb) AS x(binding_id bigint, clock text, tenant text)
         ON CONFLICT (binding_id, clock) DO NOTHING
         """;
 
     private const string Replan = """
-        UPDATE kpi_sla_clock SET replan = true, due_at = now(), armed_at = CASE WHEN @activated THEN now() ELSE armed_at END WHERE binding_id = @bindingId
+        UPDATE kpi_sla_clock SET replan = true, due_at = now(), armed_at = CASE WHEN binding_id = ANY (@activated) THEN now() ELSE armed_at END WHERE binding_id = ANY (@ids)
         """;
 
-    /// <summary>Another schedule or another promise is in force, or none: the clocks are set anew.</summary>
-    /// <param name="activated">It was not scheduled before: what it did not do then is no breach.</param>
-    public static Task ReplanClocksAsync(RequestTransaction tx, long bindingId, bool activated) => tx.ExecuteAsync(Replan, new { bindingId, activated });
+    /// <summary>Other schedules or other promises are in force, or none: the clocks are set anew.</summary>
+    /// <param name="activated">Those that were not scheduled before: what they did not do then is no breach.</param>
+    public static Task ReplanClocksAsync(RequestTransaction tx, long[] ids, long[] activated) => tx.ExecuteAsync(Replan, new { ids, activated });
 
     /// <summary>Alert routes and SLA clocks.</summary>
-    public static async Task ReplacePromisesAsync(RequestTransaction tx, long bindingId, JobArtifact job)
+    public static async Task ReplacePromisesAsync(RequestTransaction tx, IReadOnlyList<BoundArtifact> jobs)
     {
-        await tx.ExecuteAsync(DropAlerts, new { bindingId });
-        foreach (var alert in job.Alerts)
-            await tx.ExecuteAsync(AddAlert, new
+        var ids = jobs.Select(job => job.BindingId).ToArray();
+        await tx.ExecuteAsync(DropAlerts, new { ids });
+        await tx.ExecuteAsync(AddAlerts, new
+        {
+            rows = Rows.Json([.. jobs.SelectMany(job => job.Job.Alerts.Select(alert => new
             {
-                bindingId, tenant = job.Tenant, type = alert.Channel.Split(':')[0], value = alert.Channel, severity = alert.Severity, events = alert.On.ToArray(),
-            });
-        var clocks = BoundJob.Clocks(job).ToArray();
-        await tx.ExecuteAsync(DropClocks, new { bindingId, clocks });
-        await tx.ExecuteAsync(AddClocks, new { bindingId, tenant = job.Tenant, clocks });
+                job.BindingId, Type = alert.Channel.Split(':')[0], Value = alert.Channel, alert.Severity, job.Job.Tenant, Events = alert.On,
+            }))]),
+        });
+        var rows = Rows.Json([.. jobs.SelectMany(job => BoundJob.Clocks(job.Job).Select(clock => new { job.BindingId, Clock = clock, job.Job.Tenant }))]);
+        await tx.ExecuteAsync(DropClocks, new { ids, rows });
+        await tx.ExecuteAsync(AddClocks, new { rows });
     }
 
-    private static BindingFacts Facts(RequestTransaction tx, long defId, CheckedJob checkedJob)
+    private static BindingFacts FactsOf(IReadOnlyDictionary<string, long> defIds, CheckedJob checkedJob)
     {
         var job = checkedJob.Job;
         return new BindingFacts
         {
-            DefId = defId, Tenant = job.Tenant, Environment = checkedJob.Submission.Environment, Region = checkedJob.Region!, JobId = job.JobId,
+            DefId = defIds[checkedJob.Reading.ContentHash!], Tenant = job.Tenant, Environment = checkedJob.Submission.Environment, Region = checkedJob.Region!, JobId = job.JobId,
             KpiId = job.KpiId, ContractVersion = job.ContractVersion, Cron = BoundJob.Cron(job), Timezone = job.Schedule.Timezone,
-            ScdView = job.Runtime.ScdView, Extra = BoundJob.ScheduleExtra(job), By = tx.Caller.Principal,
+            ScdView = job.Runtime.ScdView, Extra = BoundJob.ScheduleExtra(job),
             RawSha256 = ContentHash.Of(System.Text.Encoding.UTF8.GetBytes(checkedJob.Submission.Content)),
         };
     }
@@ -156,6 +198,17 @@ internal static class PlacementStore
         public required string ScdView { get; init; }
         public required string Extra { get; init; }
         public required string RawSha256 { get; init; }
-        public required string By { get; init; }
+        public string? Source { get; init; }
+    }
+
+    private sealed record NewBindingRow
+    {
+        public long BindingId { get; init; }
+        public required string JobId { get; init; }
     }
 }
+
+/// <summary>A binding's next revision, of what stands in the binding.</summary>
+internal sealed record NewRevision(long BindingId, string ZoneVersion, string Reason);
+
+internal sealed record BoundArtifact(long BindingId, JobArtifact Job);

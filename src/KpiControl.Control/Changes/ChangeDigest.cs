@@ -8,16 +8,22 @@ namespace KpiControl.Control.Changes;
 internal static class ChangeDigest
 {
     public static string Of(NewChange change) => Of(
-        change.ContentHash, $"{change.TenantId}/{change.Environment}/{change.JobId}", change.Environment, change.Region, change.ContractDigest, change.BaseRevision, change.PolicyVersion);
+        change.ContentHash, $"{change.TenantId}/{change.Environment}/{change.JobId}", change.Environment, change.Region, change.ContractDigest, change.BaseRevision, change.PolicyVersion, change.Kind == Proposals.Removal);
 
     /// <summary>As it would be of what is stored, against what stands now.</summary>
     public static string Of(ChangeRow change) => Of(
-        change.ContentHash, $"{change.TenantId}/{change.Environment}/{change.JobId}", change.Environment, change.Region, change.ContractDigest, change.RevisionNow, change.PolicyVersionNow);
+        change.ContentHash, $"{change.TenantId}/{change.Environment}/{change.JobId}", change.Environment, change.Region, change.ContractDigest, change.RevisionNow, change.PolicyVersionNow, change.Removes);
 
-    private static string Of(string contentHash, string binding, string environment, string region, string contractDigest, int revision, int policyVersion) =>
-        ContentHash.OfCanonicalJson(Jcs.Write(new JsonObject
+    private static string Of(string contentHash, string binding, string environment, string region, string contractDigest, int revision, int policyVersion, bool removes)
+    {
+        var signed = new JsonObject
         {
             ["content_hash"] = contentHash, ["binding"] = binding, ["base_etag"] = Etags.Of(revision), ["environment"] = environment,
             ["region"] = region, ["contract_digest"] = contractDigest, ["policy_version"] = policyVersion,
-        }));
+        };
+        // Nobody's approval of a definition is one of taking it away.
+        if (removes)
+            signed["action"] = "remove";
+        return ContentHash.OfCanonicalJson(Jcs.Write(signed));
+    }
 }

@@ -29,6 +29,8 @@ internal static class ChangeMapping
         (change.Format, change.Content) = (row.Format, row.Content);
         change.Differences.AddRange(ArtifactDiff.Between(row.BaseCanonicalJson, row.CanonicalJson)
             .Select(d => new FieldChange { Path = d.Path, Before = d.Before ?? "", After = d.After ?? "" }));
+        if (row.Removes)
+            change.Differences.Add(new FieldChange { Path = "/active_flag", Before = "true", After = "false" });
         return change;
     }
 

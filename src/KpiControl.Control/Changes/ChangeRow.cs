@@ -32,6 +32,8 @@ internal sealed record ChangeRow
     public required string Required { get; init; }
     public required string Author { get; init; }
     public required string Reason { get; init; }
+    /// <summary>Who applies it, where somebody said so: the binding's with the release.</summary>
+    public string? Source { get; init; }
     public DateTimeOffset ProposedAt { get; init; }
     public DateTimeOffset ExpiresAt { get; init; }
     public required string State { get; init; }
@@ -48,6 +50,8 @@ internal sealed record ChangeRow
     public string DigestNow => ChangeDigest.Of(this);
 
     public bool IsStale => State == "open" && DigestNow != Digest;
+
+    public bool Removes => Kind == Proposals.Removal;
 
     public string BaseEtag => Etags.Of(BaseRevision);
 }

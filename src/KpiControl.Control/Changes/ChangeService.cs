@@ -18,6 +18,15 @@ internal sealed class ChangeService(Databases databases, Mutations mutations, De
         return await JobsPlan.AnswerAsync(tx, request);
     }
 
+    public override async Task<ApplyPlanResponse> ApplyPlan(ApplyPlanRequest request, ServerCallContext context)
+    {
+        var applied = await mutations.RunAsync(request, context.Caller(), tx => PlanApplication.ApplyAsync(tx, request), context.CancellationToken);
+        // As after any rebind: what waits under the new definition waits for what that names, and may have it already.
+        if (!request.ValidateOnly)
+            await waits.BeginAsync([.. applied.Jobs.Where(job => job.Outcome == "rebound").Select(job => job.BindingId)], context.CancellationToken);
+        return applied;
+    }
+
     public override Task<Change> ProposeChange(ProposeChangeRequest request, ServerCallContext context) =>
         mutations.RunAsync(request, context.Caller(), tx => Proposals.ProposeAsync(tx, request), context.CancellationToken);
 

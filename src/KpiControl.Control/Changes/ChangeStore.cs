@@ -8,7 +8,7 @@ internal static class ChangeStore
     private const string Columns = """
         SELECT c.change_id, c.tenant_id, c.environment, c.region, c.job_id, c.binding_id, c.kind, c.def_id, c.content_hash, c.format, c.content,
                d.canonical_json, c.base_def_id, p.content_hash AS base_content_hash, p.canonical_json AS base_canonical_json, c.base_revision,
-               c.contract_digest, c.policy_version, c.digest, c.required::text AS required, c.author, c.reason, c.proposed_at, c.expires_at, c.state,
+               c.contract_digest, c.policy_version, c.digest, c.required::text AS required, c.author, c.reason, c.source, c.proposed_at, c.expires_at, c.state,
                c.closed_at, c.closed_by, c.applied_revision, c.expires_at <= now() AS expired, b.revision AS revision_now,
                COALESCE((SELECT max(version) FROM kpi_tenant_policy t WHERE t.tenant_id = c.tenant_id AND t.environment = c.environment), 0) AS policy_version_now
           FROM kpi_change c JOIN kpi_job_def d ON d.def_id = c.def_id JOIN kpi_job_binding b ON b.binding_id = c.binding_id
@@ -52,9 +52,9 @@ internal static class ChangeStore
 
     private const string Insert = """
         INSERT INTO kpi_change (tenant_id, environment, region, job_id, binding_id, kind, def_id, content_hash, format, content, base_def_id,
-               base_revision, contract_digest, policy_version, digest, required, author, reason, expires_at)
+               base_revision, contract_digest, policy_version, digest, required, author, reason, source, expires_at)
         VALUES (@TenantId, @Environment, @Region, @JobId, @BindingId, @Kind, @DefId, @ContentHash, @Format, @Content, @BaseDefId,
-               @BaseRevision, @ContractDigest, @PolicyVersion, @Digest, @Required::jsonb, @Author, @Reason, now() + @Life)
+               @BaseRevision, @ContractDigest, @PolicyVersion, @Digest, @Required::jsonb, @Author, @Reason, @Source, now() + @Life)
         RETURNING change_id
         """;
 
@@ -118,5 +118,6 @@ internal sealed record NewChange
     public required string Required { get; init; }
     public required string Author { get; init; }
     public required string Reason { get; init; }
+    public string? Source { get; init; }
     public required TimeSpan Life { get; init; }
 }

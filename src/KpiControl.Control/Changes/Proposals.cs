@@ -5,6 +5,7 @@ using KpiControl.Control.Catalog;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
+using KpiControl.Control.Tenants;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Contracts;
 using KpiControl.Protocol.V1;
@@ -14,6 +15,9 @@ namespace KpiControl.Control.Changes;
 /// <summary>Opens changes: by ProposeChange, and by CreateJob and UpdateJob where policy asks for approval.</summary>
 internal static class Proposals
 {
+    /// <summary>The kind of a change that takes a job away.</summary>
+    public const string Removal = "remove";
+
     /// <summary>How long a change may be decided on and applied.</summary>
     public static readonly TimeSpan Life = TimeSpan.FromDays(7);
 
@@ -38,21 +42,31 @@ internal static class Proposals
 
     private static async Task<Binding> BindAsync(RequestTransaction tx, CheckedJob job)
     {
-        var id = await JobCreation.BindInactiveAsync(tx, await DefinitionStore.PutAsync(tx, job), job);
-        return await BindingStore.FindForEditAsync(tx, new BindingKey(id, "", "", "")) ?? throw new InvalidOperationException("A binding that was made is gone.");
+        if (await JobCreation.BindAsync(tx, [job], active: false) is not [var made])
+            throw Reject.Aborted("JOB_RACED", "Somebody bound this job at the same moment; look at it and propose again.");
+        return await BindingStore.FindForEditAsync(tx, new BindingKey(made.BindingId, "", "", "")) ?? throw new InvalidOperationException("A binding that was made is gone.");
     }
 
     /// <summary>The open change that asks for this; the one that is there where it asks for the same and still stands.</summary>
     /// <param name="binding">Held for the transaction.</param>
-    public static async Task<ChangeRow> OpenAsync(RequestTransaction tx, Binding binding, CheckedJob job, string reason)
+    /// <param name="source">Who applies it; empty: nobody in particular.</param>
+    public static Task<ChangeRow> OpenAsync(RequestTransaction tx, Binding binding, CheckedJob job, string reason, string source = "") =>
+        OpenAsync(tx, binding, job.Reading.ContentHash!, removes: false, reason, () => NewAsync(tx, binding, job, reason, source));
+
+    /// <summary>The open change that takes a job away.</summary>
+    /// <param name="binding">Held for the transaction.</param>
+    public static Task<ChangeRow> OpenRemovalAsync(RequestTransaction tx, Binding binding, TenantPlacement placement, string reason, string source) =>
+        OpenAsync(tx, binding, binding.ContentHash, removes: true, reason, () => RemovalAsync(tx, binding, placement, reason, source));
+
+    private static async Task<ChangeRow> OpenAsync(RequestTransaction tx, Binding binding, string contentHash, bool removes, string reason, Func<Task<NewChange>> make)
     {
         tx.Demand(Verb.ChangeRequestSubmit, binding.TenantId, binding.Environment, $"The job {binding.BindingId}");
         var former = await ChangeStore.FindOpenAsync(tx, binding.BindingId);
-        if (former is { IsStale: false, Expired: false } && former.ContentHash == job.Reading.ContentHash)
+        if (former is { IsStale: false, Expired: false } && former.ContentHash == contentHash && former.Removes == removes)
             return former;
         if (former is not null && !await ChangeStore.CloseAsync(tx, former.ChangeId, "superseded"))
             throw Reject.Aborted("CHANGE_MOVED", "Somebody closed the open change of this job at the same moment; look at it and propose again.");
-        var change = await NewAsync(tx, binding, job, reason);
+        var change = await make();
         var id = await ChangeStore.InsertAsync(tx, change);
         await AuditStore.AppendAsync(tx, new AuditEntry
         {
@@ -63,7 +77,7 @@ internal static class Proposals
         return await ChangeStore.FindAsync(tx, id) ?? throw new InvalidOperationException("A change that was stored is gone.");
     }
 
-    private static async Task<NewChange> NewAsync(RequestTransaction tx, Binding binding, CheckedJob job, string reason)
+    private static async Task<NewChange> NewAsync(RequestTransaction tx, Binding binding, CheckedJob job, string reason, string source)
     {
         var defId = await DefinitionStore.PutAsync(tx, job);
         var needs = job.Placement!.RequiresApproval ? await NeedsAsync(tx, binding, job) : [];
@@ -72,10 +86,29 @@ internal static class Proposals
             TenantId = binding.TenantId, Environment = binding.Environment, Region = binding.Region, JobId = binding.JobId, BindingId = binding.BindingId,
             Kind = binding.IsUnreleased ? "create" : "update", DefId = defId, ContentHash = job.Reading.ContentHash!, Format = job.Submission.Format.Word(),
             Content = job.Submission.Content, BaseDefId = binding.IsUnreleased ? null : binding.DefId, BaseRevision = binding.Revision, ContractDigest = job.ContractDigest,
-            PolicyVersion = job.Placement!.PolicyVersion, Digest = "", Required = AuditEntry.Json(needs), Author = tx.Caller.Principal, Reason = reason, Life = Life,
+            PolicyVersion = job.Placement!.PolicyVersion, Digest = "", Required = AuditEntry.Json(needs), Author = tx.Caller.Principal, Reason = reason, Source = SourceOf(source), Life = Life,
         };
         return change with { Digest = ChangeDigest.Of(change) };
     }
+
+    // The definition stays: what is agreed to is that it is scheduled no more.
+    private static async Task<NewChange> RemovalAsync(RequestTransaction tx, Binding binding, TenantPlacement placement, string reason, string source)
+    {
+        var row = await JobStore.FindAsync(tx, binding.BindingId);
+        var job = ArtifactReader.Read(row.CanonicalJson, ArtifactFormat.Json).Job!;
+        var contract = await ContractStore.FindAsync(tx, binding.TenantId, binding.KpiId, binding.ContractVersion);
+        var needs = contract is null || !placement.RequiresApproval ? [] : Approvals.Needed(job, JobCheck.Understand(contract), job, JobCheck.Understand(contract));
+        var change = new NewChange
+        {
+            TenantId = binding.TenantId, Environment = binding.Environment, Region = binding.Region, JobId = binding.JobId, BindingId = binding.BindingId,
+            Kind = Removal, DefId = binding.DefId, ContentHash = binding.ContentHash, Format = row.Format, Content = row.Content, BaseDefId = binding.DefId,
+            BaseRevision = binding.Revision, ContractDigest = row.ContractDigest, PolicyVersion = placement.PolicyVersion, Digest = "", Required = AuditEntry.Json(needs),
+            Author = tx.Caller.Principal, Reason = reason, Source = SourceOf(source), Life = Life,
+        };
+        return change with { Digest = ChangeDigest.Of(change) };
+    }
+
+    private static string? SourceOf(string source) => source.Length > 0 ? source : null;
 
     private static async Task<IReadOnlyList<ApprovalNeed>> NeedsAsync(RequestTransaction tx, Binding binding, CheckedJob job)
     {

@@ -3,6 +3,7 @@ using KpiControl.Control.Authoring;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
+using KpiControl.Jobs.Artifacts;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Changes;
@@ -19,10 +20,14 @@ internal static class Releases
         ChangeLookup.DemandOpen(change);
         var decisions = (await ChangeStore.DecisionsAsync(tx, change.ChangeId))[change.ChangeId].Where(d => d.Digest == change.Digest).ToList();
         DemandApprovals(change, decisions);
-        var job = await CheckAgainAsync(tx, change);
-
-        var revision = await JobRebind.ApplyAsync(tx, binding, job, new Rebinding(change.Reason, Activate: change.Kind == "create", change.ChangeId,
-            [.. decisions.Select(d => $"{d.Capacity}: {d.Principal}")]));
+        var how = new Rebinding(change.Reason, Activate: change.Kind == "create" || binding.PrunedAt is not null, change.ChangeId, [.. decisions.Select(d => $"{d.Capacity}: {d.Principal}")]);
+        var revision = binding.Revision + 1;
+        if (change.Removes)
+            await JobRebind.RetireAsync(tx, [(binding, ArtifactReader.Read(change.CanonicalJson, ArtifactFormat.Json).Job!)], how);
+        else
+            await JobRebind.ApplyAsync(tx, binding, await CheckAgainAsync(tx, change), how);
+        if (change.Source is { } source)
+            await PlacementStore.OwnAsync(tx, [binding.BindingId], source);
         if (!await ChangeStore.CloseAsync(tx, change.ChangeId, "applied", revision))
             throw Reject.Aborted("CHANGE_MOVED", "Somebody closed this change at the same moment; look at it again.");
         return await ChangeLookup.AnswerAsync(tx, change.ChangeId);

@@ -47,6 +47,7 @@ internal static class Verbs
         ["/kpicontrol.v1.JobService/ExplainOccurrence"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.JobService/WatchJobs"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.ChangeService/PlanJobs"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.ChangeService/ApplyPlan"] = new Requirement.ByVerb(Update),
         ["/kpicontrol.v1.ChangeService/ProposeChange"] = new Requirement.ByVerb(ChangeRequestSubmit),
         ["/kpicontrol.v1.ChangeService/PromoteJob"] = new Requirement.ByVerb(ChangeRequestSubmit),
         ["/kpicontrol.v1.ChangeService/RollBackJob"] = new Requirement.ByVerb(Rollback),

@@ -75,6 +75,7 @@ internal sealed class ScriptedAlerts(Script script) : AlertService.AlertServiceB
 internal sealed class ScriptedChanges(Script script) : ChangeService.ChangeServiceBase
 {
     public override Task<Plan> PlanJobs(PlanJobsRequest request, ServerCallContext context) => script.Answer<PlanJobsRequest, Plan>(request, context);
+    public override Task<ApplyPlanResponse> ApplyPlan(ApplyPlanRequest request, ServerCallContext context) => script.Answer<ApplyPlanRequest, ApplyPlanResponse>(request, context);
     public override Task<Change> ProposeChange(ProposeChangeRequest request, ServerCallContext context) => script.Answer<ProposeChangeRequest, Change>(request, context);
     public override Task<Change> GetChange(GetChangeRequest request, ServerCallContext context) => script.Answer<GetChangeRequest, Change>(request, context);
     public override Task<ListChangesResponse> ListChanges(ListChangesRequest request, ServerCallContext context) => script.Answer<ListChangesRequest, ListChangesResponse>(request, context);

@@ -196,8 +196,8 @@ public sealed class LedgerPropertyTests : IAsyncLifetime
             var job = ArtifactReader.Read((await JobStore.FindAsync(tx, binding)).CanonicalJson, ArtifactFormat.Json).Job!;
             var edited = was with { ScheduleCron = cron ?? was.ScheduleCron, ScheduleOverridden = cron is not null };
             await PlacementStore.TweakAsync(tx, edited);
-            await PlacementStore.ReviseAsync(tx, binding, "property", "property");
-            await CursorMove.ApplyAsync(tx, was, edited, job, job, world.Lane.Number);
+            await PlacementStore.ReviseAsync(tx, [new NewRevision(binding, "property", "property")]);
+            await CursorMove.ApplyAsync(tx, [new EnteringJob(was, edited, job, job, new Rebinding("property"))], new Dictionary<(string, int), short> { [(was.Region, job.Run.Priority)] = world.Lane.Number });
             await tx.CommitAsync();
         }
 

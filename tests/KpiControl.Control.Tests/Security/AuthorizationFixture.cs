@@ -17,6 +17,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
     private long runId;
     private long episodeId;
     private long changeId;
+    private string planDigest = "";
     private long backfillId;
     private long alertId;
 
@@ -38,6 +39,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
         runId = (await host.Jobs().ListRunsAsync(new ListRunsRequest { BindingId = BindingId }, cancellationToken: token)).Runs[0].RunId;
         await host.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = BindingId }, cancellationToken: token);
         changeId = (await new ChangeService.ChangeServiceClient(host.Channel()).ProposeChangeAsync(new ProposeChangeRequest { Content = SampleTexts.Simple("guarded", "0 4 * * *") }, cancellationToken: token)).ChangeId;
+        planDigest = (await new ChangeService.ChangeServiceClient(host.Channel()).PlanJobsAsync(new PlanJobsRequest { Artifacts = { new PlanArtifact { Content = SampleTexts.Simple("guarded", "0 5 * * *") } } }, cancellationToken: token)).Digest;
         backfillId = (await host.Jobs().BackfillJobAsync(new BackfillJobRequest { BindingId = BindingId, FirstDate = "2025-01-01", LastDate = "2025-01-01" }, cancellationToken: token)).BackfillId;
         await new SignalService.SignalServiceClient(host.Channel()).PublishSignalAsync(new PublishSignalRequest { Tenant = "acme", Name = "told" }, cancellationToken: token);
         await Control.RunAsync("""
@@ -93,6 +95,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "AcknowledgeEpisode" or "UnsilenceEpisode" => new { episode_id = episodeId, validate_only = true },
             "SilenceEpisode" => new { episode_id = episodeId, until = "2099-01-31T00:00:00Z", reason = "known", validate_only = true },
             "PlanJobs" => new { artifacts = new[] { new { content = SampleTexts.Simple("guarded", "0 5 * * *") } } },
+            "ApplyPlan" => new { artifacts = new[] { new { content = SampleTexts.Simple("guarded", "0 5 * * *") } }, plan_digest = planDigest, validate_only = true },
             "ProposeChange" => new { content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
             "PromoteJob" => new { binding_id = id, to_environment = "stg", validate_only = true },
             "RollBackJob" => new { binding_id = id, validate_only = true },

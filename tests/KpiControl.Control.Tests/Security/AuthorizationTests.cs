@@ -38,6 +38,7 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | JobService/ExplainOccurrence | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | JobService/WatchJobs | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | ChangeService/PlanJobs | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | ChangeService/ApplyPlan | Update | – | – | yes | yes | – | – | – | yes | – | – | not found |
         | ChangeService/ProposeChange | ChangeRequestSubmit | – | – | yes | yes | – | – | – | yes | – | – | not found |
         | ChangeService/PromoteJob | ChangeRequestSubmit | – | – | yes | yes | – | – | – | yes | – | – | not found |
         | ChangeService/RollBackJob | Rollback | – | – | – | yes | – | – | – | yes | – | – | not found |
