@@ -27,7 +27,7 @@ internal static class Kpictl
             TenantsCommand.Create(world),
             PoliciesCommand.Create(world),
             EpochCommand.Create(world),
-            AuditCommand.Create(world),
+            AuditCommand.Create(world), EvidenceCommand.Create(world),
             SlaCommand.Create(world),
             AlertsCommand.Create(world),
             DoctorCommand.Create(world),

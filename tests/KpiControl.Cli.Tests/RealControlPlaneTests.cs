@@ -54,6 +54,34 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_run_is_proven_far_from_the_system_and_what_was_altered_is_named()
+    {
+        await Done("contracts", "put", "-f", Repository.File("samples", "contracts", "cfo-ef-02.yaml"));
+        await Done("apply", "-f", Repository.File("samples", "jobs", "dso_daily.yaml"));
+        await Done("trigger", "dso_daily");
+        await Done("cancel", "dso_daily");
+        var run = (await Done("runs", "dso_daily", "-o", "name")).Trim();
+        var date = JsonDocument.Parse(await Done("runs", run, "-o", "json")).RootElement.GetProperty("run").GetProperty("business_date").GetString()!;
+        var (bundle, key) = (kpictl.File("bundle.ndjson", ""), kpictl.File("key.pem", await Done("audit", "key")));
+        while ((await kpictl.Run("evidence", "export", run, "-o", bundle)) is { Exit: not 0 } early)
+            Assert.Contains("not under a signed checkpoint yet", early.Error, StringComparison.Ordinal);
+
+        var verified = await Done("evidence", "verify", bundle, "--key", key);
+
+        Assert.Matches($"(?m)^{run["run/".Length..]} +dev/dso_daily +{date} +cancelled +sha256:[0-9a-f]+ +none asked for", verified);
+        Assert.Matches("(?m)^whole: 1 runs, [0-9]+ documents of acme, signed by the key [0-9a-f]{16} at ", verified);
+        Assert.StartsWith("{\"document\":", await Done("evidence", "export", $"{date}..{date}", "--job", "dso_daily"), StringComparison.Ordinal);
+        Assert.StartsWith("{\"document\":", await Done("evidence", "export", date, "--kpi", "CFO-EF-02"), StringComparison.Ordinal);
+
+        var altered = await kpictl.Run("evidence", "verify", kpictl.File("altered.ndjson", (await File.ReadAllTextAsync(bundle)).Replace("cancelled", "succeeded", StringComparison.Ordinal)), "--key", key);
+        Assert.Equal(1, altered.Exit);
+        Assert.Matches(@"^DOES NOT FIT: line [0-9]+, signed as row/[0-9]+/[0-9]+, was changed", altered.Out);
+        Assert.Contains("add --job JOB or --kpi KPI", (await kpictl.Run("evidence", "export", date)).Error, StringComparison.Ordinal);
+        Assert.Contains("names no run and no period", (await kpictl.Run("evidence", "export", "yesterday")).Error, StringComparison.Ordinal);
+        Assert.Contains("cannot be read", (await kpictl.Run("evidence", "verify", bundle + "x", "--key", key)).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Tenants_are_made_by_an_operator_and_policies_written_by_their_administrator()
     {
         using var operators = new CommandLine().With("KPI_GRPC", new Uri(host.GrpcUrl).Authority).With("KPI_TOKEN", issuer.Token("operator"));

@@ -1,8 +1,8 @@
 using System.CommandLine;
-using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
+using KpiControl.Cli.Evidence;
 using KpiControl.Cli.Options;
 using KpiControl.Cli.Output;
 using KpiControl.Jobs.Evidence;
@@ -90,7 +90,7 @@ internal static class AuditCommand
 
     private static async Task<int> VerifyFile(Session session, string file)
     {
-        using var key = session.Value(Key) is { } pem ? PublicKey(pem) : null;
+        using var key = session.Value(Key) is { } pem ? PublicKeys.Read(pem)[0] : null;
         var verifier = new ExportVerifier(key, session.Value(Kept) is { } kept ? Checkpoints(kept) : []);
         using var reader = file == "-" ? session.World.In : Open(file);
         while (await reader.ReadLineAsync(session.Token) is { } line)
@@ -131,22 +131,6 @@ internal static class AuditCommand
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {
             throw new Refusal($"{file} cannot be read: {Talk.OneLine(unreadable.Message)}", "name an export, or - for standard input");
-        }
-    }
-
-    private static ECDsa PublicKey(string file)
-    {
-        using var reader = Open(file);
-        var key = ECDsa.Create();
-        try
-        {
-            key.ImportFromPem(reader.ReadToEnd());
-            return key;
-        }
-        catch (Exception unusable) when (unusable is ArgumentException or CryptographicException)
-        {
-            key.Dispose();
-            throw new Refusal($"{file} is not a PEM file with an EC public key", "get it with: kpictl audit key");
         }
     }
 

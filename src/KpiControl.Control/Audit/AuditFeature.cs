@@ -10,6 +10,7 @@ internal static class AuditFeature
         services.AddSingleton<AuditKey>();
         services.AddSingleton<ChainStore>();
         services.AddSingleton<ChainExport>();
+        services.AddSingleton<Evidence.EvidenceExport>();
         services.AddHostedService<ChainSequencer>();
         return services;
     }

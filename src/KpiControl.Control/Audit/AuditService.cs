@@ -5,6 +5,7 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using KpiControl.Control.Database;
+using KpiControl.Control.Evidence;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
@@ -14,7 +15,7 @@ using KpiControl.Protocol.V1;
 namespace KpiControl.Control.Audit;
 
 /// <summary>For auditors: the trail, its export, and whether it is whole.</summary>
-internal sealed class AuditService(Databases databases, ChainExport export, AuditKey key) : Protocol.V1.AuditService.AuditServiceBase
+internal sealed class AuditService(Databases databases, ChainExport export, EvidenceExport evidence, AuditKey key) : Protocol.V1.AuditService.AuditServiceBase
 {
     private const int ChunkBytes = 256 << 10;
 
@@ -39,20 +40,28 @@ internal sealed class AuditService(Databases databases, ChainExport export, Audi
     public override async Task ExportAudit(ExportAuditRequest request, IServerStreamWriter<ExportAuditResponse> responseStream, ServerCallContext context)
     {
         var tenant = RequestFields.Tenant(context.Caller(), request.Tenant, Verb.PolicyRead);
+        await foreach (var lines in ChunksAsync(export.LinesAsync(context.Caller(), tenant, From(request.FromSeq), context.CancellationToken)))
+            await responseStream.WriteAsync(new ExportAuditResponse { Lines = ByteString.CopyFromUtf8(lines) }, context.CancellationToken);
+    }
+
+    public override async Task ExportEvidence(ExportEvidenceRequest request, IServerStreamWriter<ExportEvidenceResponse> responseStream, ServerCallContext context)
+    {
+        await foreach (var lines in ChunksAsync(evidence.LinesAsync(context.Caller(), request, context.CancellationToken)))
+            await responseStream.WriteAsync(new ExportEvidenceResponse { Lines = lines }, context.CancellationToken);
+    }
+
+    private static async IAsyncEnumerable<string> ChunksAsync(IAsyncEnumerable<string> lines)
+    {
         var chunk = new StringBuilder();
-        await foreach (var line in export.LinesAsync(context.Caller(), tenant, From(request.FromSeq), context.CancellationToken))
+        await foreach (var line in lines)
         {
             chunk.Append(line).Append('\n');
-            if (chunk.Length >= ChunkBytes)
-                await SendAsync();
-        }
-        await SendAsync();
-
-        async Task SendAsync()
-        {
-            await responseStream.WriteAsync(new ExportAuditResponse { Lines = ByteString.CopyFromUtf8(chunk.ToString()) }, context.CancellationToken);
+            if (chunk.Length < ChunkBytes)
+                continue;
+            yield return chunk.ToString();
             chunk.Clear();
         }
+        yield return chunk.ToString();
     }
 
     public override async Task<VerifyAuditResponse> VerifyAudit(VerifyAuditRequest request, ServerCallContext context)

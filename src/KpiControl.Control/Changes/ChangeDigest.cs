@@ -14,7 +14,14 @@ internal static class ChangeDigest
     public static string Of(ChangeRow change) => Of(
         change.ContentHash, $"{change.TenantId}/{change.Environment}/{change.JobId}", change.Environment, change.Region, change.ContractDigest, change.RevisionNow, change.PolicyVersionNow, change.Removes);
 
-    private static string Of(string contentHash, string binding, string environment, string region, string contractDigest, int revision, int policyVersion, bool removes)
+    /// <summary>What was agreed to, in the form that the digest is taken over.</summary>
+    public static string Signed(ChangeRow change) => Canonical(
+        change.ContentHash, $"{change.TenantId}/{change.Environment}/{change.JobId}", change.Environment, change.Region, change.ContractDigest, change.BaseRevision, change.PolicyVersion, change.Removes);
+
+    private static string Of(string contentHash, string binding, string environment, string region, string contractDigest, int revision, int policyVersion, bool removes) =>
+        ContentHash.OfCanonicalJson(Canonical(contentHash, binding, environment, region, contractDigest, revision, policyVersion, removes));
+
+    private static string Canonical(string contentHash, string binding, string environment, string region, string contractDigest, int revision, int policyVersion, bool removes)
     {
         var signed = new JsonObject
         {
@@ -24,6 +31,6 @@ internal static class ChangeDigest
         // Nobody's approval of a definition is one of taking it away.
         if (removes)
             signed["action"] = "remove";
-        return ContentHash.OfCanonicalJson(Jcs.Write(signed));
+        return Jcs.Write(signed);
     }
 }

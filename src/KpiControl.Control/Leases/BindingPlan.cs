@@ -25,6 +25,9 @@ internal sealed record BindingPlan
     /// <summary>The lane for slots that are caught up with.</summary>
     public required short CatchupLane { get; init; }
 
+    /// <summary>Null where policy asked for none.</summary>
+    public PlanApproval? Approval { get; init; }
+
     public AgentNeeds Needs => field ??= new AgentNeeds(Job.Run.ConnId, Job.Run.AgentLabels);
 
     public bool HasDependencies =>
@@ -40,3 +43,8 @@ internal sealed record BindingPlan
         return byTimeout is null || (beforeNext is not null && beforeNext < byTimeout) ? beforeNext : byTimeout;
     }
 }
+
+/// <summary>The change that put a definition in force, and who agreed to exactly that.</summary>
+/// <param name="Digest">What the approvals signed.</param>
+/// <param name="Approvers">Each with the capacity: <c>business: ann</c>.</param>
+internal sealed record PlanApproval(long ChangeId, string Digest, IReadOnlyList<string> Approvers);

@@ -7,7 +7,8 @@ using KpiControl.Protocol.V1;
 namespace KpiControl.Control.Leases;
 
 /// <summary>Decides what follows each report, records the batch, and answers.</summary>
-internal sealed class CompletionRecorder(CompletionStore store, ReclaimStore reclaim, PlanCache plans, Dispatcher dispatcher, SuccessAnnouncer successes)
+internal sealed class CompletionRecorder(
+    CompletionStore store, RunFactsStore surroundings, ReclaimStore reclaim, PlanCache plans, Dispatcher dispatcher, SuccessAnnouncer successes)
 {
     public async Task RecordAsync(IReadOnlyList<Report> reports, CancellationToken token)
     {
@@ -31,9 +32,9 @@ internal sealed class CompletionRecorder(CompletionStore store, ReclaimStore rec
     public async Task RefuseAsync(Report report, CancellationToken token)
     {
         const string Why = "The report could not be stored; the control plane's log says why.";
-        var standing = (await store.StandingAsync([report.ToCompletion(null, null)], token)).Single();
+        var standing = (await store.StandingAsync([report.ToCompletion(null, null, null)], token)).Single();
         if (Concerns(standing))
-            await store.KeepAsync([(standing, "refused", report.KeptDocument(Why))], token);
+            await store.KeepAsync([(standing, "refused", RunDocument.OfKept(report, Why))], token);
         dispatcher.CameBack(await reclaim.ReturnAsync(report.Session.Id, [report.Attempt], token));
         Answer([(report, report.Answer(FinishedAck.Types.Outcome.Refused, Why))]);
     }
@@ -43,13 +44,14 @@ internal sealed class CompletionRecorder(CompletionStore store, ReclaimStore rec
         var foundElsewhere = await FindAsync(reports, token);
         var held = reports.Select(report => report.Session.Held.GetValueOrDefault(report.Attempt) ?? foundElsewhere?.GetValueOrDefault(report.Attempt)).ToList();
         var lastGood = await LastGoodAsync(reports, held, token);
+        var facts = await FactsAsync(reports, held, token);
         var decided = new List<DecidedReport>(reports.Count);
         foreach (var (report, attempt) in reports.Zip(held))
         {
             // Another region's work is not this session's to report: the fence alone will not be asked.
             var foreign = attempt is not null && attempt.Plan.Region != report.Session.Region;
             var disposition = attempt is null || foreign ? null : Decide(report, attempt, lastGood.Contains(attempt.Plan.BindingId));
-            var completion = report.ToCompletion(disposition, attempt);
+            var completion = report.ToCompletion(disposition, attempt, facts.GetValueOrDefault(report.Attempt));
             if (disposition?.Waits == true)
                 completion = completion with { Waits = true, RetryIn = attempt!.Plan.Job.Retry.Initial, GivesUpAt = attempt.Plan.GivesUpAt(attempt.ScheduledFor) };
             decided.Add(new DecidedReport(report, foreign ? completion with { FenceNumber = 0 } : completion));
@@ -62,6 +64,13 @@ internal sealed class CompletionRecorder(CompletionStore store, ReclaimStore rec
         var (outcome, job) = (report.Outcome, held.Plan.Job);
         var jitter = outcome.Status == RunStatus.Success ? 0 : RandomNumberGenerator.GetInt32(1 << 20) / (double)(1 << 20);
         return Disposition.Of(outcome, new RetryState(job.Retry, held.RetriesUsed, job.Run.OnRuleFail, hasLastGood, jitter));
+    }
+
+    private async Task<Dictionary<Guid, RunFacts>> FactsAsync(IReadOnlyList<Report> reports, List<GrantedAttempt?> held, CancellationToken token)
+    {
+        var known = reports.Zip(held).Where(r => r.Second is not null).DistinctBy(r => r.First.Attempt).ToList();
+        var facts = await surroundings.OfAsync([.. known.Select(r => new RunAsked(r.Second!.Plan, r.First.Finished.Fence.Number, r.Second.BusinessDate, r.First.Began))], token);
+        return known.Zip(facts).ToDictionary(r => r.First.First.Attempt, r => r.Second);
     }
 
     // Of those alone that could fall back on it, and in one question: a source that is down fails many jobs at once.
@@ -101,7 +110,7 @@ internal sealed class CompletionRecorder(CompletionStore store, ReclaimStore rec
             var ack = Judge(standing, report);
             answers.Add((report, ack));
             if (Concerns(standing) && ack.Outcome is (FinishedAck.Types.Outcome.Stale or FinishedAck.Types.Outcome.Refused))
-                kept.Add((standing, ack.Outcome == FinishedAck.Types.Outcome.Stale ? "stale_fence" : "refused", report.KeptDocument(ack.Detail)));
+                kept.Add((standing, ack.Outcome == FinishedAck.Types.Outcome.Stale ? "stale_fence" : "refused", RunDocument.OfKept(report, ack.Detail)));
         }
         // Evidence before the answer: an agent that is told to forget must be able to.
         if (kept.Count > 0)

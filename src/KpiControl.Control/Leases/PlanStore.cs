@@ -10,12 +10,17 @@ internal sealed class PlanStore(Databases databases)
         """
         SELECT r.binding_id, r.revision, b.tenant_id, b.environment, b.region, d.content_hash, d.schema_version,
                r.contract_digest, r.schedule_cron, r.timezone, r.zone_version,
-               coalesce((SELECT lane FROM kpi_lane l WHERE l.region = b.region AND l.priority = 6), abs(rt.lane)) AS catchup_lane
+               coalesce((SELECT lane FROM kpi_lane l WHERE l.region = b.region AND l.priority = 6), abs(rt.lane)) AS catchup_lane,
+               a.change_id, a.digest AS change_digest, a.approvers
           FROM unnest(@ids, @revisions) AS x(binding_id, revision)
           JOIN kpi_binding_revision r USING (binding_id, revision)
           JOIN kpi_job_binding b USING (binding_id)
           JOIN kpi_job_runtime rt USING (binding_id)
           JOIN kpi_job_def d ON d.def_id = r.def_id
+          LEFT JOIN LATERAL (
+            SELECT c.change_id, c.digest, (SELECT array_agg(y.capacity || ': ' || y.principal ORDER BY y.capacity, y.principal) FROM kpi_change_decision y
+                     WHERE y.change_id = c.change_id AND y.decision = 'approve' AND y.digest = c.digest) AS approvers
+              FROM kpi_change c WHERE c.change_id = kpi_change_behind(r.binding_id, r.revision)) a ON true
         """;
 
     public async Task<IReadOnlyList<PlanRow>> LoadAsync(IReadOnlyCollection<PlanKey> keys, CancellationToken token)
@@ -59,4 +64,8 @@ internal sealed record PlanRow
     public string Timezone { get; init; } = "";
     public string ZoneVersion { get; init; } = "";
     public short CatchupLane { get; init; }
+    /// <summary>The change that put the definition in force; null where policy asked for none.</summary>
+    public long? ChangeId { get; init; }
+    public string? ChangeDigest { get; init; }
+    public string[]? Approvers { get; init; }
 }

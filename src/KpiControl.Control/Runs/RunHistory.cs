@@ -60,7 +60,8 @@ internal sealed class RunHistory(Databases databases)
         return detail;
     }
 
-    private static async Task<(RunRow?, string What)> FindAsync(RequestTransaction tx, GetRunRequest request)
+    /// <summary>The row that a request names, where there is one, and what to call it.</summary>
+    internal static async Task<(RunRow?, string What)> FindAsync(RequestTransaction tx, GetRunRequest request)
     {
         if (request.RunId != 0)
             return (await RunStore.FindAsync(tx, request.RunId), string.Create(CultureInfo.InvariantCulture, $"The run {request.RunId}"));

@@ -94,6 +94,16 @@ internal static class RunStore
     public static Task<IReadOnlyList<RunRow>> OfSlotAsync(RequestTransaction tx, long binding, SlotKey slot) =>
         tx.QueryAsync<RunRow>(OfSlotSql, new { binding, slot = slot.ScheduledFor, kind = slot.Kind });
 
+    private const string OfPeriodSql = Select +
+        """
+         WHERE h.binding_id = ANY (@bindings) AND h.recorded_at >= @first::date::timestamptz - interval '1 day' AND h.business_date BETWEEN @first AND @last
+         ORDER BY h.business_date, h.recorded_at, h.run_id LIMIT @limit
+        """;
+
+    /// <summary>Every row of a period of business dates, by date.</summary>
+    public static Task<IReadOnlyList<RunRow>> OfPeriodAsync(RequestTransaction tx, long[] bindings, DateOnly first, DateOnly last, int limit) =>
+        tx.QueryAsync<RunRow>(OfPeriodSql, new { bindings, first, last, limit });
+
     public const int SincePage = 1000;
 
     private const string SinceSql = Select +

@@ -84,6 +84,7 @@ internal static class Verbs
         ["/kpicontrol.v1.DoctorService/Diagnose"] = new Requirement.ByVerb(Diagnose),
         ["/kpicontrol.v1.AuditService/ListAudit"] = new Requirement.ByVerb(PolicyRead),
         ["/kpicontrol.v1.AuditService/ExportAudit"] = new Requirement.ByVerb(PolicyRead),
+        ["/kpicontrol.v1.AuditService/ExportEvidence"] = new Requirement.ByVerb(Export),
         ["/kpicontrol.v1.AuditService/VerifyAudit"] = new Requirement.ByVerb(PolicyRead),
         ["/kpicontrol.v1.AuditService/GetAuditKey"] = new Requirement.ByVerb(PolicyRead),
         ["/kpicontrol.v1.AlertService/ListSlaStates"] = new Requirement.ByVerb(Read),

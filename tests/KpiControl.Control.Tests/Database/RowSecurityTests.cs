@@ -116,7 +116,7 @@ public sealed class RowSecurityTests : IAsyncLifetime
         await using var connection = await database.OpenAsync(Token);
         var mayRun = await connection.QueryAsync<string>(
             "SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND has_function_privilege('kpi_requests', oid, 'EXECUTE') AND prorettype <> 'trigger'::regtype ORDER BY 1");
-        Assert.Equal(["kpi_caller_is_everywhere", "kpi_caller_tenants", "kpi_kind_name", "kpi_timeline"], mayRun);
+        Assert.Equal(["kpi_caller_is_everywhere", "kpi_caller_tenants", "kpi_change_behind", "kpi_kind_name", "kpi_timeline"], mayRun);
         Assert.Equal(["kpi_make_partitions"], await connection.QueryAsync<string>("SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef"));
     }
 

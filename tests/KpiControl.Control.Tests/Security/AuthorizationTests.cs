@@ -75,6 +75,7 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | DoctorService/Diagnose | Diagnose | – | – | – | – | – | – | – | – | yes | – | – |
         | AuditService/ListAudit | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
         | AuditService/ExportAudit | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
+        | AuditService/ExportEvidence | Export | – | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | AuditService/VerifyAudit | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
         | AuditService/GetAuditKey | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | nothing |
         | AlertService/ListSlaStates | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |

@@ -1,0 +1,54 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using KpiControl.Control.Audit;
+using KpiControl.Control.Changes;
+using KpiControl.Control.Runs;
+using KpiControl.Jobs.Evidence;
+
+namespace KpiControl.Control.Evidence;
+
+/// <summary>From what is stored to the documents of docs/evidence-format.md.</summary>
+internal static class EvidenceMapping
+{
+    public static EvidenceDocument ToDocument(this RunRow run) => new("run", new JsonObject
+    {
+        ["run_id"] = Text(run.RunId), ["binding_id"] = Text(run.BindingId), ["revision"] = Text(run.Revision), ["agent"] = run.Agent,
+        ["sla_breached"] = run.SlaBreached switch { null => null, true => "true", false => "false" },
+    });
+
+    public static EvidenceDocument ToDocument(this ChangeRow change, IEnumerable<DecisionRow> decisions) => new("change", new JsonObject
+    {
+        ["change_id"] = Text(change.ChangeId), ["binding_id"] = Text(change.BindingId), ["kind"] = change.Kind, ["digest"] = change.Digest, ["signed"] = ChangeDigest.Signed(change),
+        ["required"] = change.Required, ["format"] = change.Format, ["content"] = change.Content, ["author"] = change.Author, ["reason"] = change.Reason,
+        ["proposed_at"] = Time(change.ProposedAt), ["closed_at"] = Time(change.ClosedAt), ["closed_by"] = change.ClosedBy, ["applied_revision"] = Text(change.AppliedRevision),
+        ["decisions"] = new JsonArray([.. decisions.Select(d => new JsonObject
+        {
+            ["capacity"] = d.Capacity, ["comment"] = d.Comment, ["decided_at"] = Time(d.DecidedAt), ["decision"] = d.Decision, ["digest"] = d.Digest, ["principal"] = d.Principal,
+        })]),
+    });
+
+    /// <summary>A link, and its checkpoint where one was signed.</summary>
+    public static IEnumerable<EvidenceDocument> ToDocuments(LinkRow link, string tenant)
+    {
+        var chained = new ChainLink(tenant, link.Seq, ChainTime.Text(link.LinkedAt), Convert.ToHexStringLower(link.PrevHash), [.. link.RowHashes.Chunk(32).Select(Convert.ToHexStringLower)]);
+        yield return new EvidenceDocument("link", new JsonObject
+        {
+            ["tenant"] = tenant, ["seq"] = Text(link.Seq), ["linked_at"] = chained.LinkedAt, ["prev_hash"] = chained.PreviousHash, ["hash"] = chained.Hash(),
+            ["rows"] = new JsonArray([.. chained.RowHashes.Select(hash => JsonValue.Create(hash))]),
+        });
+        if (link.Signature is not null)
+            yield return new EvidenceDocument("checkpoint", new JsonObject
+            {
+                ["tenant"] = tenant, ["seq"] = Text(link.Seq), ["hash"] = Convert.ToHexStringLower(link.CheckpointHash!), ["signed_at"] = ChainTime.Text(link.SignedAt!.Value),
+                ["key_id"] = link.KeyId, ["signature"] = Convert.ToBase64String(link.Signature),
+            });
+    }
+
+    /// <param name="row">Its canonical form.</param>
+    public static EvidenceDocument ToDocument(string row, long link, int position) =>
+        new("row", new JsonObject { ["link"] = Text(link), ["position"] = Text(position), ["row"] = JsonNode.Parse(row) });
+
+    private static string? Text(long? number) => number?.ToString(CultureInfo.InvariantCulture);
+
+    private static string? Time(DateTimeOffset? at) => at is { } time ? ChainTime.Text(time.UtcDateTime) : null;
+}

@@ -1,0 +1,17 @@
+namespace KpiControl.Jobs.Evidence;
+
+/// <summary>What became of looking at a bundle.</summary>
+/// <param name="Finding">The first thing that does not fit; null: everything does.</param>
+/// <param name="KeyId">The key that signed.</param>
+/// <param name="Statement">What was signed; null where the signature does not fit.</param>
+/// <param name="Runs">Empty where something does not fit: nothing is told of what cannot be relied on.</param>
+public sealed record EvidenceVerdict(string? Finding, string KeyId, EvidenceStatement? Statement, IReadOnlyList<EvidencedRun> Runs, int Documents)
+{
+    internal static EvidenceVerdict Of(string finding) => new(finding, "", null, [], 0);
+}
+
+/// <summary>A run whose evidence fits, for a reader.</summary>
+/// <param name="Approvers">As <c>business: ann</c>; empty where policy asked for none.</param>
+/// <param name="Sources">As <c>GDP_Sales@2026.03</c>.</param>
+public sealed record EvidencedRun(
+    string RunId, string Job, string BusinessDate, string Status, string ContentHash, IReadOnlyList<string> Approvers, string Agent, IReadOnlyList<string> Sources, string? SlaBreached);
