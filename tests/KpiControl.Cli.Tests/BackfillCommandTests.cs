@@ -85,7 +85,7 @@ public sealed class BackfillCommandTests(ScriptedControlPlane server) : IClassFi
         TimeSpan Winter(DateTime _) => TimeSpan.FromHours(1);
 
         var stretches = ZoneMoves.Differences(berlin.GetUtcOffset, Winter, from, until);
-        var both = ZoneMoves.Schedules("30 12 * * *", "Europe/Berlin", "1", Winter, "other")!.Value;
+        var both = ZoneMoves.Schedules("30 12 * * *", "Europe/Berlin", "1", null, Winter, "other")!.Value;
         var move = ZoneMoves.Of(both.InUse, both.Other, stretches);
 
         Assert.Single(stretches);

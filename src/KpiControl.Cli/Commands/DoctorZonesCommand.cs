@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
+using KpiControl.Cli.Calendars;
 using KpiControl.Cli.Jobs;
 using KpiControl.Cli.Options;
 using KpiControl.Cli.Output;
@@ -30,7 +31,8 @@ internal static class DoctorZonesCommand
             return (page.Jobs.Count, page.NextPageToken);
         });
         var from = session.World.Clock.GetUtcNow();
-        var moves = jobs.GroupBy(job => job.Timezone).SelectMany(zone => Moved(zone.Key, zone, other, from, from + (session.Value(Ahead) ?? TimeSpan.FromDays(730)))).ToList();
+        var calendars = await StoredCalendars.OfJobs(session, jobs);
+        var moves = jobs.GroupBy(job => job.Timezone).SelectMany(zone => Moved(zone.Key, zone, calendars, other, from, from + (session.Value(Ahead) ?? TimeSpan.FromDays(730)))).ToList();
         var answer = new Struct();
         answer.Fields["zone_database"] = Value.ForString(other.Version);
         answer.Fields["jobs_looked_at"] = Value.ForNumber(jobs.Count);
@@ -39,13 +41,13 @@ internal static class DoctorZonesCommand
         return ExitCode.Done;
     }
 
-    private static IEnumerable<(Job Job, ZoneMove? Move)> Moved(string zone, IEnumerable<Job> jobs, OtherZones other, DateTimeOffset from, DateTimeOffset until)
+    private static IEnumerable<(Job Job, ZoneMove? Move)> Moved(string zone, IEnumerable<Job> jobs, StoredCalendars calendars, OtherZones other, DateTimeOffset from, DateTimeOffset until)
     {
         if (other.Find(zone) is not { } offsetAt || !TimeZoneInfo.TryFindSystemTimeZoneById(zone, out var inUse))
             return jobs.Select(job => (job, (ZoneMove?)null));
         var stretches = ZoneMoves.Differences(inUse.GetUtcOffset, offsetAt, from, until);
         return stretches.Count == 0 ? []
-            : jobs.Select(job => (job, ZoneMoves.Schedules(job.ScheduleCron, zone, job.BindingId.ToString(CultureInfo.InvariantCulture), offsetAt, other.Version) is { } both
+            : jobs.Select(job => (job, ZoneMoves.Schedules(job.ScheduleCron, zone, job.BindingId.ToString(CultureInfo.InvariantCulture), calendars.Of(job), offsetAt, other.Version) is { } both
                 ? ZoneMoves.Of(both.InUse, both.Other, stretches) : null)).Where(move => move.Item2 is null or { Gone.Count: > 0 } or { Come.Count: > 0 });
     }
 

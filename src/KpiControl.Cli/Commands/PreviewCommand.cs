@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
+using KpiControl.Cli.Calendars;
 using KpiControl.Cli.Jobs;
 using KpiControl.Cli.Options;
 using KpiControl.Cli.Output;
@@ -18,12 +19,13 @@ internal static class PreviewCommand
     private static readonly Option<string?> Timezone = new("--timezone", "-z") { Description = "Of --cron; default UTC", HelpName = "ZONE" };
     private static readonly Option<string?> DayMatch = new("--day-match")
     { Description = "all: both day fields of --cron must match", HelpName = "all" };
+    private static readonly Option<string?> CalendarFile = new("--calendar") { Description = "Of --cron: a calendar's file", HelpName = "FILE" };
     private static readonly Option<string?> After = new("--after") { Description = "From this instant; absent: now", HelpName = "TIME" };
     private static readonly Option<int> Count = new("--count", "-n") { Description = "How many, at most 1000", HelpName = "N", DefaultValueFactory = _ => 5 };
 
     public static Command Create(Surroundings world) =>
         new Command("preview", "The next fire times of a job, or of a schedule that is not stored") { Job }
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Cron, Timezone, DayMatch, After, Count, SharedOptions.Output)
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Cron, Timezone, DayMatch, CalendarFile, After, Count, SharedOptions.Output)
             .Does(world, Preview);
 
     private static async Task<int> Preview(Session session)
@@ -70,8 +72,9 @@ internal static class PreviewCommand
     private static PreviewScheduleResponse NotStored(Session session, string cron, int count, DateTimeOffset after)
     {
         var zone = session.Value(Timezone) ?? "UTC";
-        var spec = new JobScheduleSpec { Type = "cron", Expression = cron, Timezone = zone, DayMatch = session.Value(DayMatch) };
-        if (!JobSchedule.TryCreate(spec, out var schedule, out var error))
+        var calendar = session.Value(CalendarFile) is { } file ? CalendarFiles.Read(file) : null;
+        var spec = new JobScheduleSpec { Type = "cron", Expression = cron, Timezone = zone, DayMatch = session.Value(DayMatch), Calendar = calendar?.Name };
+        if (!JobSchedule.TryCreate(spec, out var schedule, out var error, calendar: calendar))
             throw new Refusal($"--cron \"{cron}\" --timezone {zone}: {error}", "five fields, such as \"0 2 * * *\", and an IANA zone, such as Europe/Berlin");
         var clock = TimeZoneInfo.FindSystemTimeZoneById(zone);
         var answer = new PreviewScheduleResponse { ZoneVersion = schedule!.ZoneVersion };
@@ -96,6 +99,10 @@ internal static class PreviewCommand
         foreach (var fire in answer.FireTimes)
             table.Row(Ages.Absolute(fire.At), fire.Local, fire.BusinessDate, Ages.Relative(fire.At, now));
         table.WriteTo(world);
+        foreach (var skip in answer.Skipped)
+            world.Error.WriteLine(Talk.OneLine($"not at {skip.Local}: {skip.Reason}, {skip.Name}"));
+        if (answer.CalendarVersion > 0)
+            world.Error.WriteLine($"calendar {answer.Calendar} version {answer.CalendarVersion}");
         if (answer.SpreadOffset is { } offset)
             world.Error.WriteLine($"each comes {Durations.Format(offset.ToTimeSpan())} after the expression's time: the job's place within spread");
         if (answer.EndsAt is { } end)

@@ -10,11 +10,11 @@ namespace KpiControl.Cli.Commands;
 internal static class ValidateCommand
 {
     private static readonly Argument<string[]> Files = new("FILE|DIR")
-    { Description = "Artifacts, or directories of them", Arity = ArgumentArity.OneOrMore };
+    { Description = "Artifacts, calendars, or directories of them", Arity = ArgumentArity.OneOrMore };
     private static readonly Option<bool> Quiet = new("--quiet", "-q") { Description = "Errors only" };
 
     public static Command Create(Surroundings world) =>
-        new Command("validate", "Check artifacts without a control plane: syntax, schema, meaning, secrets, and the graph among them") { Files }
+        new Command("validate", "Check artifacts and calendars without a control plane: syntax, schema, meaning, secrets, and the graph among them") { Files }
             .With(SharedOptions.Recursive, Quiet, SharedOptions.Output).Does(world, session => Task.FromResult(Validate(session)));
 
     private static int Validate(Session session)
@@ -60,7 +60,7 @@ internal static class ValidateCommand
     {
         ["file"] = artifact.Path,
         ["valid"] = artifact.IsValid,
-        ["content_hash"] = artifact.Reading.ContentHash ?? "",
+        ["content_hash"] = artifact.ContentHash ?? "",
         ["findings"] = new JsonArray([.. artifact.Findings.Select(finding => new JsonObject
         {
             ["path"] = finding.Path, ["line"] = finding.Line, ["column"] = finding.Column, ["rule"] = finding.Rule,

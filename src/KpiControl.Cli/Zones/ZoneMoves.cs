@@ -1,4 +1,5 @@
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Calendars;
 using KpiControl.Jobs.Schedules;
 
 namespace KpiControl.Cli.Zones;
@@ -38,9 +39,9 @@ internal static class ZoneMoves
     }
 
     /// <summary>The binding's schedule in both; null where one of them does not know the zone or the expression.</summary>
-    public static (JobSchedule InUse, JobSchedule Other)? Schedules(string cron, string zone, string identity, Func<DateTime, TimeSpan> other, string otherVersion)
+    public static (JobSchedule InUse, JobSchedule Other)? Schedules(string cron, string zone, string identity, WorkCalendar? calendar, Func<DateTime, TimeSpan> other, string otherVersion)
     {
-        var spec = new JobScheduleSpec { Type = "cron", Expression = cron, Timezone = zone };
-        return JobSchedule.TryCreate(spec, out var inUse, out _, identity) && JobSchedule.TryCreate(spec, other, otherVersion, identity, out var moved, out _) ? (inUse!, moved!) : null;
+        var spec = new JobScheduleSpec { Type = "cron", Expression = cron, Timezone = zone, Calendar = calendar?.Name };
+        return JobSchedule.TryCreate(spec, out var inUse, out _, identity, calendar) && JobSchedule.TryCreate(spec, other, otherVersion, identity, calendar, out var moved, out _) ? (inUse!, moved!) : null;
     }
 }

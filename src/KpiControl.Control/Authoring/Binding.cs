@@ -19,6 +19,10 @@ internal sealed record Binding
     public required string ScheduleExtra { get; init; }
     public int Revision { get; init; }
     public bool ScheduleOverridden { get; init; }
+    /// <summary>The calendar that its schedule names, at the version in force; null where it names none.</summary>
+    public string? Calendar { get; init; }
+    public int? CalendarVersion { get; init; }
+    public string? CalendarJson { get; init; }
     public required string ContentHash { get; init; }
     /// <summary>Who applied it; null where nobody named themselves.</summary>
     public string? Source { get; init; }

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
+using KpiControl.Control.Catalog;
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Calendars;
 using KpiControl.Jobs.Schedules;
 
 namespace KpiControl.Control.Authoring;
@@ -25,9 +27,12 @@ internal static class BoundJob
         On = job.Schedule.On.Count > 0 ? job.Schedule.On : null,
     }, Sparse);
 
-    /// <summary>The schedule in force; what H in an expression is a hash of is the binding's id, for whoever computes slots.</summary>
-    public static JobSchedule Schedule(JobScheduleSpec spec, long bindingId) =>
-        JobSchedule.TryCreate(spec, out var schedule, out var error, bindingId.ToString(CultureInfo.InvariantCulture))
+    /// <summary>The schedule in force, on the calendar in force.</summary>
+    public static JobSchedule Schedule(JobArtifact job, Binding binding) => Schedule(JobEdit.InForce(job, binding), binding.BindingId, KnownCalendars.Read(binding.CalendarJson));
+
+    /// <summary>What H in an expression is a hash of is the binding's id, for whoever computes slots.</summary>
+    public static JobSchedule Schedule(JobScheduleSpec spec, long bindingId, WorkCalendar? calendar) =>
+        JobSchedule.TryCreate(spec, out var schedule, out var error, bindingId.ToString(CultureInfo.InvariantCulture), calendar)
             ? schedule!
             : throw new InvalidOperationException($"The schedule of binding {bindingId} cannot be read: {error}");
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using KpiControl.Control.Requests;
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Runs;
 using KpiControl.Jobs.Schedules;
 
 namespace KpiControl.Control.Authoring;
@@ -11,6 +12,8 @@ namespace KpiControl.Control.Authoring;
 /// </summary>
 internal static class CursorMove
 {
+    private const int MostCompared = 10_000;
+
     /// <param name="lanes">By region and priority.</param>
     public static async Task ApplyAsync(RequestTransaction tx, IReadOnlyList<EnteringJob> entering, IReadOnlyDictionary<(string Region, int Priority), short> lanes)
     {
@@ -20,10 +23,13 @@ internal static class CursorMove
         {
             var (cursor, lane) = (cursors[was.BindingId], lanes[(was.Region, job.Run.Priority)]);
             var isSame = was.ActiveFlag == edited.ActiveFlag && JobEdit.InForce(wasJob, was).HasSlotsOf(JobEdit.InForce(job, edited));
+            // Of another version of the calendar what is due stays due where both say the same of it; ahead the new one counts.
+            if (isSame && was.CalendarVersion != edited.CalendarVersion)
+                isSame = cursor.NextRunAt <= cursor.Now && Agree(BoundJob.Schedule(wasJob, was), BoundJob.Schedule(job, edited), cursor);
             if (!isSame && cursor.NextRunAt <= cursor.Now)
                 await SkipAsync(tx, was, wasJob, cursor);
             // Under the same schedule what is due stays due: an edit of something else drops no slot.
-            var next = !edited.ActiveFlag ? null : isSame && cursor.NextRunAt is { } kept ? kept : BoundJob.Schedule(JobEdit.InForce(job, edited), was.BindingId).Next(cursor.Now);
+            var next = !edited.ActiveFlag ? null : isSame && cursor.NextRunAt is { } kept ? kept : BoundJob.Schedule(job, edited).NextExpected(cursor.Now);
             moved.Add(new MovedCursor(was.BindingId, cursor.Revision + 1, lane, Math.Abs(cursor.Lane), edited.ActiveFlag, next));
         }
         await CursorStore.PutAsync(tx, moved);
@@ -33,11 +39,20 @@ internal static class CursorMove
 
     private static async Task SkipAsync(RequestTransaction tx, Binding was, JobArtifact wasJob, CursorRow cursor)
     {
-        var schedule = BoundJob.Schedule(JobEdit.InForce(wasJob, was), was.BindingId);
-        var first = cursor.NextRunAt!.Value;
-        var slots = SlotRange.One(first);
-        foreach (var slot in schedule.Slots(first, cursor.Now))
-            slots = slots with { Last = slot, Count = slots.Count + 1 };
-        await CursorStore.SkipAsync(tx, was, cursor, slots, schedule.BusinessDate(first, wasJob.Dependencies.BusinessDate));
+        var schedule = BoundJob.Schedule(wasJob, was);
+        foreach (var skipped in MissedSlots.LeftBehind(schedule, cursor.Paused ? SkipReason.Paused : SkipReason.Superseded, cursor.NextRunAt!.Value, cursor.Now))
+            await CursorStore.SkipAsync(tx, was, cursor, skipped, schedule.BusinessDate(skipped.Range.First, wasJob.Dependencies.BusinessDate));
+    }
+
+    private static bool Agree(JobSchedule was, JobSchedule now, CursorRow cursor)
+    {
+        var slot = cursor.NextRunAt;
+        for (var looked = 0; slot is { } due && due <= cursor.Now; looked++)
+        {
+            if (looked == MostCompared || !now.IsExpected(due) || was.ExceptionAt(due) != now.ExceptionAt(due) || was.NextExpected(due) != now.NextExpected(due))
+                return false;
+            slot = was.NextExpected(due);
+        }
+        return true;
     }
 }

@@ -112,12 +112,12 @@ internal static class CursorStore
         INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM h
         """;
 
-    public static Task SkipAsync(RequestTransaction tx, Binding binding, CursorRow was, Jobs.Schedules.SlotRange slots, DateOnly businessDate) =>
+    public static Task SkipAsync(RequestTransaction tx, Binding binding, CursorRow was, Jobs.Schedules.SkippedSlots skipped, DateOnly businessDate) =>
         tx.ExecuteAsync(Supersede, new
         {
-            tenant = binding.TenantId, bindingId = binding.BindingId, revision = was.Revision, first = slots.First,
-            last = slots.Count > 1 ? slots.Last : (DateTimeOffset?)null, count = (int)slots.Count, businessDate, lane = Math.Abs(was.Lane),
-            reason = was.Paused ? "paused" : "superseded",
+            tenant = binding.TenantId, bindingId = binding.BindingId, revision = was.Revision, first = skipped.Range.First,
+            last = skipped.Range.Count > 1 ? skipped.Range.Last : (DateTimeOffset?)null, count = (int)skipped.Range.Count, businessDate, lane = Math.Abs(was.Lane),
+            reason = skipped.Reason,
         });
 
     private const string Notify = """

@@ -5,6 +5,7 @@ using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
 using KpiControl.Control.Tenants;
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Calendars;
 using KpiControl.Jobs.Contracts;
 
 namespace KpiControl.Control.Authoring;
@@ -27,6 +28,8 @@ internal sealed record CheckedJob
     public string? Region { get; init; }
     public MetricContract? Contract { get; init; }
     public string ContractDigest { get; init; } = "";
+    /// <summary>The latest version of the calendar that the schedule names.</summary>
+    public CalendarRow? Calendar { get; init; }
 
     public JobArtifact Job => Reading.Job!;
 }
@@ -59,14 +62,16 @@ internal static class JobCheck
             Environment = submission.Environment, AllowedRegions = facts.Placement.Regions, RequiresOwners = facts.Placement.RequiresOwners,
             RequiresSla = facts.Placement.RequiresSla, RequiresAlerts = facts.Placement.RequiresAlerts,
         };
+        var calendar = facts.CalendarOf(job);
         IReadOnlyList<Finding> ours = [
+            .. CalendarCheck.Check(job, calendar?.Understand(), facts.CalendarNames),
             .. ContractCheck.Check(job, known?.Contract, isKpiKnown: facts.KnownKpis.Contains(job.KpiId)),
             .. region is null ? [] : facts.CheckGraph(job, region),
             .. region is null ? [] : facts.NamesFor(job, region).Check(job, known?.Contract, $"{job.Tenant}/{submission.Environment} in {region}"),
             .. policy.Check(job, known?.Contract, region)];
         return new CheckedJob
         {
-            Submission = submission, Reading = reading, Placement = facts.Placement, Region = region, Contract = known?.Contract, ContractDigest = known?.Digest ?? "",
+            Submission = submission, Reading = reading, Placement = facts.Placement, Region = region, Contract = known?.Contract, ContractDigest = known?.Digest ?? "", Calendar = calendar,
             Findings = [.. reading.Findings, .. FindingPlaces.Fill(reading.About(ours), Encoding.UTF8.GetBytes(submission.Content), submission.Format)],
         };
     }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
 using KpiControl.Control.Audit;
+using KpiControl.Control.Catalog;
 using KpiControl.Control.Changes;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
@@ -43,11 +44,12 @@ internal static class JobCreation
         var made = jobs.Where(job => ids.ContainsKey(job.Job.JobId)).Select(job =>
         {
             var id = ids[job.Job.JobId];
-            var schedule = BoundJob.Schedule(job.Job.Schedule, id);
-            return new MadeBinding(id, defIds[job.Reading.ContentHash!], job, schedule.ZoneVersion, active ? schedule.Next(now) : null);
+            var schedule = BoundJob.Schedule(job.Job.Schedule, id, job.Calendar?.Understand());
+            return new MadeBinding(id, defIds[job.Reading.ContentHash!], job, schedule.ZoneVersion, active ? schedule.NextExpected(now) : null);
         }).ToList();
         if (made.Count == 0)
             return made;
+        await CalendarPins.HoldAsync(tx, made.Select(binding => binding.Job));
         List<BoundArtifact> bound = [.. made.Select(binding => new BoundArtifact(binding.BindingId, binding.Job.Job))];
         await PlacementStore.ReviseAsync(tx, [.. made.Select(binding => new NewRevision(binding.BindingId, binding.ZoneVersion, ""))]);
         await PlacementStore.ReplaceDependenciesAsync(tx, bound);

@@ -16,6 +16,7 @@ internal sealed class JobFacts
 {
     private readonly Dictionary<KpiReference, KnownContract> contracts;
     private readonly Dictionary<string, RegionFacts> regions;
+    private Dictionary<string, CalendarRow> calendars = [];
 
     private JobFacts(TenantPlacement placement, Dictionary<KpiReference, KnownContract> contracts, IReadOnlySet<string> knownKpis, Dictionary<string, RegionFacts> regions) =>
         (Placement, this.contracts, KnownKpis, this.regions) = (placement, contracts, knownKpis, regions);
@@ -24,6 +25,12 @@ internal sealed class JobFacts
 
     /// <summary>Those of which the catalogue has any version.</summary>
     public IReadOnlySet<string> KnownKpis { get; }
+
+    /// <summary>Of the tenant, to tell what may have been meant; empty where every calendar that is named exists.</summary>
+    public IReadOnlyList<string> CalendarNames { get; private set; } = [];
+
+    /// <summary>The latest version of the calendar that a schedule names; null where it names none, or one that there is not.</summary>
+    public CalendarRow? CalendarOf(JobArtifact job) => job.Schedule is { Type: "cron", Calendar: { } name } ? calendars.GetValueOrDefault(name) : null;
 
     public KnownContract? ContractOf(JobArtifact job) => contracts.GetValueOrDefault(new KpiReference(job.KpiId, job.ContractVersion));
 
@@ -47,6 +54,7 @@ internal sealed class JobFacts
         var missing = wanted.Where(kpi => !contracts.ContainsKey(kpi)).Select(kpi => kpi.KpiId).Distinct().ToArray();
         var known = contracts.Keys.Select(kpi => kpi.KpiId).Concat(missing.Length == 0 ? [] : await ContractStore.KnownAsync(tx, tenant, missing)).ToHashSet();
         var facts = new JobFacts(placement, contracts, known, []);
+        await facts.LoadCalendarsAsync(tx, tenant, [.. jobs.Select(placed => placed.Job.Schedule.Calendar).OfType<string>().Distinct()]);
         foreach (var region in jobs.Concat(bound).Select(placed => placed.Region).OfType<string>().Distinct())
         {
             var answer = facts.regions[region] = new RegionFacts();
@@ -57,6 +65,15 @@ internal sealed class JobFacts
             await answer.LoadNamesAsync(tx, tenant, environment, region, here, facts);
         }
         return facts;
+    }
+
+    private async Task LoadCalendarsAsync(RequestTransaction tx, string tenant, string[] named)
+    {
+        if (named.Length == 0)
+            return;
+        calendars = (await CalendarStore.OfAsync(tx, tenant, named)).ToDictionary(row => row.Name);
+        if (calendars.Count < named.Length)
+            CalendarNames = await CalendarStore.NamesAsync(tx, tenant);
     }
 
     /// <summary>Who serves what, and who waits for it, in a region.</summary>

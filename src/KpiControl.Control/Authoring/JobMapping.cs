@@ -21,7 +21,7 @@ internal static class JobMapping
             CreatedAt = row.CreatedAt.ToTimestamp(), LastRunAt = row.LastRunAt?.ToTimestamp(), NextRunAt = row.NextRunAt?.ToTimestamp(),
             LastStatus = row.LastStatus ?? "", LastError = row.LastError ?? "", RetryCount = row.RetryCount, Paused = row.Paused,
             PausedUntil = row.PausedUntil?.ToTimestamp(), PauseReason = row.PauseReason ?? "", ContractDigest = row.ContractDigest,
-            ScheduleOverridden = row.ScheduleOverridden, Queued = row.Queued, SlaState = row.SlaState,
+            ScheduleOverridden = row.ScheduleOverridden, Calendar = row.Calendar ?? "", CalendarVersion = row.CalendarVersion ?? 0, Queued = row.Queued, SlaState = row.SlaState,
             Sla = meaning["sla"] is { } sla ? JsonParser.Default.Parse<Struct>(sla.ToJsonString()) : null,
             Description = (string?)meaning["description"] ?? "", Criticality = (string?)meaning["criticality"] ?? "",
         };

@@ -1,5 +1,6 @@
 using System.Globalization;
 using KpiControl.Control.Audit;
+using KpiControl.Control.Catalog;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
 using KpiControl.Jobs.Artifacts;
@@ -29,6 +30,7 @@ internal static class JobRebind
         if (jobs.Count == 0)
             return;
         var defIds = await DefinitionStore.PutAsync(tx, [.. jobs.Select(job => job.Job)]);
+        await CalendarPins.HoldAsync(tx, jobs.Select(job => job.Job));
         if (!await PlacementStore.RebindAsync(tx, defIds, jobs))
             throw new InvalidOperationException("A binding changed while it was held.");
         List<BoundArtifact> bound = [.. jobs.Select(job => new BoundArtifact(job.Binding.BindingId, job.Job.Job))];
@@ -52,7 +54,7 @@ internal static class JobRebind
     public static async Task PutInForceAsync(RequestTransaction tx, IReadOnlyList<EnteringJob> entering)
     {
         await PlacementStore.ReviseAsync(tx, [.. entering.Select(job =>
-            new NewRevision(job.Was.BindingId, BoundJob.Schedule(JobEdit.InForce(job.Job, job.Edited), job.Was.BindingId).ZoneVersion, job.How.Reason))]);
+            new NewRevision(job.Was.BindingId, BoundJob.Schedule(job.Job, job.Edited).ZoneVersion, job.How.Reason))]);
         await AuditStore.AppendAsync(tx, [.. entering.Select(job => new AuditEntry
         {
             TenantId = job.Was.TenantId, Environment = job.Was.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Update), ObjectKind = "binding",
@@ -73,12 +75,13 @@ internal static class JobRebind
             DefId = defIds[hash], ContentHash = hash, ScheduleCron = BoundJob.Cron(artifact), Timezone = artifact.Schedule.Timezone,
             KpiId = artifact.KpiId, ContractVersion = artifact.ContractVersion, ScheduleExtra = BoundJob.ScheduleExtra(artifact), ScheduleOverridden = false,
             ActiveFlag = job.Binding.ActiveFlag || job.How.Activate,
+            Calendar = job.Job.Calendar?.Name, CalendarVersion = job.Job.Calendar?.Version, CalendarJson = job.Job.Calendar?.CanonicalJson,
         };
     }
 
     private static string Facts(Binding b, Rebinding? how) => how is { ChangeId: > 0 }
-        ? AuditEntry.Json(new { b.Revision, b.ContentHash, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden, how.ChangeId, how.Approvals })
-        : AuditEntry.Json(new { b.Revision, b.ContentHash, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden });
+        ? AuditEntry.Json(new { b.Revision, b.ContentHash, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden, b.Calendar, b.CalendarVersion, how.ChangeId, how.Approvals })
+        : AuditEntry.Json(new { b.Revision, b.ContentHash, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden, b.Calendar, b.CalendarVersion });
 }
 
 /// <param name="WasJob">What is bound.</param>

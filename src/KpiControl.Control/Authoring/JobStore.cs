@@ -24,6 +24,8 @@ internal sealed record JobRow
     public int Revision { get; init; }
     public DateTimeOffset CreatedAt { get; init; }
     public bool ScheduleOverridden { get; init; }
+    public string? Calendar { get; init; }
+    public int? CalendarVersion { get; init; }
     public required string ContractDigest { get; init; }
     public required string Format { get; init; }
     public required string Content { get; init; }
@@ -71,7 +73,7 @@ internal static class JobStore
     // A pause that has run out is over, though nobody has written that down yet.
     private const string Select = """
         SELECT b.binding_id, b.def_id, b.tenant_id, b.environment, b.region, b.job_id, b.kpi_id, b.contract_version, d.content_hash,
-               b.schedule_cron, b.timezone, b.active_flag, b.scd_view, b.revision, b.created_at, b.schedule_overridden, r.contract_digest,
+               b.schedule_cron, b.timezone, b.active_flag, b.scd_view, b.revision, b.created_at, b.schedule_overridden, b.calendar, b.calendar_version, r.contract_digest,
                d.format, d.content, d.canonical_json, rt.last_run_at, rt.next_run_at, rt.last_status, rt.last_error, rt.retry_count,
                COALESCE(rt.paused_until > now(), false) AS paused,
                CASE WHEN rt.paused_until > now() THEN NULLIF(rt.paused_until, 'infinity') END AS paused_until,

@@ -6,12 +6,12 @@ namespace KpiControl.Control.Authoring;
 /// <summary>A binding's rows: the binding, its revision, and what hangs off them.</summary>
 internal static class PlacementStore
 {
-    private const string Facts = "def_id bigint, binding_id bigint, revision int, active boolean, tenant text, environment text, region text, job_id text, kpi_id text, contract_version text, cron text, timezone text, scd_view text, extra text, raw_sha256 text, source text";
+    private const string Facts = "def_id bigint, binding_id bigint, revision int, active boolean, tenant text, environment text, region text, job_id text, kpi_id text, contract_version text, cron text, timezone text, scd_view text, extra text, raw_sha256 text, source text, calendar text, calendar_version int";
 
     private const string InsertBinding = $"""
         INSERT INTO kpi_job_binding (def_id, tenant_id, environment, region, job_id, kpi_id, contract_version, schedule_cron, timezone,
-               scd_view, schedule_extra, raw_sha256, active_flag, created_by, source)
-        SELECT x.def_id, x.tenant, x.environment, x.region, x.job_id, x.kpi_id, x.contract_version, x.cron, x.timezone, x.scd_view, x.extra::jsonb, x.raw_sha256, x.active, @by, x.source
+               scd_view, schedule_extra, raw_sha256, active_flag, created_by, source, calendar, calendar_version)
+        SELECT x.def_id, x.tenant, x.environment, x.region, x.job_id, x.kpi_id, x.contract_version, x.cron, x.timezone, x.scd_view, x.extra::jsonb, x.raw_sha256, x.active, @by, x.source, x.calendar, x.calendar_version
           FROM jsonb_to_recordset(@rows::jsonb) AS x({Facts})
          ORDER BY x.job_id
         ON CONFLICT (tenant_id, environment, job_id) DO NOTHING
@@ -28,7 +28,7 @@ internal static class PlacementStore
 
     private const string Rebind = $"""
         UPDATE kpi_job_binding b SET def_id = x.def_id, kpi_id = x.kpi_id, contract_version = x.contract_version, schedule_cron = x.cron, timezone = x.timezone,
-               scd_view = x.scd_view, schedule_extra = x.extra::jsonb, raw_sha256 = x.raw_sha256, schedule_overridden = false,
+               scd_view = x.scd_view, schedule_extra = x.extra::jsonb, raw_sha256 = x.raw_sha256, schedule_overridden = false, calendar = x.calendar, calendar_version = x.calendar_version,
                active_flag = b.active_flag OR x.active, pruned_at = CASE WHEN x.active THEN NULL ELSE b.pruned_at END, revision = b.revision + 1
           FROM jsonb_to_recordset(@rows::jsonb) AS x({Facts})
          WHERE b.binding_id = x.binding_id AND b.revision = x.revision
@@ -69,12 +69,25 @@ internal static class PlacementStore
     /// <returns>False where the binding is no longer at the revision of <paramref name="edited"/>.</returns>
     public static async Task<bool> TweakAsync(RequestTransaction tx, Binding edited) => await tx.ExecuteAsync(Tweak, edited) == 1;
 
+    private const string Repin = """
+        UPDATE kpi_job_binding b SET calendar_version = @version, revision = b.revision + 1
+          FROM unnest(@ids::bigint[], @revisions::int[]) AS x(binding_id, revision)
+         WHERE b.binding_id = x.binding_id AND b.revision = x.revision
+        """;
+
+    /// <summary>Another version of their calendar.</summary>
+    /// <returns>False where a binding is no longer at the revision seen.</returns>
+    public static async Task<bool> RepinAsync(RequestTransaction tx, IReadOnlyList<Binding> bindings, int version) => await tx.ExecuteAsync(Repin, new
+    {
+        version, ids = bindings.Select(binding => binding.BindingId).ToArray(), revisions = bindings.Select(binding => binding.Revision).ToArray(),
+    }) == bindings.Count;
+
     // What is in force stands in the binding; a revision is a copy of it that never changes.
     private const string Revise = """
         INSERT INTO kpi_binding_revision (binding_id, revision, tenant_id, def_id, contract_digest, schedule_cron, timezone, schedule_extra,
-               active, zone_version, changed_by, reason)
+               active, zone_version, changed_by, reason, calendar, calendar_version)
         SELECT b.binding_id, b.revision, b.tenant_id, b.def_id, c.digest, b.schedule_cron, b.timezone, b.schedule_extra,
-               b.active_flag, x.zone_version, @by, x.reason
+               b.active_flag, x.zone_version, @by, x.reason, b.calendar, b.calendar_version
           FROM jsonb_to_recordset(@rows::jsonb) AS x(binding_id bigint, zone_version text, reason text) JOIN kpi_job_binding b USING (binding_id)
           JOIN kpi_contract c ON c.tenant_id = b.tenant_id AND c.kpi_id = b.kpi_id AND c.version = b.contract_version
         """;
@@ -176,7 +189,7 @@ internal static class PlacementStore
         {
             DefId = defIds[checkedJob.Reading.ContentHash!], Tenant = job.Tenant, Environment = checkedJob.Submission.Environment, Region = checkedJob.Region!, JobId = job.JobId,
             KpiId = job.KpiId, ContractVersion = job.ContractVersion, Cron = BoundJob.Cron(job), Timezone = job.Schedule.Timezone,
-            ScdView = job.Runtime.ScdView, Extra = BoundJob.ScheduleExtra(job),
+            ScdView = job.Runtime.ScdView, Extra = BoundJob.ScheduleExtra(job), Calendar = checkedJob.Calendar?.Name, CalendarVersion = checkedJob.Calendar?.Version,
             RawSha256 = ContentHash.Of(System.Text.Encoding.UTF8.GetBytes(checkedJob.Submission.Content)),
         };
     }
@@ -199,6 +212,8 @@ internal static class PlacementStore
         public required string Extra { get; init; }
         public required string RawSha256 { get; init; }
         public string? Source { get; init; }
+        public string? Calendar { get; init; }
+        public int? CalendarVersion { get; init; }
     }
 
     private sealed record NewBindingRow

@@ -33,4 +33,26 @@ internal sealed class CatalogService(Databases databases, Mutations mutations) :
             response.NextPageToken = Paging.Token(request, $"{last.TenantId}\n{last.KpiId}\n{last.Version}");
         return response;
     }
+
+    public override Task<Calendar> PutCalendar(PutCalendarRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => Calendars.PutAsync(tx, request), context.CancellationToken);
+
+    public override async Task<Calendar> GetCalendar(GetCalendarRequest request, ServerCallContext context)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
+        var row = await Calendars.FindAsync(tx, RequestFields.Tenant(tx.Caller, request.Tenant, Verb.Read), request.Name, request.Version);
+        return row.ToProto(withContent: true);
+    }
+
+    public override async Task<ListCalendarsResponse> ListCalendars(ListCalendarsRequest request, ServerCallContext context)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
+        var paging = Paging.Of(request);
+        var tenants = request.Tenant.Length > 0 ? [RequestFields.Tenant(tx.Caller, request.Tenant, Verb.List)] : tx.Tenants;
+        var rows = await CalendarStore.PageAsync(tx, tenants, request.Name, paging.AfterParts('\n', 3), paging.Size + 1);
+        var response = new ListCalendarsResponse { Calendars = { rows.Take(paging.Size).Select(row => row.ToProto(withContent: false)) } };
+        if (rows.Count > paging.Size && rows[paging.Size - 1] is var last)
+            response.NextPageToken = Paging.Token(request, FormattableString.Invariant($"{last.TenantId}\n{last.Name}\n{last.Version}"));
+        return response;
+    }
 }

@@ -45,7 +45,8 @@ internal static class ChangeLookup
         need.Principal.Length > 0 ? $"the {need.Capacity} owner {need.Principal}" : $"somebody with the role approver_{need.Capacity}"));
 
     private static string WhatMoved(ChangeRow change) =>
-        change.RevisionNow != change.BaseRevision ? $"The binding has changed from r{change.BaseRevision} to r{change.RevisionNow}"
+        change.CalendarVersionNow != change.CalendarVersion ? $"The calendar {change.Calendar} has changed from version {change.CalendarVersion} to {change.CalendarVersionNow}"
+        : change.RevisionNow != change.BaseRevision ? $"The binding has changed from r{change.BaseRevision} to r{change.RevisionNow}"
         : change.PolicyVersionNow != change.PolicyVersion ? $"The policy has changed from version {change.PolicyVersion} to {change.PolicyVersionNow}"
         : "What is stored of it has changed";
 

@@ -12,7 +12,7 @@ internal static class ChangeMapping
         {
             ChangeId = row.ChangeId, Tenant = row.TenantId, Environment = row.Environment, Region = row.Region, JobId = row.JobId, BindingId = row.BindingId,
             Kind = row.Kind, State = StateOf(row, decisions), Digest = row.Digest, ContentHash = row.ContentHash, BaseContentHash = row.BaseContentHash ?? "",
-            BaseEtag = row.BaseEtag, ContractDigest = row.ContractDigest, PolicyVersion = row.PolicyVersion, Author = row.Author, Reason = row.Reason,
+            BaseEtag = row.BaseEtag, ContractDigest = row.ContractDigest, PolicyVersion = row.PolicyVersion, Calendar = row.Calendar ?? "", CalendarVersion = row.CalendarVersion ?? 0, Author = row.Author, Reason = row.Reason,
             ProposedAt = row.ProposedAt.ToTimestamp(), ExpiresAt = row.ExpiresAt.ToTimestamp(), ClosedAt = row.ClosedAt?.ToTimestamp(), ClosedBy = row.ClosedBy ?? "",
             AppliedEtag = row.AppliedRevision is { } revision ? Authoring.Etags.Of(revision) : "",
         };

@@ -43,6 +43,10 @@ internal sealed record ChangeRow
     public bool Expired { get; init; }
     public int RevisionNow { get; init; }
     public int PolicyVersionNow { get; init; }
+    /// <summary>Null: the schedule names none.</summary>
+    public string? Calendar { get; init; }
+    public int? CalendarVersion { get; init; }
+    public int? CalendarVersionNow { get; init; }
 
     public IReadOnlyList<ApprovalNeed> Needs => JsonSerializer.Deserialize<List<ApprovalNeed>>(Required, Words)!;
 

@@ -10,7 +10,8 @@ internal static class ChangeStore
                d.canonical_json, c.base_def_id, p.content_hash AS base_content_hash, p.canonical_json AS base_canonical_json, c.base_revision,
                c.contract_digest, c.policy_version, c.digest, c.required::text AS required, c.author, c.reason, c.source, c.proposed_at, c.expires_at, c.state,
                c.closed_at, c.closed_by, c.applied_revision, c.expires_at <= now() AS expired, b.revision AS revision_now,
-               COALESCE((SELECT max(version) FROM kpi_tenant_policy t WHERE t.tenant_id = c.tenant_id AND t.environment = c.environment), 0) AS policy_version_now
+               COALESCE((SELECT max(version) FROM kpi_tenant_policy t WHERE t.tenant_id = c.tenant_id AND t.environment = c.environment), 0) AS policy_version_now,
+               c.calendar, c.calendar_version, (SELECT max(version) FROM kpi_calendar k WHERE k.tenant_id = c.tenant_id AND k.name = c.calendar) AS calendar_version_now
           FROM kpi_change c JOIN kpi_job_def d ON d.def_id = c.def_id JOIN kpi_job_binding b ON b.binding_id = c.binding_id
           LEFT JOIN kpi_job_def p ON p.def_id = c.base_def_id
 
@@ -52,9 +53,9 @@ internal static class ChangeStore
 
     private const string Insert = """
         INSERT INTO kpi_change (tenant_id, environment, region, job_id, binding_id, kind, def_id, content_hash, format, content, base_def_id,
-               base_revision, contract_digest, policy_version, digest, required, author, reason, source, expires_at)
+               base_revision, contract_digest, policy_version, digest, required, author, reason, source, expires_at, calendar, calendar_version)
         VALUES (@TenantId, @Environment, @Region, @JobId, @BindingId, @Kind, @DefId, @ContentHash, @Format, @Content, @BaseDefId,
-               @BaseRevision, @ContractDigest, @PolicyVersion, @Digest, @Required::jsonb, @Author, @Reason, @Source, now() + @Life)
+               @BaseRevision, @ContractDigest, @PolicyVersion, @Digest, @Required::jsonb, @Author, @Reason, @Source, now() + @Life, @Calendar, @CalendarVersion)
         RETURNING change_id
         """;
 
@@ -114,6 +115,8 @@ internal sealed record NewChange
     public required int BaseRevision { get; init; }
     public required string ContractDigest { get; init; }
     public required int PolicyVersion { get; init; }
+    public string? Calendar { get; init; }
+    public int? CalendarVersion { get; init; }
     public required string Digest { get; init; }
     public required string Required { get; init; }
     public required string Author { get; init; }

@@ -72,7 +72,7 @@ internal static class Proposals
         {
             TenantId = binding.TenantId, Environment = binding.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.ChangeRequestSubmit),
             ObjectKind = "change", ObjectId = id.ToString(CultureInfo.InvariantCulture), Reason = reason,
-            After = AuditEntry.Json(new { change.BindingId, change.Kind, change.ContentHash, change.Digest, change.BaseRevision, change.PolicyVersion, Supersedes = former?.ChangeId }),
+            After = AuditEntry.Json(new { change.BindingId, change.Kind, change.ContentHash, change.Digest, change.BaseRevision, change.PolicyVersion, change.CalendarVersion, Supersedes = former?.ChangeId }),
         });
         return await ChangeStore.FindAsync(tx, id) ?? throw new InvalidOperationException("A change that was stored is gone.");
     }
@@ -86,7 +86,7 @@ internal static class Proposals
             TenantId = binding.TenantId, Environment = binding.Environment, Region = binding.Region, JobId = binding.JobId, BindingId = binding.BindingId,
             Kind = binding.IsUnreleased ? "create" : "update", DefId = defId, ContentHash = job.Reading.ContentHash!, Format = job.Submission.Format.Word(),
             Content = job.Submission.Content, BaseDefId = binding.IsUnreleased ? null : binding.DefId, BaseRevision = binding.Revision, ContractDigest = job.ContractDigest,
-            PolicyVersion = job.Placement!.PolicyVersion, Digest = "", Required = AuditEntry.Json(needs), Author = tx.Caller.Principal, Reason = reason, Source = SourceOf(source), Life = Life,
+            PolicyVersion = job.Placement!.PolicyVersion, Calendar = job.Calendar?.Name, CalendarVersion = job.Calendar?.Version, Digest = "", Required = AuditEntry.Json(needs), Author = tx.Caller.Principal, Reason = reason, Source = SourceOf(source), Life = Life,
         };
         return change with { Digest = ChangeDigest.Of(change) };
     }

@@ -111,7 +111,7 @@ internal sealed class DueStore(Databases databases)
     /// <returns>What became of each; one that is absent was no longer as seen, and nothing of it changed.</returns>
     public async Task<IReadOnlyList<TakenSlot>> TakeAsync(IReadOnlyList<SlotTake> takes, NodeRef node, CancellationToken token)
     {
-        var missed = takes.Any(take => take.Skipped.Count > 0 || take.Queued is not null);
+        var missed = takes.Any(take => take.Skipped.Count > 0 || take.Queued.Count > 0);
         await using var connection = await databases.Hot.OpenConnectionAsync(token);
         // Two statements only where slots were missed; they commit together with the cursor that passed those slots.
         await using var transaction = missed ? await connection.BeginTransactionAsync(token) : null;
@@ -149,7 +149,7 @@ internal sealed class DueStore(Databases databases)
           SELECT * FROM unnest($1::bigint[], $2::int[], $3::timestamptz[], $4::timestamptz[], $5::date[], $6::timestamptz[], $7::int2[])
                  AS q(binding_id, revision, first, last, business_date, window_start, catchup_lane)
         ), counted AS (
-          UPDATE kpi_job_runtime rt SET queued = rt.queued + 1 FROM q WHERE rt.binding_id = q.binding_id RETURNING rt.binding_id, rt.tenant_id
+          UPDATE kpi_job_runtime rt SET queued = rt.queued + n FROM (SELECT binding_id, count(*)::int AS n FROM q GROUP BY 1) q WHERE rt.binding_id = q.binding_id RETURNING rt.binding_id, rt.tenant_id
         )
         INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, window_start, business_date, revision, tenant_id, requested_by, reason)
         SELECT q.binding_id, q.first, 0, q.last, q.catchup_lane, q.window_start, q.business_date, q.revision, c.tenant_id, 'schedule', 'catchup'
@@ -172,7 +172,7 @@ internal sealed class DueStore(Databases databases)
             command.Add(skipped, NpgsqlDbType.Text, m => m.Take.Plan.ZoneVersion);
             await command.ExecuteNonQueryAsync(token);
         }
-        var queued = taken.Where(t => t.Take.Queued is not null).Select(t => (t.Take.Plan, Range: t.Take.Queued!.Value)).ToList();
+        var queued = taken.SelectMany(t => t.Take.Queued.Select(range => (t.Take.Plan, Range: range))).ToList();
         if (queued.Count == 0)
             return;
         await using var queue = new NpgsqlCommand(CatchUpSql, connection, transaction);

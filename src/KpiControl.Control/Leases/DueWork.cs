@@ -128,9 +128,9 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
     {
         if (taken.Any(t => t.Take.As == TakeAs.Ready))
             view.MarkReadyDirty();
-        if (taken.Any(t => t.Fate == SlotFate.Queued || t.Take.Queued is not null))
+        if (taken.Any(t => t.Fate == SlotFate.Queued || t.Take.Queued.Count > 0))
             view.MarkQueueDirty();
-        view.QueuedElsewhere |= taken.Any(t => t.Take.Queued is not null);
+        view.QueuedElsewhere |= taken.Any(t => t.Take.Queued.Count > 0);
         var waiting = taken.Where(t => t.Take.As == TakeAs.Waiting && t.Fate == SlotFate.Opened).Select(t => t.Take.Plan.BindingId).ToList();
         if (waiting.Count > 0)
             await waits.BeginAsync(waiting, token);

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text;
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Calendars;
 using KpiControl.Jobs.Calls;
 using KpiControl.Jobs.Contracts;
 using KpiControl.Jobs.Schedules;
@@ -19,6 +20,7 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
     // A fleet has few definitions and many bindings: what was parsed once is shared.
     private readonly ConcurrentDictionary<string, JobArtifact> _artifacts = new();
     private readonly ConcurrentDictionary<string, KnownContract> _contracts = new();
+    private readonly ConcurrentDictionary<string, WorkCalendar> _calendars = new();
     private readonly ConcurrentDictionary<(string ContentHash, string ContractDigest), KpiCall> _calls = new();
     private readonly ConcurrentDictionary<ScheduleKey, JobSchedule> _schedules = new();
 
@@ -49,9 +51,10 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
     {
         var hashes = rows.Select(row => row.ContentHash).Distinct().Where(hash => !_artifacts.ContainsKey(hash)).ToArray();
         var digests = rows.Select(row => row.ContractDigest).Distinct().Where(digest => !_contracts.ContainsKey(digest)).ToArray();
-        if (hashes.Length + digests.Length == 0)
+        var calendars = rows.Select(row => row.CalendarDigest).OfType<string>().Distinct().Where(digest => !_calendars.ContainsKey(digest)).ToArray();
+        if (hashes.Length + digests.Length + calendars.Length == 0)
             return;
-        var texts = await store.TextsAsync(hashes, digests, [.. rows.Select(row => row.TenantId).Distinct()], token);
+        var texts = await store.TextsAsync(hashes, digests, calendars, [.. rows.Select(row => row.TenantId).Distinct()], token);
         foreach (var hash in hashes.Where(texts.ContainsKey))
             if (ArtifactReader.Read(Encoding.UTF8.GetBytes(texts[hash]), ArtifactFormat.Json) is { } reading)
                 if (reading.Job is { } job)
@@ -62,6 +65,12 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
             if (ContractReader.Read(Encoding.UTF8.GetBytes(texts[digest]), ArtifactFormat.Json) is { } reading)
                 if (reading.Contract is { } contract)
                     _contracts[digest] = new KnownContract(contract, texts[digest]);
+                else
+                    Log.BadText(logger, digest, reading.Findings is [var first, ..] ? first.Message : "");
+        foreach (var digest in calendars.Where(texts.ContainsKey))
+            if (CalendarReader.Read(Encoding.UTF8.GetBytes(texts[digest]), ArtifactFormat.Json) is { } reading)
+                if (reading.Calendar is { } calendar)
+                    _calendars[digest] = calendar;
                 else
                     Log.BadText(logger, digest, reading.Findings is [var first, ..] ? first.Message : "");
     }
@@ -87,11 +96,12 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
     private JobSchedule? Schedule(JobScheduleSpec spec, PlanRow row)
     {
         // Only H and spread make two bindings of one expression differ.
-        var identity = spec.Spread is not null || spec.Expression.Contains('H', StringComparison.OrdinalIgnoreCase) ? Identity(row) : "";
-        var key = new ScheduleKey(spec.Type + spec.Expression, spec.Timezone, spec.StartAt, spec.EndAt, spec.Spread, identity);
+        var isHashed = !spec.Expression.StartsWith('@') && spec.Expression.Contains('H', StringComparison.OrdinalIgnoreCase);
+        var identity = spec.Spread is not null || isHashed ? Identity(row) : "";
+        var key = new ScheduleKey(spec.Type + spec.Expression, spec.Timezone, spec.StartAt, spec.EndAt, spec.Spread, row.CalendarDigest, identity);
         if (_schedules.TryGetValue(key, out var known))
             return known;
-        if (JobSchedule.TryCreate(spec, out var schedule, out var error, identity))
+        if (JobSchedule.TryCreate(spec, out var schedule, out var error, identity, row.CalendarDigest is { } digest ? _calendars.GetValueOrDefault(digest) : null))
             return _schedules[key] = schedule!;
         Log.BadSchedule(logger, row.BindingId, row.Revision, error ?? "");
         return null;
@@ -107,6 +117,7 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         _plans.Clear();
         _artifacts.Clear();
         _contracts.Clear();
+        _calendars.Clear();
         _calls.Clear();
         _schedules.Clear();
     }
@@ -116,13 +127,13 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         [LoggerMessage(EventId = 300, Level = LogLevel.Error, Message = "Binding {BindingId} revision {Revision} cannot be scheduled: {Error}")]
         public static partial void BadSchedule(ILogger logger, long bindingId, int revision, string error);
 
-        [LoggerMessage(EventId = 301, Level = LogLevel.Error, Message = "The stored definition or contract {Digest} cannot be read: {Error}")]
+        [LoggerMessage(EventId = 301, Level = LogLevel.Error, Message = "The stored definition, contract or calendar {Digest} cannot be read: {Error}")]
         public static partial void BadText(ILogger logger, string digest, string error);
     }
 }
 
 /// <summary>What a schedule's slots depend on.</summary>
-internal readonly record struct ScheduleKey(string Cron, string Zone, string? StartAt, string? EndAt, TimeSpan? Spread, string Identity);
+internal readonly record struct ScheduleKey(string Cron, string Zone, string? StartAt, string? EndAt, TimeSpan? Spread, string? CalendarDigest, string Identity);
 
 /// <summary>A contract, understood and as it is sent.</summary>
 internal sealed record KnownContract(MetricContract Contract, string Text);

@@ -9,7 +9,7 @@ internal sealed class PlanStore(Databases databases)
     private const string LoadSql =
         """
         SELECT r.binding_id, r.revision, b.tenant_id, b.environment, b.region, d.content_hash, d.schema_version,
-               r.contract_digest, r.schedule_cron, r.timezone, r.zone_version,
+               r.contract_digest, r.schedule_cron, r.timezone, r.zone_version, k.digest AS calendar_digest,
                coalesce((SELECT lane FROM kpi_lane l WHERE l.region = b.region AND l.priority = 6), abs(rt.lane)) AS catchup_lane,
                a.change_id, a.digest AS change_digest, a.approvers
           FROM unnest(@ids, @revisions) AS x(binding_id, revision)
@@ -17,6 +17,7 @@ internal sealed class PlanStore(Databases databases)
           JOIN kpi_job_binding b USING (binding_id)
           JOIN kpi_job_runtime rt USING (binding_id)
           JOIN kpi_job_def d ON d.def_id = r.def_id
+          LEFT JOIN kpi_calendar k ON k.tenant_id = r.tenant_id AND k.name = r.calendar AND k.version = r.calendar_version
           LEFT JOIN LATERAL (
             SELECT c.change_id, c.digest, (SELECT array_agg(y.capacity || ': ' || y.principal ORDER BY y.capacity, y.principal) FROM kpi_change_decision y
                      WHERE y.change_id = c.change_id AND y.decision = 'approve' AND y.digest = c.digest) AS approvers
@@ -37,13 +38,15 @@ internal sealed class PlanStore(Databases databases)
         SELECT content_hash AS id, canonical_json AS text FROM kpi_job_def WHERE content_hash = ANY (@hashes)
         UNION ALL
         SELECT DISTINCT ON (digest) digest, canonical_json FROM kpi_contract WHERE digest = ANY (@digests) AND tenant_id = ANY (@tenants)
+        UNION ALL
+        SELECT DISTINCT ON (digest) digest, canonical_json FROM kpi_calendar WHERE digest = ANY (@calendars) AND tenant_id = ANY (@tenants)
         """;
 
-    /// <summary>Canonical texts of definitions and contracts, by hash and digest.</summary>
-    public async Task<IReadOnlyDictionary<string, string>> TextsAsync(string[] hashes, string[] digests, string[] tenants, CancellationToken token)
+    /// <summary>Canonical texts of definitions, contracts and calendars, by hash and digest.</summary>
+    public async Task<IReadOnlyDictionary<string, string>> TextsAsync(string[] hashes, string[] digests, string[] calendars, string[] tenants, CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
-        var rows = await connection.QueryAsync<(string Id, string Text)>(new CommandDefinition(TextsSql, new { hashes, digests, tenants }, cancellationToken: token));
+        var rows = await connection.QueryAsync<(string Id, string Text)>(new CommandDefinition(TextsSql, new { hashes, digests, calendars, tenants }, cancellationToken: token));
         return rows.ToDictionary(row => row.Id, row => row.Text);
     }
 }
@@ -63,6 +66,8 @@ internal sealed record PlanRow
     public string ScheduleCron { get; init; } = "";
     public string Timezone { get; init; } = "";
     public string ZoneVersion { get; init; } = "";
+    /// <summary>Null: the schedule names no calendar.</summary>
+    public string? CalendarDigest { get; init; }
     public short CatchupLane { get; init; }
     /// <summary>The change that put the definition in force; null where policy asked for none.</summary>
     public long? ChangeId { get; init; }

@@ -33,5 +33,5 @@ internal sealed record SlotTake
     public WaitingFor? Reason { get; init; }
     public IReadOnlyList<SkippedSlots> Skipped { get; init; } = [];
     /// <summary>Slots to catch up with, one by one.</summary>
-    public SlotRange? Queued { get; init; }
+    public IReadOnlyList<SlotRange> Queued { get; init; } = [];
 }

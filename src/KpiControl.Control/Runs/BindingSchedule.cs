@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using KpiControl.Control.Catalog;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Schedules;
 
@@ -15,17 +16,18 @@ internal sealed record BindingSchedule(JobSchedule Schedule, string Mode)
 
     /// <summary>Null where this machine cannot understand it, which authoring would have refused.</summary>
     /// <param name="cron">Empty for jobs without slots. It and the zone are the binding's, over the definition's.</param>
-    public static BindingSchedule? Create(long bindingId, string cron, string timezone, string canonicalJson)
+    /// <param name="calendarJson">The calendar that the definition names, at the version in force; null where it names none.</param>
+    public static BindingSchedule? Create(long bindingId, string cron, string timezone, string canonicalJson, string? calendarJson)
     {
         using var job = JsonDocument.Parse(canonicalJson);
         var spec = new JobScheduleSpec
         {
-            Type = cron.Length > 0 ? "cron" : "manual", Expression = cron, Timezone = timezone, DayMatch = Text(job.RootElement, "schedule", "day_match"),
+            Type = cron.Length > 0 ? "cron" : "manual", Expression = cron, Timezone = timezone, DayMatch = Text(job.RootElement, "schedule", "day_match"), Calendar = Text(job.RootElement, "schedule", "calendar"),
             StartAt = Text(job.RootElement, "schedule", "start_at"), EndAt = Text(job.RootElement, "schedule", "end_at"),
             Spread = Text(job.RootElement, "schedule", "spread") is { } text && Durations.TryParse(text, out var spread) ? spread : null,
         };
         // The binding's number is what H in an expression and the place within spread are a hash of: the dispatcher uses the same.
-        return JobSchedule.TryCreate(spec, out var schedule, out _, bindingId.ToString(CultureInfo.InvariantCulture))
+        return JobSchedule.TryCreate(spec, out var schedule, out _, bindingId.ToString(CultureInfo.InvariantCulture), KnownCalendars.Read(calendarJson))
             ? new BindingSchedule(schedule!, Text(job.RootElement, "dependencies", "business_date") ?? "previous")
             : null;
     }

@@ -9,8 +9,9 @@ internal static class ExplainStore
     private const string RevisionSql =
         """
         SELECT r.revision, r.schedule_cron, r.timezone, r.active, r.effective_from, r.first_slot_after, r.changed_by, r.reason,
-               d.content_hash, d.canonical_json
+               d.content_hash, d.canonical_json, r.calendar, r.calendar_version, k.canonical_json AS calendar_json
           FROM kpi_binding_revision r JOIN kpi_job_def d USING (def_id)
+          LEFT JOIN kpi_calendar k ON k.tenant_id = r.tenant_id AND k.name = r.calendar AND k.version = r.calendar_version
          WHERE r.binding_id = @binding AND r.first_slot_after < @at::timestamptz ORDER BY r.revision DESC LIMIT 1
         """;
 
@@ -21,8 +22,9 @@ internal static class ExplainStore
     private const string LaterRevisionsSql =
         """
         SELECT r.revision, r.schedule_cron, r.timezone, r.active, r.effective_from, r.first_slot_after, r.changed_by, r.reason,
-               d.content_hash, d.canonical_json
+               d.content_hash, d.canonical_json, r.calendar, r.calendar_version, k.canonical_json AS calendar_json
           FROM kpi_binding_revision r JOIN kpi_job_def d USING (def_id)
+          LEFT JOIN kpi_calendar k ON k.tenant_id = r.tenant_id AND k.name = r.calendar AND k.version = r.calendar_version
          WHERE r.binding_id = @binding AND r.first_slot_after >= @slot::timestamptz AND r.effective_from <= @until::timestamptz
          ORDER BY r.revision LIMIT 20
         """;
@@ -118,6 +120,9 @@ internal sealed record RevisionRow
     public string Reason { get; init; } = "";
     public string ContentHash { get; init; } = "";
     public string CanonicalJson { get; init; } = "{}";
+    public string? Calendar { get; init; }
+    public int? CalendarVersion { get; init; }
+    public string? CalendarJson { get; init; }
 }
 
 internal sealed record RequestedRow

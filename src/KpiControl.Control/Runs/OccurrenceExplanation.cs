@@ -32,7 +32,7 @@ internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits
         return new OccurrenceFacts
         {
             Binding = binding, Slot = slot, Now = now, Revision = revision,
-            Schedule = revision is null ? null : BindingSchedule.Create(id, revision.ScheduleCron, revision.Timezone, revision.CanonicalJson),
+            Schedule = revision is null ? null : BindingSchedule.Create(id, revision.ScheduleCron, revision.Timezone, revision.CanonicalJson, revision.CalendarJson),
             Pauses = await ExplainStore.PausesAsync(tx, id, slot.ScheduledFor, until),
             LaterRevisions = mine is null && runs.Count == 0 ? [] : await ExplainStore.LaterRevisionsAsync(tx, id, slot.ScheduledFor, until),
             AskedFor = slot.Kind == "schedule" ? null : await ExplainStore.RequestAsync(tx, binding.TenantId, id, slot),
@@ -65,9 +65,13 @@ internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits
     private static async Task<SlotKey> AtOrBeforeAsync(RequestTransaction tx, Binding binding, IReadOnlyList<OpenRow> open, DateTimeOffset at)
     {
         var revision = await ExplainStore.RevisionAsync(tx, binding.BindingId, at);
-        var schedule = revision is null ? null : BindingSchedule.Create(binding.BindingId, revision.ScheduleCron, revision.Timezone, revision.CanonicalJson);
+        var schedule = revision is null ? null : BindingSchedule.Create(binding.BindingId, revision.ScheduleCron, revision.Timezone, revision.CanonicalJson, revision.CalendarJson);
         // Slots stand at whole seconds: the last one before the next second is the one at or before the instant.
-        var slot = schedule?.Schedule.Previous(at.AddTicks(-(at.Ticks % TimeSpan.TicksPerSecond)).AddSeconds(1));
+        var second = at.AddTicks(-(at.Ticks % TimeSpan.TicksPerSecond));
+        // A time that the expression has and the weekend takes away is what was asked about, and no slot.
+        if (schedule?.Schedule.DayOffAt(second) is not null)
+            return new SlotKey("schedule", second);
+        var slot = schedule?.Schedule.PreviousExpected(second.AddSeconds(1));
         var byHand = open.Where(o => o.Kind != "schedule" && o.ScheduledFor <= at).Select(o => new SlotKey(o.Kind, o.ScheduledFor)).ToList();
         if (await ExplainStore.NearestByHandAsync(tx, binding.BindingId, slot ?? DateTimeOffset.UnixEpoch, at) is { } recorded)
             byHand.Add(new SlotKey(recorded.Kind, recorded.ScheduledFor));

@@ -33,7 +33,7 @@ internal sealed record OccurrenceFacts
     /// <summary>What the job as it stands now needs of an agent; null where its definition cannot be read.</summary>
     public AgentNeeds? Needs { get; init; }
 
-    public bool IsSlot => Slot.Kind != "schedule" || Schedule?.Schedule.IsSlot(Slot.ScheduledFor) == true;
+    public bool IsSlot => Slot.Kind != "schedule" || Schedule?.Schedule.IsExpected(Slot.ScheduledFor) == true;
     public DateOnly? BusinessDate => Open?.BusinessDate ?? (Runs.Count > 0 ? Runs[^1].BusinessDate : null);
     public RunRow? Final => Runs.LastOrDefault(r => r.Final);
     public bool IsPast => Slot.ScheduledFor <= Now;

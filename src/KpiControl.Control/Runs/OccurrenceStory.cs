@@ -31,7 +31,9 @@ internal static class OccurrenceStory
         if (facts.Slot.Kind != "schedule")
             yield return Fact(facts.Slot.ScheduledFor, "triggered", $"{(facts.Slot.Kind == "event" ? "An" : "A")} {facts.Slot.Kind} occurrence{For(facts)}{By(facts.AskedFor)}.");
         else if (!facts.IsSlot)
-            yield return Fact(facts.Slot.ScheduledFor, "scheduled", "That instant is no slot of the schedule that was in force." + OccurrenceSurroundings.Bounds(facts));
+            yield return Fact(facts.Slot.ScheduledFor, "scheduled", "That instant is no slot of the schedule that was in force." + CalendarStory.Sentence(facts) + OccurrenceSurroundings.Bounds(facts));
+        else if (CalendarStory.Sentence(facts) is { Length: > 0 } taken)
+            yield return Fact(facts.Slot.ScheduledFor, "calendar", "A slot of the expression that does not fire." + taken, Invariant($"calendar/{revision.Calendar}/{revision.CalendarVersion}"));
         else if (facts.Schedule is { } inForce)
             yield return Fact(facts.Slot.ScheduledFor, "scheduled",
                 Invariant($"A slot of the schedule, for the window ({Text(inForce.Schedule.Previous(facts.Slot.ScheduledFor))}, {Text(facts.Slot.ScheduledFor)}] and the business date {inForce.BusinessDate(facts.Slot.ScheduledFor):yyyy-MM-dd}{OccurrenceSurroundings.Moved(inForce.Schedule)}."));
@@ -93,7 +95,7 @@ internal static class OccurrenceStory
 
     private static string Answer(OccurrenceFacts facts) => facts switch
     {
-        { Final: { } run } => Outcome(run),
+        { Final: { } run } => Outcome(run) + (run.Reason is "holiday" or "blackout" ? CalendarStory.Sentence(facts) : ""),
         { Open: { State: "leased" } open } => $"It is running on {open.Agent}.",
         { Open.State: "waiting" } => $"It waits for {string.Join(" and ", facts.Missing.Select(m => m.Missing()).DefaultIfEmpty("what it depends on"))}.",
         { Cursor.Paused: true, Open: not null } => "It is open, and the job is paused: nothing starts until it is resumed.",
@@ -104,8 +106,9 @@ internal static class OccurrenceStory
         { Open: not null } when OccurrenceRouting.Lacking(facts) is { } lacking => $"It is ready, and cannot start: {lacking}",
         { Open: not null } => "It is ready, and is leased as soon as an agent has a free slot.",
         { Revision: null } => "It did not run: the job was not in force at that slot.",
-        { IsSlot: false } => "The schedule that was in force has no slot at that instant." + OccurrenceSurroundings.Bounds(facts),
+        { IsSlot: false } => "The schedule that was in force has no slot at that instant." + CalendarStory.Sentence(facts) + OccurrenceSurroundings.Bounds(facts),
         { Cursor.Active: false } => "It does not run: the job is not active.",
+        _ when CalendarStory.Sentence(facts) is { Length: > 0 } taken => $"It {(facts.IsPast ? "does" : "will")} not run.{taken}",
         { IsDue: true, Cursor.Paused: true } => "It is due, and the job is paused.",
         { IsDue: true, Agents.Count: 0 } => $"It is due, and no live agent in {facts.Binding.Region} serves {facts.Binding.TenantId}.",
         { IsDue: true } when OccurrenceRouting.Lacking(facts) is { } lacking => $"It is due, and cannot start: {lacking}",
@@ -140,6 +143,8 @@ internal static class OccurrenceStory
     {
         "overlap" => "another occurrence of the job held it (overlap: skip)",
         "paused" => "the job was paused",
+        "holiday" => "its day is a holiday (holiday)",
+        "blackout" => "nothing starts in a blackout (blackout)",
         "not_ready" => "what it depends on did not come in time (not_ready)",
         "pre_validation" => "its inputs did not pass the contract's rules (pre_validation)",
         "contract_inactive" => "its contract was not active (contract_inactive)",

@@ -49,6 +49,7 @@ internal static class OccurrenceSurroundings
     public static string Words(RevisionRow revision)
     {
         var schedule = revision.ScheduleCron.Length > 0 ? $"schedule '{revision.ScheduleCron}' in {revision.Timezone}" : $"no schedule (zone {revision.Timezone})";
+        if (revision.Calendar is { } calendar) schedule += Invariant($" on the calendar {calendar} version {revision.CalendarVersion}");
         return $"{schedule}, definition {revision.ContentHash}{(revision.Active ? "" : ", not active")}, by {revision.ChangedBy}{Because(revision.Reason)}";
     }
 

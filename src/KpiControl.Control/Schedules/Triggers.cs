@@ -24,7 +24,7 @@ internal static class Triggers
         DemandMayRun(facts, binding);
         var job = ArtifactReader.Read(facts.CanonicalJson, ArtifactFormat.Json).Job
             ?? throw new InvalidOperationException($"The definition of binding {binding.BindingId} cannot be read.");
-        var schedule = BoundJob.Schedule(JobEdit.InForce(job, binding), binding.BindingId);
+        var schedule = BoundJob.Schedule(job, binding);
         var occurrence = new Triggered
         {
             BindingId = binding.BindingId, SlotKey = new SlotKey("manual", facts.Now).ToString(), At = facts.Now, WindowStart = schedule.Previous(facts.Now),

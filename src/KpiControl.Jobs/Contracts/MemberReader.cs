@@ -5,7 +5,8 @@ using KpiControl.Jobs.Validation;
 namespace KpiControl.Jobs.Contracts;
 
 /// <summary>Takes the members of one object by name, type and pattern, and reports all that does not fit.</summary>
-internal sealed class MemberReader(ArtifactNode? owner, ArtifactNode root, FindingList findings)
+/// <param name="family">What its rules' names begin with.</param>
+internal sealed class MemberReader(ArtifactNode? owner, ArtifactNode root, FindingList findings, string family = "contract")
 {
     private readonly HashSet<string> _asked = new(StringComparer.Ordinal);
 
@@ -26,11 +27,11 @@ internal sealed class MemberReader(ArtifactNode? owner, ArtifactNode root, Findi
         if (this[name] is not { } node) return Missing(name, required);
         if (node.Kind != NodeKind.String)
         {
-            findings.Error("contract.type", node, $"{name} is not text.", "Write it in quotes.");
+            findings.Error(Named("contract.type"), node, $"{name} is not text.", "Write it in quotes.");
             return null;
         }
         if (pattern is null ? node.Text.Length > 0 : pattern.IsMatch(node.Text)) return node.Text;
-        findings.Error("contract.pattern", node, $"{name} is not written as expected.");
+        findings.Error(Named("contract.pattern"), node, $"{name} is not written as expected.");
         return null;
     }
 
@@ -39,7 +40,7 @@ internal sealed class MemberReader(ArtifactNode? owner, ArtifactNode root, Findi
         if (Text(name, null, required) is not { } text) return null;
         if (words.Contains(text)) return text;
         var nearest = NearestName.Of(text, words) is { } meant ? $"Did you mean {meant}?" : "";
-        findings.Error("contract.word", this[name]!, $"{name} must be one of {string.Join(", ", words)}.", nearest);
+        findings.Error(Named("contract.word"), this[name]!, $"{name} must be one of {string.Join(", ", words)}.", nearest);
         return null;
     }
 
@@ -47,7 +48,7 @@ internal sealed class MemberReader(ArtifactNode? owner, ArtifactNode root, Findi
     {
         if (this[name] is not { } node) return null;
         if (node.Kind == NodeKind.Number) return node.Number;
-        findings.Error("contract.type", node, $"{name} is not a number.");
+        findings.Error(Named("contract.type"), node, $"{name} is not a number.");
         return null;
     }
 
@@ -58,9 +59,9 @@ internal sealed class MemberReader(ArtifactNode? owner, ArtifactNode root, Findi
             Missing(name, required);
             return [];
         }
-        if (node.Kind != NodeKind.Array) findings.Error("contract.type", node, $"{name} is not a list.");
+        if (node.Kind != NodeKind.Array) findings.Error(Named("contract.type"), node, $"{name} is not a list.");
         foreach (var stranger in node.Items.Where(item => item.Kind != kind))
-            findings.Error("contract.type", stranger, $"An entry of {name} is not {(kind == NodeKind.String ? "text" : "an object")}.");
+            findings.Error(Named("contract.type"), stranger, $"An entry of {name} is not {(kind == NodeKind.String ? "text" : "an object")}.");
         return [.. node.Items.Where(item => item.Kind == kind)];
     }
 
@@ -70,12 +71,12 @@ internal sealed class MemberReader(ArtifactNode? owner, ArtifactNode root, Findi
     {
         var node = this[name];
         if (node is null) Missing(name, required);
-        else if (node.Kind != NodeKind.Object) findings.Error("contract.type", node, $"{name} is not an object.");
-        return new MemberReader(node is { Kind: NodeKind.Object } ? node : null, At, findings);
+        else if (node.Kind != NodeKind.Object) findings.Error(Named("contract.type"), node, $"{name} is not an object.");
+        return new MemberReader(node is { Kind: NodeKind.Object } ? node : null, At, findings, family);
     }
 
     public IReadOnlyList<MemberReader> Objects(string name, bool required = false) =>
-        [.. Items(name, NodeKind.Object, required).Select(item => new MemberReader(item, item, findings))];
+        [.. Items(name, NodeKind.Object, required).Select(item => new MemberReader(item, item, findings, family))];
 
     public IReadOnlyList<ArtifactMember> Members => owner?.Members ?? [];
 
@@ -83,14 +84,24 @@ internal sealed class MemberReader(ArtifactNode? owner, ArtifactNode root, Findi
     public void WarnOfOthers()
     {
         foreach (var member in Members.Where(m => !_asked.Contains(m.Name) && !m.Name.StartsWith("x-", StringComparison.Ordinal)))
-            findings.Warn("contract.unknown_field", member.Value, $"{member.Name} is kept and not used.",
+            findings.Warn(Named("contract.unknown_field"), member.Value, $"{member.Name} is kept and not used.",
                 NearestName.Of(member.Name, _asked) is { } meant ? $"Did you mean {meant}?" : "");
     }
+
+    /// <summary>Where what is not known would otherwise be without effect: an error.</summary>
+    public void RefuseOthers()
+    {
+        foreach (var member in Members.Where(m => !_asked.Contains(m.Name) && !m.Name.StartsWith("x-", StringComparison.Ordinal)))
+            findings.Error(Named("contract.unknown_field"), member.Value, $"There is no field {member.Name} here.",
+                NearestName.Of(member.Name, _asked) is { } meant ? $"Did you mean {meant}?" : $"Known are {string.Join(", ", _asked.Order(StringComparer.Ordinal))}.");
+    }
+
+    private string Named(string rule) => family + rule[rule.IndexOf('.', StringComparison.Ordinal)..];
 
     private string? Missing(string name, bool required)
     {
         if (required && At.Kind == NodeKind.Object)
-            findings.Error("contract.required", At.Place, At.Pointer + JsonPointer.Segment(name), $"{name} is missing.", $"Add {name}.");
+            findings.Error(Named("contract.required"), At.Place, At.Pointer + JsonPointer.Segment(name), $"{name} is missing.", $"Add {name}.");
         return null;
     }
 }

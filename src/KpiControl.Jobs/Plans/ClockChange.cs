@@ -1,4 +1,5 @@
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Calendars;
 using KpiControl.Jobs.Schedules;
 
 namespace KpiControl.Jobs.Plans;
@@ -40,8 +41,9 @@ public sealed record ClockChange(DateTimeOffset At, string Timezone, TimeSpan Be
 
     /// <inheritdoc cref="EffectsOn(JobSchedule, JobSchedule)"/>
     /// <param name="identity">What places the slots of <paramref name="schedule"/>.</param>
-    public IReadOnlyList<ClockEffect> EffectsOn(JobSchedule schedule, JobScheduleSpec spec, string identity) =>
-        JobSchedule.TryCreate(spec, _ => Before, schedule.ZoneVersion, identity, out var unchanged, out _) ? EffectsOn(schedule, unchanged!) : [];
+    /// <param name="calendar">The one that it is on.</param>
+    public IReadOnlyList<ClockEffect> EffectsOn(JobSchedule schedule, JobScheduleSpec spec, string identity, WorkCalendar? calendar = null) =>
+        JobSchedule.TryCreate(spec, _ => Before, schedule.ZoneVersion, identity, calendar, out var unchanged, out _) ? EffectsOn(schedule, unchanged!) : [];
 
     // By number: a time that comes twice is once more than it would be.
     private static IEnumerable<DateTime> Less(IEnumerable<DateTime> from, IEnumerable<DateTime> taken)

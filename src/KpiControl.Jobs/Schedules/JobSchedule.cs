@@ -1,9 +1,10 @@
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Calendars;
 
 namespace KpiControl.Jobs.Schedules;
 
 /// <summary>
-/// When a job's slots are: a pure function of its expression, its zone and its identity, from 1970 to 2100. Instants are returned
+/// When a job's slots are: a pure function of its expression, its calendar, its zone and its identity, from 1970 to 2100. Instants are returned
 /// with offset zero, at whole seconds.
 /// </summary>
 /// <remarks>
@@ -13,18 +14,22 @@ namespace KpiControl.Jobs.Schedules;
 /// </remarks>
 public sealed class JobSchedule
 {
-    private readonly WallClockCron? _cron;
+    // What the expression and the week say, and of that what no holiday and no blackout takes away; the same where no calendar is.
+    private readonly ISlotSource? _source, _expected, _firing;
+    private readonly CalendarOnClock? _calendar;
     private readonly ZoneClock _clock;
     private readonly ScheduleBounds _bounds;
 
-    private JobSchedule(WallClockCron? cron, ZoneClock clock, ScheduleBounds bounds, TimeSpan offset, string zoneVersion)
+    private JobSchedule(ISlotSource? source, CalendarOnClock? calendar, ZoneClock clock, ScheduleBounds bounds, TimeSpan offset, string zoneVersion)
     {
-        (_cron, _clock, _bounds) = (cron, clock, bounds);
+        (_source, _calendar, _clock, _bounds) = (source, calendar, clock, bounds);
         (SpreadOffset, ZoneVersion) = (offset, zoneVersion);
+        _expected = source is null || calendar is null ? source : new OpenSlots(source, calendar.WeekendAt);
+        _firing = _expected is null || calendar is null ? source : new OpenSlots(_expected, calendar.ExceptionAt);
     }
 
     /// <summary>False for jobs that only run when told to: they have a zone and business dates, and no slots.</summary>
-    public bool HasSlots => _cron is not null;
+    public bool HasSlots => _firing is not null;
 
     /// <summary>The time zone database's release (<c>2025b</c>), or a digest of the zone's rules where none can be read.</summary>
     public string ZoneVersion { get; }
@@ -40,49 +45,72 @@ public sealed class JobSchedule
 
     /// <param name="identity">What <c>H</c> in an expression and the place within <c>spread</c> are a hash of: the same binding always gets the same place.</param>
     /// <param name="error">In plain words, for the author; null when this returns true.</param>
-    public static bool TryCreate(JobScheduleSpec spec, out JobSchedule? schedule, out string? error, string identity = "")
+    /// <param name="calendar">The one that the schedule names: without it such a schedule is refused, never read as if it named none.</param>
+    public static bool TryCreate(JobScheduleSpec spec, out JobSchedule? schedule, out string? error, string identity = "", WorkCalendar? calendar = null)
     {
         schedule = null;
         return ZoneDatabase.Find(spec.Timezone, out error) is { } zone
-            && TryCreate(spec, ZoneClock.Of(zone), ZoneDatabase.VersionFor(zone), identity, out schedule, out error);
+            && TryCreate(spec, ZoneClock.Of(zone), ZoneDatabase.VersionFor(zone), identity, calendar, out schedule, out error);
     }
 
     /// <summary>The schedule as another time zone database would have it.</summary>
     /// <param name="offsetAt">Of the schedule's zone, at an instant in UTC.</param>
-    public static bool TryCreate(JobScheduleSpec spec, Func<DateTime, TimeSpan> offsetAt, string zoneVersion, string identity, out JobSchedule? schedule, out string? error) =>
-        TryCreate(spec, ZoneClock.Of(offsetAt), zoneVersion, identity, out schedule, out error);
+    public static bool TryCreate(JobScheduleSpec spec, Func<DateTime, TimeSpan> offsetAt, string zoneVersion, string identity, WorkCalendar? calendar, out JobSchedule? schedule, out string? error) =>
+        TryCreate(spec, ZoneClock.Of(offsetAt), zoneVersion, identity, calendar, out schedule, out error);
 
-    private static bool TryCreate(JobScheduleSpec spec, ZoneClock clock, string zoneVersion, string identity, out JobSchedule? schedule, out string? error)
+    private static bool TryCreate(JobScheduleSpec spec, ZoneClock clock, string zoneVersion, string identity, WorkCalendar? calendar, out JobSchedule? schedule, out string? error)
     {
         schedule = null;
-        error = null;
-        var cron = spec.Type == "cron" ? CronText.Parse(spec.Expression, identity, out error) : null;
-        if (error is not null || ScheduleBounds.Of(spec, clock, out error) is not { } bounds) return false;
-        var onWallClock = cron is null ? null : new WallClockCron(cron, CronText.IsInterval(spec.Expression), clock);
-        schedule = new JobSchedule(onWallClock, clock, bounds, Spread.Offset(spec.Spread, identity), zoneVersion);
+        if (ScheduleBounds.Of(spec, clock, out error) is not { } bounds) return false;
+        var source = spec.Type == "cron" ? ScheduleSource.Of(spec, clock, identity, calendar, out error) : null;
+        if (error is not null) return false;
+        var offset = Spread.Offset(spec.Spread, identity);
+        var onClock = spec.Calendar is null || source is null ? null : new CalendarOnClock(calendar!, clock, offset);
+        schedule = new JobSchedule(source, onClock, clock, bounds, offset, zoneVersion);
         return true;
     }
 
-    /// <summary>The first slot strictly after an instant, or null where there is none. It always advances.</summary>
-    public DateTimeOffset? Next(DateTimeOffset after)
+    /// <summary>The first slot that fires strictly after an instant, or null where there is none. It always advances.</summary>
+    public DateTimeOffset? Next(DateTimeOffset after) => Next(_firing, after);
+
+    /// <summary>The same, and also those that a holiday or a blackout of the calendar takes away: each of them has a disposition.</summary>
+    public DateTimeOffset? NextExpected(DateTimeOffset after) => Next(_expected, after);
+
+    /// <summary>The last slot that fires strictly before an instant: of a slot, the start of its window.</summary>
+    public DateTimeOffset? Previous(DateTimeOffset before) => Previous(_firing, before);
+
+    /// <summary>The last strictly before an instant, those that the calendar takes away included.</summary>
+    public DateTimeOffset? PreviousExpected(DateTimeOffset before) => Previous(_expected, before);
+
+    /// <summary>Why an expected slot does not fire; null where it does.</summary>
+    public CalendarException? ExceptionAt(DateTimeOffset slot) =>
+        _calendar?.ExceptionAt(slot.UtcDateTime - SpreadOffset) is { } closed ? new CalendarException(closed.Reason, closed.Name ?? "") : null;
+
+    /// <summary>The weekend day of an instant at which the expression alone would fire; null for every other instant, and without a calendar.</summary>
+    public CalendarDay? DayOffAt(DateTimeOffset instant) =>
+        _calendar?.DayOf(instant.UtcDateTime - SpreadOffset) is { Kind: DayKind.Weekend } day && Next(_source, instant.AddTicks(-1)) == instant ? day : null;
+
+    private DateTimeOffset? Next(ISlotSource? source, DateTimeOffset after)
     {
         if (!InRange(after)) return null;
         var from = after.UtcDateTime < _bounds.From ? _bounds.From.AddTicks(-1) : after.UtcDateTime;
-        return _cron?.Next(from - SpreadOffset) + SpreadOffset is { } slot && slot <= _bounds.Until ? Exact(slot) : null;
+        return source?.Next(from - SpreadOffset) + SpreadOffset is { } slot && slot <= _bounds.Until ? Exact(slot) : null;
     }
 
-    /// <summary>The last slot strictly before an instant: of a slot, the start of its window.</summary>
-    public DateTimeOffset? Previous(DateTimeOffset before)
+    private DateTimeOffset? Previous(ISlotSource? source, DateTimeOffset before)
     {
         if (!InRange(before)) return null;
         var until = before.UtcDateTime > _bounds.Until ? _bounds.Until.AddTicks(1) : before.UtcDateTime;
-        return _cron?.Previous(until - SpreadOffset) + SpreadOffset is { } slot && slot >= _bounds.From ? Exact(slot) : null;
+        return source?.Previous(until - SpreadOffset) + SpreadOffset is { } slot && slot >= _bounds.From ? Exact(slot) : null;
     }
 
-    /// <summary>Whether an instant is a slot.</summary>
+    /// <summary>Whether an instant is a slot that fires.</summary>
     public bool IsSlot(DateTimeOffset instant) => Next(instant.AddTicks(-1)) == instant;
 
-    /// <summary>The slots in (<paramref name="after"/>, <paramref name="upTo"/>], in order, as they are asked for.</summary>
+    /// <summary>Whether an instant is a slot, also one that the calendar takes away.</summary>
+    public bool IsExpected(DateTimeOffset instant) => NextExpected(instant.AddTicks(-1)) == instant;
+
+    /// <summary>The slots that fire in (<paramref name="after"/>, <paramref name="upTo"/>], in order, as they are asked for.</summary>
     public IEnumerable<DateTimeOffset> Slots(DateTimeOffset after, DateTimeOffset upTo)
     {
         for (var slot = Next(after); slot is { } found && found <= upTo; slot = Next(found))
@@ -93,7 +121,7 @@ public sealed class JobSchedule
     /// <remarks>A day that the zone skipped is nobody's business date. A slot that <c>spread</c> moved keeps the date of its expression's time.</remarks>
     public DateOnly BusinessDate(DateTimeOffset slot, string mode)
     {
-        if (SpreadOffset > TimeSpan.Zero && IsSlot(slot)) slot -= SpreadOffset;
+        if (SpreadOffset > TimeSpan.Zero && IsExpected(slot)) slot -= SpreadOffset;
         var day = DateOnly.FromDateTime(_clock.LocalOf(slot.UtcDateTime));
         if (mode == "current") return day;
         do day = day.AddDays(-1);
@@ -128,3 +156,8 @@ public sealed class JobSchedule
 
     private static DateTimeOffset? Exact(DateTime slot) => InRange(slot) ? new DateTimeOffset(slot) : null;
 }
+
+/// <summary>What of a calendar keeps an expected slot from firing.</summary>
+/// <param name="Reason"><see cref="Runs.SkipReason.Holiday"/> or <see cref="Runs.SkipReason.Blackout"/>.</param>
+/// <param name="Name">Of the holiday, or the blackout's reason.</param>
+public readonly record struct CalendarException(string Reason, string Name);

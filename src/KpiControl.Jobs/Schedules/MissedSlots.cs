@@ -18,9 +18,9 @@ public sealed record CatchupDecision
     public DateTimeOffset? RunNow { get; init; }
     /// <summary>In order of time; at most one range per reason and stretch.</summary>
     public IReadOnlyList<SkippedSlots> Skipped { get; init; } = [];
-    /// <summary>Slots that run one after the other, oldest first, in the backfill lane; list them with <see cref="JobSchedule.Slots"/>.</summary>
-    public SlotRange? Queued { get; init; }
-    /// <summary>The cursor from here on: the first slot that is not due, or, after <see cref="MissedSlots.MostPerDecision"/>, the next due one.</summary>
+    /// <summary>Slots that run one after the other, oldest first, in the backfill lane; list them with <see cref="JobSchedule.Slots"/>. More than one range only where a calendar's holiday lies between.</summary>
+    public IReadOnlyList<SlotRange> Queued { get; init; } = [];
+    /// <summary>The cursor from here on: the first expected slot that is not due, or, after <see cref="MissedSlots.MostPerDecision"/>, the next due one.</summary>
     public DateTimeOffset? NextCursor { get; init; }
 }
 
@@ -46,61 +46,44 @@ public static class MissedSlots
     {
         if (seen > now) return new CatchupDecision { NextCursor = seen };
         var oldest = now - seen < window ? seen : Later(now - window, seen);
-        var tally = Count(schedule, seen, oldest, now, mostSlots);
-        if (tally.Next is { } more && more <= now) return Part(catchup, tally);
-        return (catchup, tally.Newest) switch
-        {
-            (_, _) when tally.Newest < oldest => Missed(tally),
-            (_, var only) when only == seen => new CatchupDecision { RunNow = only, NextCursor = tally.Next },
-            ("all", _) => new CatchupDecision { Skipped = AsMissed(tally.Expired), Queued = tally.Fresh, NextCursor = tally.Next },
-            ("latest", var newest) => RunNewest(newest, SkipReason.Superseded, tally),
-            (_, var newest) when now - newest <= Punctual => RunNewest(newest, SkipReason.MissedWindow, tally),
-            _ => Missed(tally),
-        };
+        var due = DueSlots.Count(schedule, seen, oldest, now, mostSlots);
+        var decision = Decide(due, catchup, oldest, now) with { NextCursor = due.Next };
+        return due.Exceptions.Count == 0 ? decision
+            : decision with { Skipped = [.. decision.Skipped.Concat(due.Exceptions).OrderBy(skipped => skipped.Range.First)] };
+    }
+
+    /// <summary>All from a cursor up to now as ones that do not run: what an edit of the schedule leaves behind.</summary>
+    public static IReadOnlyList<SkippedSlots> LeftBehind(JobSchedule schedule, string reason, DateTimeOffset seen, DateTimeOffset now)
+    {
+        var due = DueSlots.Count(schedule, seen, seen, now, int.MaxValue);
+        return [.. due.All.Select(range => new SkippedSlots(range, reason)).Concat(due.Exceptions).OrderBy(skipped => skipped.Range.First)];
     }
 
     private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset b) => a > b ? a : b;
 
-    private readonly record struct Tally(SlotRange? Expired, SlotRange? Fresh, DateTimeOffset BeforeNewest, DateTimeOffset? Next)
+    private static CatchupDecision Decide(DueSlots due, string catchup, DateTimeOffset oldest, DateTimeOffset now)
     {
-        public DateTimeOffset Newest => (Fresh ?? Expired)!.Value.Last;
-        public SlotRange All => new((Expired ?? Fresh)!.Value.First, Newest, (Expired?.Count ?? 0) + (Fresh?.Count ?? 0));
-    }
-
-    private static Tally Count(JobSchedule schedule, DateTimeOffset seen, DateTimeOffset oldest, DateTimeOffset now, int most)
-    {
-        SlotRange? expired = null, fresh = null;
-        DateTimeOffset slot = seen, before = seen;
-        for (var counted = 1; ; counted++)
+        if (due.Newest is not { } newest) return new CatchupDecision();
+        if (due.Next <= now) return Part(catchup, due);
+        return catchup switch
         {
-            if (slot < oldest) expired = Grow(expired, slot);
-            else fresh = Grow(fresh, slot);
-            var next = schedule.Next(slot);
-            if (next is not { } following || following > now || counted >= most) return new Tally(expired, fresh, before, next);
-            (before, slot) = (slot, following);
-        }
+            _ when newest < oldest => Skip(due.All, SkipReason.MissedWindow),
+            _ when due.IsOne => new CatchupDecision { RunNow = newest },
+            "all" => Skip(due.Expired, SkipReason.MissedWindow) with { Queued = due.Fresh },
+            "latest" => Skip(due.AllButNewest(), SkipReason.Superseded) with { RunNow = newest },
+            _ when now - newest <= Punctual => Skip(due.AllButNewest(), SkipReason.MissedWindow) with { RunNow = newest },
+            _ => Skip(due.All, SkipReason.MissedWindow),
+        };
     }
-
-    private static SlotRange Grow(SlotRange? range, DateTimeOffset slot) =>
-        range is { } grown ? grown with { Last = slot, Count = grown.Count + 1 } : SlotRange.One(slot);
 
     // More slots are due than one decision takes: all of these have a later one behind them.
-    private static CatchupDecision Part(string catchup, Tally tally) => catchup switch
+    private static CatchupDecision Part(string catchup, DueSlots due) => catchup switch
     {
-        "all" => new CatchupDecision { Skipped = AsMissed(tally.Expired), Queued = tally.Fresh, NextCursor = tally.Next },
-        "latest" => new CatchupDecision { Skipped = [new SkippedSlots(tally.All, SkipReason.Superseded)], NextCursor = tally.Next },
-        _ => Missed(tally),
+        "all" => Skip(due.Expired, SkipReason.MissedWindow) with { Queued = due.Fresh },
+        "latest" => Skip(due.All, SkipReason.Superseded),
+        _ => Skip(due.All, SkipReason.MissedWindow),
     };
 
-    private static CatchupDecision Missed(Tally tally) =>
-        new() { Skipped = AsMissed(tally.All), NextCursor = tally.Next };
-
-    private static CatchupDecision RunNewest(DateTimeOffset newest, string reason, Tally tally)
-    {
-        var others = tally.All with { Last = tally.BeforeNewest, Count = tally.All.Count - 1 };
-        return new CatchupDecision { RunNow = newest, Skipped = [new SkippedSlots(others, reason)], NextCursor = tally.Next };
-    }
-
-    private static IReadOnlyList<SkippedSlots> AsMissed(SlotRange? range) =>
-        range is { } missed ? [new SkippedSlots(missed, SkipReason.MissedWindow)] : [];
+    private static CatchupDecision Skip(IEnumerable<SlotRange> ranges, string reason) =>
+        new() { Skipped = [.. ranges.Select(range => new SkippedSlots(range, reason))] };
 }

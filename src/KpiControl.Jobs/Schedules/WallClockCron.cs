@@ -3,7 +3,7 @@ using Cronos;
 namespace KpiControl.Jobs.Schedules;
 
 /// <summary>A cron expression on a zone's wall clock. Cronos reads the calendar; placing its local times is done here, span by span, so an answer always lies beyond the question.</summary>
-internal sealed class WallClockCron(CronExpression cron, bool interval, ZoneClock clock)
+internal sealed class WallClockCron(CronExpression cron, bool interval, ZoneClock clock) : ISlotSource
 {
     public DateTime? Next(DateTime after)
     {

@@ -1,5 +1,6 @@
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Artifacts.Text;
+using KpiControl.Jobs.Calendars;
 using KpiControl.Jobs.Schedules;
 
 namespace KpiControl.Jobs.Validation;
@@ -21,6 +22,10 @@ internal static class ScheduleRules
         else if (spec.Type == "cron") CheckCron(job, root, findings);
         else if (spec.Expression.Length > 0)
             findings.Error("meaning.expression", root.Nearest("schedule", "expression"), $"A job of type {spec.Type} has no cron expression.", "Remove expression, or write type: cron.");
+        if (spec is { Calendar: not null, Type: not "cron" })
+            findings.Error("meaning.calendar", root.Nearest("schedule", "calendar"), $"A calendar acts on the slots of a cron schedule; a job of type {spec.Type} has none.", "Remove calendar.");
+        else if (spec.Calendar is { } name && !CalendarReader.IsName(name))
+            findings.Error("meaning.calendar", root.Nearest("schedule", "calendar"), $"'{name}' is no name of a calendar.", "Small letters, digits, _ and -, as in kpictl calendars list.");
         if (spec.Type == "event" && spec.On.Count == 0)
             findings.Error("meaning.on", root.Nearest("schedule"), "A job of type event needs the signals that start it.", "Add schedule.on, such as [erp_eod_sync].");
         if (spec.Type != "event" && spec.On.Count > 0)
@@ -38,8 +43,9 @@ internal static class ScheduleRules
         var at = root.Nearest("schedule", "expression");
         if (job.Schedule.Expression.Length == 0)
             findings.Error("meaning.expression", at, "A job of type cron needs an expression.", "Add schedule.expression, such as \"0 2 * * *\".");
-        else if (!JobSchedule.TryCreate(job.Schedule with { Spread = null }, out var schedule, out var error))
-            findings.Error("meaning.cron", at, Sentence(error), "Five fields (minute, hour, day of month, month, day of week), six with seconds first, or a macro such as @daily.");
+        else if (!JobSchedule.TryCreate(ByItself(job.Schedule), out var schedule, out var error, calendar: WorkCalendar.Weekdays))
+            findings.Error("meaning.cron", at, Sentence(error), BusinessDayExpression.IsMeant(job.Schedule.Expression)
+                ? "Write it as @business_day L-2 of month at 18:00, and name the calendar." : "Five fields (minute, hour, day of month, month, day of week), six with seconds first, or a macro such as @daily.");
         else if (SlotSample.Of(schedule!, job.Schedule.Timezone) is not { } slots)
             findings.Error("meaning.no_next_occurrence", at, job.Schedule is { StartAt: null, EndAt: null } ? "This expression never comes round." : "No slot of this expression lies between start_at and end_at.", "Look at the day of month and the month: the 30th of February does not exist.");
         else
@@ -50,9 +56,14 @@ internal static class ScheduleRules
         }
     }
 
+    // The text alone says nothing of a calendar's days (CalendarCheck does): cron as if there were none, business days as the week has them.
+    private static JobScheduleSpec ByItself(JobScheduleSpec spec) =>
+        spec with { Spread = null, Calendar = BusinessDayExpression.IsMeant(spec.Expression) ? spec.Calendar : null };
+
     /// <summary>Other crons take either day where both are restricted, ours takes both: the author says that it is known.</summary>
     private static void CheckDays(JobArtifact job, ArtifactNode root, FindingList findings)
     {
+        if (BusinessDayExpression.IsMeant(job.Schedule.Expression)) return;
         var fields = job.Schedule.Expression.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
         var both = fields.Length >= 5 && fields[^3] is not ("*" or "?") && fields[^1] is not ("*" or "?");
         if (both && job.Schedule.DayMatch is null)

@@ -9,7 +9,6 @@ internal static class UnsupportedRules
     public static void Check(JobArtifact job, ArtifactNode root, FindingList findings)
     {
         var schedule = job.Schedule;
-        Refuse(schedule.Calendar is not null, "calendar", "schedule.calendar", ["schedule", "calendar"]);
         Refuse(schedule.Overlap is "allow", "overlap", $"schedule.overlap {schedule.Overlap}", ["schedule", "overlap"], "Write skip, queue_one or cancel_previous.");
         Refuse(job.Run.Profile is not (null or "kpi_only"), "profile", $"run.profile {job.Run.Profile}", ["run", "profile"], "Agents have an executor for the stage kpi alone: write kpi_only, or remove the field.");
         Refuse(job.Run.StageSet is not ([] or ["kpi"]), "stage_set", "A run.stage_set other than [kpi]", ["run", "stage_set"], "Agents have an executor for the stage kpi alone.");

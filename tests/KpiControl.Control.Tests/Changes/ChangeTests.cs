@@ -270,6 +270,34 @@ public sealed class ChangeTests(ControlFixture fixture) : IClassFixture<ControlF
         Assert.Equal(StatusCode.InvalidArgument, down.StatusCode);
     }
 
+    [Fact]
+    public async Task A_later_version_of_the_calendar_makes_what_was_agreed_to_stale()
+    {
+        var catalog = fixture.Host.Catalog();
+        async Task<KpiControl.Protocol.V1.Calendar> PutAsync(string more) => await catalog.PutCalendarAsync(new PutCalendarRequest { Tenant = "acme", Content = "calendar: signed\n" + more }, cancellationToken: Token);
+        await PutAsync("");
+        await fixture.Host.PutContractAsync(SampleTexts.SimpleContract(), Token);
+        var proposal = new ProposeChangeRequest { Environment = "prod", Content = Job("on_calendar", "0 7 * * *").Replace("timezone: UTC", "timezone: UTC, calendar: signed", StringComparison.Ordinal) };
+        var change = await Author.ProposeChangeAsync(proposal, cancellationToken: Token);
+        Assert.Equal(("signed", 1), (change.Calendar, change.CalendarVersion));
+        await ApproveAsync(Business, change);
+        await ApproveAsync(Technical, change);
+
+        await PutAsync("weekend: [sunday]");
+
+        Assert.Equal("stale", (await GetAsync(change.ChangeId)).State);
+        var refused = await RefusedAsync(Publisher.ApplyChangeAsync(new ApplyChangeRequest { ChangeId = change.ChangeId }, cancellationToken: Token));
+        Assert.Contains("The calendar signed has changed from version 1 to 2 since it was proposed", refused.Status.Detail, StringComparison.Ordinal);
+        var again = await Author.ProposeChangeAsync(proposal, cancellationToken: Token);
+        Assert.NotEqual(change.Digest, again.Digest);
+        await ReleaseAsync(again);
+        var job = await fixture.Host.Jobs().GetJobAsync(new GetJobRequest { BindingId = again.BindingId }, cancellationToken: Token);
+        Assert.Equal((true, 2), (job.ActiveFlag, job.CalendarVersion));
+        // What is in force moves with the next version, and is released no more for that.
+        await PutAsync("weekend: [saturday]");
+        Assert.Equal(3, (await fixture.Host.Jobs().GetJobAsync(new GetJobRequest { BindingId = again.BindingId }, cancellationToken: Token)).CalendarVersion);
+    }
+
     private static string Job(string jobId, string cron = "*/15 * * * *", string more = "", string version = "1.0.0") => SampleTexts.Simple(jobId, cron, $"""
         sla: {"{"} freshness: 48h {"}"}
         alerts: [ {"{"} channel: "email:a@b.example", severity: low {"}"} ]

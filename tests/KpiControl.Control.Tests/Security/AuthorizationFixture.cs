@@ -33,6 +33,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
         var token = CancellationToken.None;
         var host = Control.Host;
         BindingId = (await host.CreateSimpleAsync(token, "guarded")).BindingId;
+        await host.Catalog().PutCalendarAsync(new PutCalendarRequest { Tenant = "acme", Content = "calendar: known" }, cancellationToken: token);
         // A run that ended, and an occurrence that is open.
         await host.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = BindingId }, cancellationToken: token);
         await host.Jobs().CancelOccurrenceAsync(new CancelOccurrenceRequest { BindingId = BindingId }, cancellationToken: token);
@@ -118,12 +119,14 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "GetJob" or "ListRuns" or "PreviewSchedule" or "ExplainOccurrence" or "WatchJobs" => new { binding_id = id },
             "PutContract" => new { tenant = "acme", content = SampleTexts.SimpleContract("9.0.0"), validate_only = true },
             "GetContract" => new { tenant = "acme", kpi_id = "T-SIMPLE", version = "1.0.0" },
+            "PutCalendar" => new { tenant = "acme", content = "calendar: guarded", validate_only = true },
+            "GetCalendar" => new { tenant = "acme", name = "known" },
             "CreateTenant" => new { tenant = "newcomer", home_region = "eu", validate_only = true },
             "UpdateTenant" => new { tenant = "acme", weight = 3, validate_only = true },
             "GetTenant" or "ListPolicies" => new { tenant = "acme" },
             "GetPolicy" => new { tenant = "acme", environment = "dev" },
             "PutPolicy" => new { tenant = "acme", environment = "dev", requires_owners = true, validate_only = true },
-            "ListContracts" or "ListAudit" or "ExportAudit" or "VerifyAudit" => new { tenant = "acme" },
+            "ListContracts" or "ListCalendars" or "ListAudit" or "ExportAudit" or "VerifyAudit" => new { tenant = "acme" },
             "SetContractStatus" => new { tenant = "acme", kpi_id = "T-SIMPLE", version = "1.0.0", status = "deprecated", validate_only = true },
             "PublishSignal" => new { tenant = "acme", name = "eod", business_date = "2026-01-31", validate_only = true },
             "PublishRefresh" => new { tenant = "acme", dataset = "GDP_A", data_through = "2026-01-31T00:00:00Z", run_id = "r1", validate_only = true },

@@ -52,6 +52,9 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | CatalogService/GetContract | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | CatalogService/ListContracts | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | not found |
         | CatalogService/SetContractStatus | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | CatalogService/PutCalendar | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | CatalogService/GetCalendar | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | CatalogService/ListCalendars | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | not found |
         | SignalService/PublishSignal | Run | – | – | – | yes | – | – | – | yes | – | – | not found |
         | SignalService/PublishRefresh | Run | – | – | – | yes | – | – | – | yes | – | – | not found |
         | SignalService/ListSignals | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |

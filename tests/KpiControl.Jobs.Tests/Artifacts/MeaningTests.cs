@@ -117,7 +117,6 @@ public sealed class MeaningTests
     }
 
     [Theory]
-    [InlineData("calendar", "schedule: { type: manual, calendar: holidays }", "/schedule/calendar")]
     [InlineData("overlap", "schedule: { type: manual, overlap: allow }", "/schedule/overlap")]
     [InlineData("profile", "schedule: { type: manual }\nrun: { profile: backfill }", "/run/profile")]
     [InlineData("stage_set", "schedule: { type: manual }\nrun: { stage_set: [gdp, kpi] }", "/run/stage_set")]

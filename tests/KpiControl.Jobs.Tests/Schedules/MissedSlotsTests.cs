@@ -25,7 +25,7 @@ public sealed class MissedSlotsTests
         Assert.Equal(At("2026-01-01T02:00Z"), decision.RunNow);
         Assert.Equal(At("2026-01-01T03:00Z"), decision.NextCursor);
         Assert.Empty(decision.Skipped);
-        Assert.Null(decision.Queued);
+        Assert.Empty(decision.Queued);
     }
 
     [Fact]
@@ -65,14 +65,14 @@ public sealed class MissedSlotsTests
     {
         var decision = Decide("all", "2026-01-01T02:00Z", "2026-01-01T10:30Z", TimeSpan.FromHours(3));
         Assert.Null(decision.RunNow);
-        Assert.Equal(new SlotRange(At("2026-01-01T08:00Z"), At("2026-01-01T10:00Z"), 3), decision.Queued);
+        Assert.Equal([new SlotRange(At("2026-01-01T08:00Z"), At("2026-01-01T10:00Z"), 3)], decision.Queued);
         Assert.Equal(new SkippedSlots(new SlotRange(At("2026-01-01T02:00Z"), At("2026-01-01T07:00Z"), 6), "missed_window"), Assert.Single(decision.Skipped));
         Assert.Equal(At("2026-01-01T11:00Z"), decision.NextCursor);
     }
 
     [Fact]
     public void A_slot_exactly_as_old_as_the_window_still_counts() =>
-        Assert.Equal(new SlotRange(At("2026-01-01T08:00Z"), At("2026-01-01T10:00Z"), 3),
+        Assert.Equal([new SlotRange(At("2026-01-01T08:00Z"), At("2026-01-01T10:00Z"), 3)],
             Decide("all", "2026-01-01T07:00Z", "2026-01-01T10:00Z", TimeSpan.FromHours(2)).Queued);
 
     [Theory]
@@ -84,7 +84,7 @@ public sealed class MissedSlotsTests
         var yearly = JobScheduleTests.Schedule("0 2 1 1 *");
         var decision = MissedSlots.Decide(yearly, catchup, Day, At("2026-01-01T02:00Z"), At("2026-01-03T02:00Z"));
         Assert.Null(decision.RunNow);
-        Assert.Null(decision.Queued);
+        Assert.Empty(decision.Queued);
         Assert.Equal("missed_window", Assert.Single(decision.Skipped).Reason);
         Assert.Equal(At("2027-01-01T02:00Z"), decision.NextCursor);
     }
@@ -100,7 +100,7 @@ public sealed class MissedSlotsTests
                 var seen = slots[(int)(from * (slots.Count - 1))];
                 var now = seen + (c.To - seen) * to;
                 var decision = MissedSlots.Decide(schedule, catchup, TimeSpan.FromHours(windowHours), seen, now, most);
-                IEnumerable<SlotRange> ranges = [.. decision.Skipped.Select(s => s.Range), .. decision.Queued is { } queued ? new[] { queued } : []];
+                IEnumerable<SlotRange> ranges = [.. decision.Skipped.Select(s => s.Range), .. decision.Queued];
                 var placed = ranges.SelectMany(r => Expand(schedule, r)).Concat(decision.RunNow is { } run ? [run] : []).Order().ToList();
                 var due = slots.Where(s => s >= seen && s <= now).Take(most).ToList();
                 return placed.SequenceEqual(due) && decision.NextCursor == schedule.Next(due[^1])

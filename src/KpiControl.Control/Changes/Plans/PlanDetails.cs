@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Google.Protobuf.WellKnownTypes;
 using KpiControl.Control.Authoring;
+using KpiControl.Control.Catalog;
 using KpiControl.Control.Requests;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Plans;
@@ -142,11 +143,11 @@ internal sealed partial class PlanDetails
         if (spec is not null && was is not null && spec.HasSlotsOf(was))
             return;
         var id = line.Bound?.Binding.BindingId ?? 0;
-        var (before, after) = (was is null ? null : BoundJob.Schedule(was, id), spec is null ? null : BoundJob.Schedule(spec, id));
+        var (before, after) = (was is null ? null : BoundJob.Schedule(was, id, KnownCalendars.Read(line.Bound!.Binding.CalendarJson)), spec is null ? null : BoundJob.Schedule(spec, id, line.Job!.Calendar?.Understand()));
         answer.FireTimes.AddRange(FireTimes.Next(before, after, now).Select(ToProto));
         answer.PlacedWhenBound = id == 0 && spec is { Type: "cron" } && (spec.Spread is not null || Hashed().IsMatch(spec.Expression));
         if (Jobs.Plans.ClockChange.Next((spec ?? was)!.Timezone, now) is { } change)
-            answer.ClockChange = ToProto(change, FireTimes.Around(before, after, change.At), after is null ? [] : change.EffectsOn(after, spec!, id.ToString(CultureInfo.InvariantCulture)));
+            answer.ClockChange = ToProto(change, FireTimes.Around(before, after, change.At), after is null ? [] : change.EffectsOn(after, spec!, id.ToString(CultureInfo.InvariantCulture), line.Job!.Calendar?.Understand()));
     }
 
     private IEnumerable<string> Notes(PlanLine line)

@@ -19,7 +19,7 @@ internal static class PlanDigest
     {
         ["job_id"] = line.JobId, ["action"] = line.Action.Word(), ["region"] = line.Region, ["base_etag"] = line.Bound?.Binding.Etag ?? "",
         ["base_content_hash"] = line.Bound?.Binding.ContentHash ?? "", ["content_hash"] = line.Job?.Reading.ContentHash ?? "",
-        ["contract_digest"] = line.Job?.ContractDigest ?? "", ["last_change_id"] = line.Bound?.LastChangeId ?? 0,
+        ["contract_digest"] = line.Job?.ContractDigest ?? "", ["last_change_id"] = line.Bound?.LastChangeId ?? 0, ["calendar_version"] = line.Job?.Calendar?.Version ?? 0,
     };
 
     public static string Word(this PlanAction action) => action.ToString().ToLowerInvariant();

@@ -1,0 +1,70 @@
+using Google.Protobuf.WellKnownTypes;
+using KpiControl.Control.Authoring;
+using KpiControl.Control.Requests;
+using KpiControl.Control.Runs;
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Calendars;
+using KpiControl.Jobs.Schedules;
+using KpiControl.Protocol.V1;
+
+namespace KpiControl.Control.Catalog;
+
+/// <summary>Puts a version of a calendar in force for the jobs that use it: their next revisions, and their cursors.</summary>
+internal static class CalendarMoves
+{
+    private const int NextShown = 5, MostListed = 20;
+
+    /// <param name="bindings">Held for the transaction.</param>
+    /// <returns>What it moves; jobs of which nothing moves are left out.</returns>
+    public static async Task<IReadOnlyList<CalendarMove>> ApplyAsync(RequestTransaction tx, IReadOnlyList<Binding> bindings, CalendarRow calendar)
+    {
+        if (bindings.Count == 0)
+            return [];
+        var how = new Rebinding(FormattableString.Invariant($"calendar {calendar.Name} version {calendar.Version}"));
+        var entering = new List<EnteringJob>();
+        foreach (var binding in bindings)
+        {
+            var job = ArtifactReader.Read((await JobStore.FindAsync(tx, binding.BindingId)).CanonicalJson, ArtifactFormat.Json).Job
+                ?? throw new InvalidOperationException($"The definition of binding {binding.BindingId} cannot be read.");
+            entering.Add(new EnteringJob(binding, binding with { CalendarVersion = calendar.Version, CalendarJson = calendar.CanonicalJson }, job, job, how));
+        }
+        entering.ForEach(job => DemandSchedule(job.Job, job.Edited, calendar));
+        var now = await CursorStore.NowAsync(tx);
+        var moves = entering.Select(job => Describe(job.Job, job.Was, job.Edited, now)).OfType<CalendarMove>().ToList();
+        if (!await PlacementStore.RepinAsync(tx, bindings, calendar.Version))
+            throw new InvalidOperationException("A binding changed while it was held.");
+        await JobRebind.PutInForceAsync(tx, entering);
+        return moves;
+    }
+
+    // A version without fiscal periods under a job that counts from them: the job would have no schedule at all.
+    private static void DemandSchedule(JobArtifact job, Binding edited, CalendarRow calendar)
+    {
+        var inForce = job with { Schedule = JobEdit.InForce(job, edited) };
+        if (CalendarCheck.Check(inForce, calendar.Understand(), []) is [var finding, ..])
+            throw Hosting.Reject.Precondition("CALENDAR_IN_USE", $"{edited.TenantId}/{edited.Environment}/{edited.JobId}",
+                $"The job {edited.Environment}/{edited.JobId} could not be scheduled by this version: {finding.Message}");
+    }
+
+    private static CalendarMove? Describe(JobArtifact job, Binding was, Binding edited, DateTimeOffset now)
+    {
+        var (before, after) = (BoundJob.Schedule(job, was), BoundJob.Schedule(job, edited));
+        var moved = ScheduleMove.Between(before, after, now);
+        if (!moved.Moves)
+            return null;
+        var mode = job.Dependencies.BusinessDate;
+        var move = new CalendarMove
+        {
+            BindingId = was.BindingId, Environment = was.Environment, JobId = was.JobId, FromVersion = was.CalendarVersion ?? 0,
+            RemovedCount = moved.Removed.Count, AddedCount = moved.Added.Count, ComparedUntil = moved.ComparedUntil.ToTimestamp(),
+        };
+        move.Before.AddRange(Next(before, mode, edited.Timezone, now));
+        move.After.AddRange(Next(after, mode, edited.Timezone, now));
+        move.Removed.AddRange(moved.Removed.Take(MostListed).Select(slot => slot.ToTimestamp()));
+        move.Added.AddRange(moved.Added.Take(MostListed).Select(slot => slot.ToTimestamp()));
+        return move;
+    }
+
+    private static IEnumerable<FireTime> Next(JobSchedule schedule, string mode, string timezone, DateTimeOffset now) =>
+        schedule.Slots(now, now.AddYears(10)).Take(NextShown).Select(slot => SchedulePreview.FireTime(slot, new BindingSchedule(schedule, mode), TimeZoneInfo.FindSystemTimeZoneById(timezone)));
+}
