@@ -41,16 +41,16 @@ internal static class LeaseBench
         // The first passes compile the code and learn the plans.
         await agent.AcknowledgedAsync(bindings);
         for (var pass = 1; pass < WarmPasses; pass++)
-            await PassAsync(database, agent, bindings);
+            await LeasePass.RunAsync(database, agent, bindings);
         var ours = new Cost(0, 0, 0, 0, 0, 0);
         for (var pass = 0; pass < Passes; pass++)
-            ours += await PassAsync(database, agent, bindings);
+            ours += await LeasePass.RunAsync(database, agent, bindings);
         var runs = bindings * Passes;
 
         var first = await new BindingSeed(peer).BindAsync(job, Hour, bindings);
         await using (var connection = await peer.OpenAsync())
             await connection.ExecuteAsync(PeerSessionSql);
-        await SettleAsync(peer);
+        await LeasePass.SettleAsync(peer);
         var written = 0L;
         var theirs = await Meter.MeasureAsync(peer.Superuser, async () => written = await PgBench.RunAsync(peer, first, bindings, PgBenchSeconds));
         await SameRowsAsync(database, peer);
@@ -59,21 +59,6 @@ internal static class LeaseBench
         Console.WriteLine(Invariant($"round {round}: {rate,8:N0} runs/s  {ours.WalBytes / runs,6:N0} B WAL/run  {ours.CpuSeconds / runs * 1e6,5:N0} us CPU/run (database {ours.DatabaseCpu / runs * 1e6:0}, control {ours.ControlCpu / runs * 1e6:0}, agent {ours.AgentCpu / runs * 1e6:0})   pgbench {peerRate,8:N0} runs/s  {theirs.WalBytes / written,6:N0} B WAL/run  {theirs.CpuSeconds / written * 1e6,5:N0} us   ratio {rate / peerRate:0.00}"));
         return rate / peerRate;
     }
-
-    private static async Task<Cost> PassAsync(TestDatabase database, BenchAgent agent, int bindings)
-    {
-        await using var connection = await database.OpenAsync();
-        await connection.ExecuteAsync(RewindSql, commandTimeout: 600);
-        await SettleAsync(database);
-        return await Meter.MeasureAsync(database.Superuser, async () =>
-        {
-            agent.Executor.TakeDelays();
-            await connection.ExecuteAsync("SELECT pg_notify('kpi', 'lane ' || lane) FROM kpi_lane");
-            await agent.AcknowledgedAsync(bindings);
-        });
-    }
-
-    private const string RewindSql = "UPDATE kpi_job_runtime SET next_run_at = next_run_at - interval '1 hour'";
 
     private const string PeerSessionSql =
         """
@@ -133,16 +118,6 @@ internal static class LeaseBench
         await using var connection = await database.OpenAsync();
         return await connection.QuerySingleAsync<string>(
             "SELECT string_agg(concat_ws(' ', n, status, reason, bytes), ', ') FROM (SELECT count(*) AS n, status, reason, round(avg(pg_column_size(h.*)), 1) AS bytes FROM kpi_job_history h GROUP BY 2, 3) kinds");
-    }
-
-    private static async Task SettleAsync(TestDatabase database)
-    {
-        await using var connection = new NpgsqlConnection(database.Superuser);
-        await connection.OpenAsync();
-        if (await connection.QuerySingleAsync<bool>("SELECT current_setting('fsync') <> 'on' OR current_setting('synchronous_commit') <> 'on'"))
-            throw new InvalidOperationException("The server does not wait for its disk: nothing measured here would count.");
-        await connection.ExecuteAsync(new CommandDefinition("VACUUM ANALYZE kpi_job_runtime, kpi_job_binding, kpi_binding_revision", commandTimeout: 600));
-        await connection.ExecuteAsync(new CommandDefinition("CHECKPOINT", commandTimeout: 600, commandType: System.Data.CommandType.Text));
     }
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -1,10 +1,12 @@
 using KpiControl.Bench;
 
 // ./dev bench lease [bindings] [rounds]
+// ./dev bench security [bindings] [rounds]
 // ./dev bench governance [bindings] [jobs]
 return args switch
 {
     ["lease", ..] => await LeaseBench.RunAsync(bindings: Number(1, 100_000), rounds: Number(2, 3)),
+    ["security", ..] => await SecurityBench.RunAsync(bindings: Number(1, 20_000), rounds: Number(2, 5)),
     ["governance", ..] => await GovernanceBench.RunAsync(bindings: Number(1, 100_000), jobs: Number(2, 1000)),
     _ => Usage(),
 };
@@ -12,6 +14,7 @@ return args switch
 static int Usage()
 {
     Console.Error.WriteLine("usage: bench lease [bindings, default 100000] [rounds, default 3]");
+    Console.Error.WriteLine("       bench security [bindings, default 20000] [rounds, default 5]");
     Console.Error.WriteLine("       bench governance [bindings, default 100000] [jobs, default 1000]");
     return 2;
 }
