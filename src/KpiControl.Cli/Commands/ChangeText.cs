@@ -27,6 +27,8 @@ internal static class ChangeText
             to.WriteLine($"  {need.Capacity} {(need.Principal.Length > 0 ? need.Principal : "approver")}: {(need.GivenBy.Length > 0 ? $"approved by {need.GivenBy}" : "missing")}");
         foreach (var decision in change.Decisions)
             to.WriteLine($"  {Ages.Absolute(decision.DecidedAt)} {decision.Principal} ({decision.Capacity}): {decision.Decision}{(decision.Comment.Length > 0 ? $", {Talk.OneLine(decision.Comment)}" : "")}");
+        if (ReleaseHoursText.Held(change.HeldBy, change.ReleasableFrom) is { Length: > 0 } held)
+            to.WriteLine($"  {held}");
         if (change.ClosedBy.Length > 0)
             to.WriteLine($"  {change.State} by {change.ClosedBy}, {Ages.Absolute(change.ClosedAt)}{(change.AppliedEtag.Length > 0 ? $", as {change.AppliedEtag}" : "")}");
         if (change.Differences.Count == 0)
@@ -55,6 +57,7 @@ internal static class ChangeText
     /// <summary>What to do next with a change that is open.</summary>
     private static string Next(Change change) => change.State switch
     {
+        "approved" when change.HeldBy.Length > 0 => string.Create(CultureInfo.InvariantCulture, $"it is {ReleaseHoursText.Held(change.HeldBy, change.ReleasableFrom)}: kpictl release {change.ChangeId}"),
         "approved" => string.Create(CultureInfo.InvariantCulture, $"kpictl release {change.ChangeId}"),
         "open" => string.Create(CultureInfo.InvariantCulture, $"it waits for {Missing(change)}: kpictl approve {change.ChangeId}"),
         _ => "",

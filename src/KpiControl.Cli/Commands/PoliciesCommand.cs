@@ -12,6 +12,8 @@ internal static class PoliciesCommand
     private static readonly Option<bool?> Owners = new("--requires-owners") { Description = "A job, or its contract, names a business and a technical owner", HelpName = "true|false" };
     private static readonly Option<bool?> Sla = new("--requires-sla") { Description = "A job has an SLA", HelpName = "true|false" };
     private static readonly Option<bool?> Alerts = new("--requires-alerts") { Description = "A job has an alert route", HelpName = "true|false" };
+    private static readonly Option<string[]> Windows = new("--window") { Description = "Releases only within it; each one named replaces those that there were, and any of them will do", HelpName = "'mon-fri 09:00-16:00 ZONE'", AllowMultipleArgumentsPerToken = false };
+    private static readonly Option<bool> NoWindows = new("--no-windows") { Description = "Releases at any time" };
     private static readonly Option<string?> Etag = new("--etag") { Description = "As it was read; refused where it has changed since", HelpName = "ETAG" };
     private static readonly Option<int> Version = new("--version") { Description = "A former version", HelpName = "N" };
 
@@ -21,7 +23,9 @@ internal static class PoliciesCommand
         new Command("get", "Show the policy of one environment").Online().With(SharedOptions.Tenant, SharedOptions.Environment, Version, SharedOptions.Output).Does(world, async session =>
             Show(session, await session.Tenants.GetPolicyAsync(new GetPolicyRequest { Tenant = session.Target.Tenant ?? "", Environment = session.Target.Environment ?? "dev", Version = session.Value(Version) }, session.Call), dryRun: false)),
         new Command("set", "Change the policy of one environment; what is not named stays")
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Approval, Owners, Sla, Alerts, Etag, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Set),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Approval, Owners, Sla, Alerts, Windows, NoWindows, Etag, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Set),
+        FreezeCommands.Freeze(world),
+        FreezeCommands.Thaw(world),
     }.Online().With(SharedOptions.Tenant, SharedOptions.Output).Does(world, List);
 
     private static async Task<int> List(Session session)
@@ -48,12 +52,8 @@ internal static class PoliciesCommand
     private static async Task<int> Set(Session session)
     {
         var dryRun = session.Value(SharedOptions.DryRun);
-        var request = new PutPolicyRequest
-        {
-            Tenant = session.Target.Tenant ?? throw new Refusal("no tenant is named", "say whose policy: --tenant TENANT"),
-            Environment = session.Target.Environment ?? throw new Refusal("no environment is named", "say which: --env dev, stg or prod"),
-            Etag = session.Value(Etag) ?? "", Reason = session.Value(SharedOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
-        };
+        var request = Request(session, dryRun);
+        request.Etag = session.Value(Etag) ?? "";
         if (session.Value(Approval) is { } approval)
             request.RequiresApproval = approval;
         if (session.Value(Owners) is { } owners)
@@ -62,21 +62,40 @@ internal static class PoliciesCommand
             request.RequiresSla = sla;
         if (session.Value(Alerts) is { } alerts)
             request.RequiresAlerts = alerts;
+        var windows = session.Value(Windows) ?? [];
+        if (windows.Length > 0 && session.Value(NoWindows))
+            throw new Refusal("--window and --no-windows exclude each other", "give one of them");
+        if (windows.Length > 0 || session.Value(NoWindows))
+            request.ReleaseWindows = new ReleaseWindows { Windows = { windows.Select(ReleaseHoursText.Window) } };
         return Show(session, await session.Tenants.PutPolicyAsync(request, session.Call), dryRun);
     }
 
+    public static PutPolicyRequest Request(Session session, bool dryRun) => new()
+    {
+        Tenant = session.Target.Tenant ?? throw new Refusal("no tenant is named", "say whose policy: --tenant TENANT"),
+        Environment = session.Target.Environment ?? throw new Refusal("no environment is named", "say which: --env dev, stg or prod"),
+        Reason = session.Value(SharedOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+    };
+
     private static int Print(Session session, ListPoliciesResponse all)
     {
-        session.Answer.Print(all, () => Table(all.Policies).WriteTo(session.World), () => all.Policies.Select(policy => $"{policy.Environment}@{policy.Version}"));
+        session.Answer.Print(all, () => Write(session.World, all.Policies), () => all.Policies.Select(policy => $"{policy.Environment}@{policy.Version}"));
         return ExitCode.Done;
     }
 
-    private static int Show(Session session, TenantPolicy policy, bool dryRun)
+    public static int Show(Session session, TenantPolicy policy, bool dryRun)
     {
-        session.Answer.Print(policy, () => Table([policy]).WriteTo(session.World), () => [$"{policy.Environment}@{policy.Version}"]);
+        session.Answer.Print(policy, () => Write(session.World, [policy]), () => [$"{policy.Environment}@{policy.Version}"]);
         if (dryRun)
             session.World.Error.WriteLine("dry run: nothing was changed");
         return ExitCode.Done;
+    }
+
+    private static void Write(Surroundings world, IReadOnlyCollection<TenantPolicy> policies)
+    {
+        Table(policies).WriteTo(world);
+        foreach (var policy in policies)
+            ReleaseHoursText.WriteTo(world.Out, policy);
     }
 
     private static TextTable Table(IEnumerable<TenantPolicy> policies)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using KpiControl.Cli.Commands;
 using KpiControl.Cli.Output;
 using KpiControl.Protocol.V1;
 
@@ -20,6 +21,11 @@ internal sealed class PlanMarkdown(TextWriter to, JobNames names)
             WriteTable(changes);
         foreach (var job in changes)
             WriteDetails(job);
+        if (changes.Count > 0 && ReleaseHoursText.Held(plan.HeldBy, plan.ReleasableFrom) is { Length: > 0 } held)
+        {
+            to.WriteLine();
+            to.WriteLine($"**Releases are {Text(held)}.**");
+        }
         if (plan.Digest.Length > 0 && changes.Count > 0)
         {
             to.WriteLine();

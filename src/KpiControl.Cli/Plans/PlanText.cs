@@ -1,3 +1,4 @@
+using KpiControl.Cli.Commands;
 using KpiControl.Cli.Output;
 using KpiControl.Protocol.V1;
 
@@ -11,6 +12,8 @@ internal sealed class PlanText(Surroundings world, JobNames names)
         foreach (var job in plan.Jobs.Where(PlanWords.IsChange))
             Print(job);
         world.Out.WriteLine($"{PlanWords.Where(plan)}: {PlanWords.Counts(plan)}{(plan.NeedsApproval && plan.Jobs.Any(PlanWords.IsChange) ? "; applying opens changes, which wait for approval" : "")}");
+        if (plan.Jobs.Any(PlanWords.IsChange) && ReleaseHoursText.Held(plan.HeldBy, plan.ReleasableFrom) is { Length: > 0 } held)
+            world.Out.WriteLine($"releases are {held}");
         if (plan.Digest.Length > 0)
             world.Out.WriteLine($"digest {plan.Digest}");
     }

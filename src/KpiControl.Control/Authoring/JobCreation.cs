@@ -50,6 +50,8 @@ internal static class JobCreation
         if (made.Count == 0)
             return made;
         await CalendarPins.HoldAsync(tx, made.Select(binding => binding.Job));
+        if (active)
+            await ReleaseGate.DemandAsync(tx, made[0].Job.Job.Tenant, made[0].Job.Submission.Environment);
         List<BoundArtifact> bound = [.. made.Select(binding => new BoundArtifact(binding.BindingId, binding.Job.Job))];
         await PlacementStore.ReviseAsync(tx, [.. made.Select(binding => new NewRevision(binding.BindingId, binding.ZoneVersion, ""))]);
         await PlacementStore.ReplaceDependenciesAsync(tx, bound);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using KpiControl.Control.Audit;
 using KpiControl.Control.Catalog;
+using KpiControl.Control.Changes;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
 using KpiControl.Jobs.Artifacts;
@@ -53,6 +54,8 @@ internal static class JobRebind
     /// <summary>The revisions, their audit rows and the cursors, of bindings whose rows say what is edited already.</summary>
     public static async Task PutInForceAsync(RequestTransaction tx, IReadOnlyList<EnteringJob> entering)
     {
+        foreach (var (tenant, environment) in entering.Select(job => (job.Was.TenantId, job.Was.Environment)).Distinct())
+            await ReleaseGate.DemandAsync(tx, tenant, environment);
         await PlacementStore.ReviseAsync(tx, [.. entering.Select(job =>
             new NewRevision(job.Was.BindingId, BoundJob.Schedule(job.Job, job.Edited).ZoneVersion, job.How.Reason))]);
         await AuditStore.AppendAsync(tx, [.. entering.Select(job => new AuditEntry

@@ -16,6 +16,8 @@ internal static class ChangeMapping
             ProposedAt = row.ProposedAt.ToTimestamp(), ExpiresAt = row.ExpiresAt.ToTimestamp(), ClosedAt = row.ClosedAt?.ToTimestamp(), ClosedBy = row.ClosedBy ?? "",
             AppliedEtag = row.AppliedRevision is { } revision ? Authoring.Etags.Of(revision) : "",
         };
+        if (row.Hold is { } hold)
+            (change.HeldBy, change.ReleasableFrom) = (hold.By, hold.Until?.ToTimestamp());
         change.Required.AddRange(row.Needs.Select(need => new RequiredApproval
         {
             Capacity = need.Capacity, Principal = need.Principal, GivenBy = Approvals.GivenBy(need, decisions) ?? "",

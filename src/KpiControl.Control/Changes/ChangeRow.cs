@@ -1,5 +1,6 @@
 using System.Text.Json;
 using KpiControl.Control.Authoring;
+using KpiControl.Control.Tenants;
 
 namespace KpiControl.Control.Changes;
 
@@ -47,6 +48,10 @@ internal sealed record ChangeRow
     public string? Calendar { get; init; }
     public int? CalendarVersion { get; init; }
     public int? CalendarVersionNow { get; init; }
+    /// <summary>Of the policy in force: JSON; null: none.</summary>
+    public string? ReleaseWindows { get; init; }
+    public string? Freezes { get; init; }
+    public DateTimeOffset Now { get; init; }
 
     public IReadOnlyList<ApprovalNeed> Needs => JsonSerializer.Deserialize<List<ApprovalNeed>>(Required, Words)!;
 
@@ -54,6 +59,9 @@ internal sealed record ChangeRow
     public string DigestNow => ChangeDigest.Of(this);
 
     public bool IsStale => State == "open" && DigestNow != Digest;
+
+    /// <summary>What keeps it from being released now, whoever agreed; null where nothing does.</summary>
+    public ReleaseHold? Hold => State == "open" ? ReleaseHours.Of(ReleaseWindows, Freezes).HoldAt(Now) : null;
 
     public bool Removes => Kind == Proposals.Removal;
 

@@ -10,10 +10,12 @@ internal static class ChangeStore
                d.canonical_json, c.base_def_id, p.content_hash AS base_content_hash, p.canonical_json AS base_canonical_json, c.base_revision,
                c.contract_digest, c.policy_version, c.digest, c.required::text AS required, c.author, c.reason, c.source, c.proposed_at, c.expires_at, c.state,
                c.closed_at, c.closed_by, c.applied_revision, c.expires_at <= now() AS expired, b.revision AS revision_now,
-               COALESCE((SELECT max(version) FROM kpi_tenant_policy t WHERE t.tenant_id = c.tenant_id AND t.environment = c.environment), 0) AS policy_version_now,
+               COALESCE(t.version, 0) AS policy_version_now, t.document ->> 'release_windows' AS release_windows, t.document ->> 'freezes' AS freezes, now() AS now,
                c.calendar, c.calendar_version, (SELECT max(version) FROM kpi_calendar k WHERE k.tenant_id = c.tenant_id AND k.name = c.calendar) AS calendar_version_now
           FROM kpi_change c JOIN kpi_job_def d ON d.def_id = c.def_id JOIN kpi_job_binding b ON b.binding_id = c.binding_id
           LEFT JOIN kpi_job_def p ON p.def_id = c.base_def_id
+          LEFT JOIN LATERAL (SELECT version, document FROM kpi_tenant_policy
+            WHERE tenant_id = c.tenant_id AND environment = c.environment ORDER BY version DESC LIMIT 1) t ON true
 
         """;
 

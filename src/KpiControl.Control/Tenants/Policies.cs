@@ -31,8 +31,10 @@ internal static class Policies
             RequiresOwners = request.HasRequiresOwners ? request.RequiresOwners : before.RequiresOwners,
             RequiresSla = request.HasRequiresSla ? request.RequiresSla : before.RequiresSla,
             RequiresAlerts = request.HasRequiresAlerts ? request.RequiresAlerts : before.RequiresAlerts,
+            ReleaseWindows = request.ReleaseWindows is { } windows ? OrNull(ReleaseHoursFields.Read(windows)) : before.Document.ReleaseWindows,
+            Freezes = request.Freezes is { } freezes ? OrNull(ReleaseHoursFields.Read(freezes)) : before.Document.Freezes,
         };
-        if (document == before.Document && before.Version > 0)
+        if (AuditEntry.Json(document) == AuditEntry.Json(before.Document) && before.Version > 0)
             return before.ToProto();
         if (!await PolicyStore.AddAsync(tx, tenant, environment, before.Version + 1, AuditEntry.Json(document)))
             throw Reject.Aborted("ETAG_MISMATCH", "Somebody else changed the policy at the same time; read it again and repeat the change.");
@@ -48,8 +50,11 @@ internal static class Policies
     {
         Tenant = row.TenantId, Environment = row.Environment, Version = row.Version, Etag = row.Etag, RequiresApproval = row.RequiresApproval, RequiresOwners = row.RequiresOwners,
         RequiresSla = row.RequiresSla, RequiresAlerts = row.RequiresAlerts, EffectiveFrom = row.EffectiveFrom is { } from ? Timestamp.FromDateTimeOffset(from) : null,
+        ReleaseWindows = { ReleaseHours.ReadWindows(row.ReleaseWindows).Select(window => window.ToProto()) }, Freezes = { ReleaseHours.ReadFreezes(row.Freezes).Select(freeze => freeze.ToProto()) },
     };
 
+    private static IReadOnlyList<T>? OrNull<T>(IReadOnlyList<T> items) => items.Count > 0 ? items : null;
+
     private static string Facts(int version, PolicyDocument document) =>
-        AuditEntry.Json(new { Version = version, document.RequiresApproval, document.RequiresOwners, document.RequiresSla, document.RequiresAlerts });
+        AuditEntry.Json(new { Version = version, document.RequiresApproval, document.RequiresOwners, document.RequiresSla, document.RequiresAlerts, document.ReleaseWindows, document.Freezes });
 }

@@ -14,11 +14,29 @@ internal sealed record PolicyRow
     public bool RequiresOwners { get; init; }
     public bool RequiresSla { get; init; }
     public bool RequiresAlerts { get; init; }
+    /// <summary>JSON; null: none.</summary>
+    public string? ReleaseWindows { get; init; }
+    /// <summary>JSON; null: none.</summary>
+    public string? Freezes { get; init; }
     public DateTimeOffset? EffectiveFrom { get; init; }
 
     public string Etag => string.Create(CultureInfo.InvariantCulture, $"p{Version}");
 
-    public PolicyDocument Document => new() { RequiresApproval = RequiresApproval, RequiresOwners = RequiresOwners, RequiresSla = RequiresSla, RequiresAlerts = RequiresAlerts };
+    public PolicyDocument Document => new()
+    {
+        RequiresApproval = RequiresApproval, RequiresOwners = RequiresOwners, RequiresSla = RequiresSla, RequiresAlerts = RequiresAlerts,
+        ReleaseWindows = ReleaseWindows is null ? null : ReleaseHours.ReadWindows(ReleaseWindows), Freezes = Freezes is null ? null : ReleaseHours.ReadFreezes(Freezes),
+    };
+}
+
+/// <summary>When releases are allowed, as stored, and what time it is.</summary>
+internal sealed record HoursRow
+{
+    public DateTimeOffset Now { get; init; }
+    public string? ReleaseWindows { get; init; }
+    public string? Freezes { get; init; }
+
+    public ReleaseHold? Hold => ReleaseHours.Of(ReleaseWindows, Freezes).HoldAt(Now);
 }
 
 internal static class PolicyStore
@@ -28,7 +46,8 @@ internal static class PolicyStore
         COALESCE((p.document ->> 'requires_approval')::boolean, e.environment = 'prod') AS requires_approval,
                COALESCE((p.document ->> 'requires_owners')::boolean, e.environment <> 'dev') AS requires_owners,
                COALESCE((p.document ->> 'requires_sla')::boolean, e.environment <> 'dev') AS requires_sla,
-               COALESCE((p.document ->> 'requires_alerts')::boolean, e.environment <> 'dev') AS requires_alerts
+               COALESCE((p.document ->> 'requires_alerts')::boolean, e.environment <> 'dev') AS requires_alerts,
+               p.document ->> 'release_windows' AS release_windows, p.document ->> 'freezes' AS freezes
         """;
 
     private const string FindSql = $"""
@@ -55,6 +74,17 @@ internal static class PolicyStore
     /// <summary>By environment, the newest first.</summary>
     public static Task<IReadOnlyList<PolicyRow>> ListAsync(RequestTransaction tx, string tenant, string environment, string? afterEnvironment, int? afterVersion, int limit) =>
         tx.QueryAsync<PolicyRow>(ListSql, new { tenant, environment, afterEnvironment, afterVersion, limit });
+
+    // The clock of this moment, not of the transaction's begin: whoever waited for a binding may have waited into a freeze.
+    private const string HoursSql = """
+        SELECT clock_timestamp() AS now, p.document ->> 'release_windows' AS release_windows, p.document ->> 'freezes' AS freezes
+          FROM (SELECT) e LEFT JOIN LATERAL (
+            SELECT document FROM kpi_tenant_policy WHERE tenant_id = @tenant AND environment = @environment ORDER BY version DESC LIMIT 1) p ON true
+        """;
+
+    /// <summary>When the policy in force allows releases, and the database's clock.</summary>
+    public static async Task<HoursRow> HoursAsync(RequestTransaction tx, string tenant, string environment) =>
+        await tx.FindAsync<HoursRow>(HoursSql, new { tenant, environment }) ?? throw new InvalidOperationException("A select without a source has one row.");
 
     private const string AddSql = """
         INSERT INTO kpi_tenant_policy (tenant_id, environment, version, document) VALUES (@tenant, @environment, @version, @document::jsonb)

@@ -15,6 +15,10 @@ internal sealed record TenantPlacement
     public bool RequiresSla { get; init; }
     public bool RequiresAlerts { get; init; }
     public int PolicyVersion { get; init; }
+    /// <summary>JSON; null: none.</summary>
+    public string? ReleaseWindows { get; init; }
+    /// <summary>JSON; null: none.</summary>
+    public string? Freezes { get; init; }
 }
 
 internal sealed class TenantStore(Databases databases)
@@ -39,12 +43,15 @@ internal sealed class TenantStore(Databases databases)
           AND NOT EXISTS (SELECT FROM kpi_job_binding b WHERE b.tenant_id = r.tenant_id AND b.region = r.region)
         """;
 
+    // Windows and freezes are not configured here: another region must not end a freeze.
     private const string AddPolicy = """
+        WITH latest AS (SELECT l.version, l.document FROM kpi_tenant_policy l
+                         WHERE l.tenant_id = @tenant AND l.environment = @environment ORDER BY l.version DESC LIMIT 1),
+             next AS (SELECT @document::jsonb || COALESCE((SELECT jsonb_strip_nulls(jsonb_build_object(
+                        'release_windows', document -> 'release_windows', 'freezes', document -> 'freezes')) FROM latest), '{}') AS document)
         INSERT INTO kpi_tenant_policy (tenant_id, environment, version, document)
-        SELECT @tenant, @environment, COALESCE(max(p.version), 0) + 1, @document::jsonb
-          FROM kpi_tenant_policy p WHERE p.tenant_id = @tenant AND p.environment = @environment
-        HAVING (@isNamed OR count(*) = 0) AND @document::jsonb IS DISTINCT FROM
-          (SELECT l.document FROM kpi_tenant_policy l WHERE l.tenant_id = @tenant AND l.environment = @environment ORDER BY l.version DESC LIMIT 1)
+        SELECT @tenant, @environment, COALESCE(latest.version, 0) + 1, next.document FROM next LEFT JOIN latest ON true
+         WHERE (@isNamed OR latest.version IS NULL) AND next.document IS DISTINCT FROM latest.document
         """;
 
     /// <summary>All of them or none, one node at a time; of each only what the configuration has not said before.</summary>

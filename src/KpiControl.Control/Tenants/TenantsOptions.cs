@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using KpiControl.Control.Audit;
 
@@ -90,6 +91,13 @@ internal sealed record PolicyDocument
     public bool RequiresOwners { get; init; }
     public bool RequiresSla { get; init; }
     public bool RequiresAlerts { get; init; }
+
+    // Absent where there are none: what was stored, and digested, before there were any stays what it was.
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ReleaseWindow>? ReleaseWindows { get; init; }
+
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<Freeze>? Freezes { get; init; }
 
     public static PolicyDocument Of(string environment, PolicySettings settings) => new()
     {

@@ -39,6 +39,7 @@ public sealed class ScriptedControlPlane : IAsyncLifetime
         app.MapGrpcHealthChecksService();
         app.MapGrpcService<ScriptedJobs>();
         app.MapGrpcService<ScriptedChanges>();
+        app.MapGrpcService<ScriptedTenants>();
         app.MapGrpcService<ScriptedCatalog>();
         app.MapGrpcService<ScriptedSignals>();
         app.MapGrpcService<ScriptedFleet>();

@@ -82,3 +82,9 @@ internal sealed class ScriptedChanges(Script script) : ChangeService.ChangeServi
     public override Task<Change> ApproveChange(DecideChangeRequest request, ServerCallContext context) => script.Answer<DecideChangeRequest, Change>(request, context);
     public override Task<Change> ApplyChange(ApplyChangeRequest request, ServerCallContext context) => script.Answer<ApplyChangeRequest, Change>(request, context);
 }
+
+internal sealed class ScriptedTenants(Script script) : TenantService.TenantServiceBase
+{
+    public override Task<TenantPolicy> GetPolicy(GetPolicyRequest request, ServerCallContext context) => script.Answer<GetPolicyRequest, TenantPolicy>(request, context);
+    public override Task<TenantPolicy> PutPolicy(PutPolicyRequest request, ServerCallContext context) => script.Answer<PutPolicyRequest, TenantPolicy>(request, context);
+}

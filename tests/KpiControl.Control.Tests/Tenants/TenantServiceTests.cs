@@ -1,3 +1,4 @@
+using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
 using Grpc.Core;
 using KpiControl.Protocol.V1;
@@ -102,7 +103,19 @@ public sealed class TenantServiceTests(ControlFixture control) : IClassFixture<C
         await using (var host = await ControlHost.StartAsync(database, issuer))
             Assert.Equal((7, "ap eu us", true), await StateAsync(host, token));
         await using (var host = await ControlHost.StartAsync(database, issuer, ("Tenants:0:Weight", "2")))
+        {
             Assert.Equal((2, "eu us", true), await StateAsync(host, token));
+            var from = Timestamp.FromDateTimeOffset(TimeProvider.System.GetUtcNow());
+            var freeze = new Freeze { From = from, Until = from + Duration.FromTimeSpan(TimeSpan.FromDays(1)), Reason = "year end" };
+            await new TenantService.TenantServiceClient(host.Channel(token)).PutPolicyAsync(new PutPolicyRequest { Tenant = "acme", Environment = "stg", Freezes = new() { Freezes_ = { freeze } } });
+        }
+        // A freeze is nobody's configuration: nothing that is configured ends it.
+        await using (var host = await ControlHost.StartAsync(database, issuer, ("Tenants:0:Policies:stg:RequiresApproval", "false")))
+        {
+            Assert.False((await StateAsync(host, token)).RequiresApproval);
+            var policy = await new TenantService.TenantServiceClient(host.Channel(token)).GetPolicyAsync(new GetPolicyRequest { Tenant = "acme", Environment = "stg" });
+            Assert.Equal("year end", Assert.Single(policy.Freezes).Reason);
+        }
     }
 
     [Fact]

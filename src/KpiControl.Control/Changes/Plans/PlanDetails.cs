@@ -4,6 +4,7 @@ using Google.Protobuf.WellKnownTypes;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Catalog;
 using KpiControl.Control.Requests;
+using KpiControl.Control.Tenants;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Plans;
 using KpiControl.Jobs.Schedules;
@@ -46,6 +47,9 @@ internal sealed partial class PlanDetails
             Digest = plan.Digest, Tenant = plan.Ask.Tenant, Environment = plan.Ask.Environment, Source = plan.Ask.Source, Prune = plan.Ask.Prune.Word(),
             PolicyVersion = plan.Facts.Placement.PolicyVersion, NeedsApproval = plan.NeedsApproval, PlannedAt = now.ToTimestamp(),
         };
+        var placement = plan.Facts.Placement;
+        if (ReleaseHours.Of(placement.ReleaseWindows, placement.Freezes).HoldAt(now) is { } hold)
+            (answer.HeldBy, answer.ReleasableFrom) = (hold.By, hold.Until?.ToTimestamp());
         foreach (var action in System.Enum.GetValues<PlanAction>())
             answer.Counts[action.Word()] = plan.Lines.Count(line => line.Action == action);
         var details = new PlanDetails(plan, computers, now);
