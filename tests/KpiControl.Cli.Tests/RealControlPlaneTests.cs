@@ -100,6 +100,32 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_calendar_is_stored_used_and_its_next_version_tells_what_it_moves()
+    {
+        await Done("contracts", "put", "-f", Repository.File("samples", "contracts", "cfo-ef-02.yaml"));
+        var (target, job) = (Repository.File("samples", "calendars", "target.yaml"), Repository.File("samples", "jobs", "dso_daily.yaml"));
+        var text = await File.ReadAllTextAsync(job, TestContext.Current.CancellationToken);
+        var onTarget = kpictl.File("job.yaml", text.Replace("\"0 2 * * *\"", "\"0 2 * * *\"\n  calendar: target", StringComparison.Ordinal));
+        Assert.Contains("meaning.calendar", (await kpictl.Run("apply", "-f", onTarget)) is var missing ? missing.Out + missing.Error : "", StringComparison.Ordinal);
+
+        Assert.StartsWith("target@1 stored: sha256:", await Done("calendars", "put", target), StringComparison.Ordinal);
+        Assert.StartsWith("target@1 is stored already", await Done("calendars", "put", target), StringComparison.Ordinal);
+        Assert.Matches("(?m)^acme/dev/dso_daily +created +eu ", await Done("apply", "-f", onTarget));
+
+        var works = kpictl.File("works.yaml", (await File.ReadAllTextAsync(target, TestContext.Current.CancellationToken)).Replace("holidays:", "weekend: [sunday]\nholidays:", StringComparison.Ordinal));
+        var rehearsed = await Done("calendars", "put", works, "--dry-run");
+        Assert.StartsWith("target@2 would be stored (dry run)", rehearsed, StringComparison.Ordinal);
+        Assert.Matches("(?m)^dev/dso_daily +0 +[1-9][0-9]* ", rehearsed);
+        Assert.Equal("target@1\n", (await Done("calendars", "list", "-o", "name")).ReplaceLineEndings("\n"));
+
+        Assert.StartsWith("target@2 stored", await Done("calendars", "put", works, "--reason", "Saturdays are worked", "--yes"), StringComparison.Ordinal);
+        Assert.Matches("(?m)^target +2 +1 +sha256:", await Done("calendars", "list", "target"));
+        Assert.Contains("weekend: [sunday]", await Done("calendars", "show", "target"), StringComparison.Ordinal);
+        Assert.DoesNotContain("weekend:", await Done("calendars", "show", "target@1"), StringComparison.Ordinal);
+        Assert.Equal(1, (await kpictl.Run("calendars", "show", "nobodys")).Exit);
+    }
+
+    [Fact]
     public async Task A_directory_is_planned_applied_diffed_and_pruned()
     {
         await Done("contracts", "put", "-f", Repository.File("samples", "contracts", "cfo-ef-02.yaml"));

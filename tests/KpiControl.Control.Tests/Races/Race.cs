@@ -103,7 +103,7 @@ internal sealed class RaceWorld(Databases databases, NodeRef node, Lane lane, lo
         return new Completion
         {
             BindingId = binding, Attempt = attempt, FenceEpoch = epoch, FenceNumber = fence, Reporter = session, Status = again is null ? "success" : "failed",
-            RetryIn = again, Digest = attempt.ToByteArray(), ErrorCode = again is null ? null : "SQL_ERROR",
+            RetryIn = again, Digest = attempt.ToByteArray(), Document = "{}", ErrorCode = again is null ? null : "SQL_ERROR",
         };
     }
 }
