@@ -10,6 +10,7 @@ using KpiControl.Control.Doctor;
 using KpiControl.Control.Fleet;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Leases;
+using KpiControl.Control.Provenance;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Rest;
 using KpiControl.Control.Runs;
@@ -37,6 +38,7 @@ internal static class ControlPlane
             .AddBackfills()
             .AddSignals()
             .AddRunReads()
+            .AddLineage()
             .AddLeases()
             .AddSla()
             .AddAlerts()

@@ -162,6 +162,8 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
         var changed = kpictl.File("changed.yaml", (await File.ReadAllTextAsync(job, TestContext.Current.CancellationToken)).Replace("0 2 * * *", "0 3 * * *", StringComparison.Ordinal));
         Assert.Matches("(?m)^acme/dev/dso_daily +rebound ", await Done("apply", "-f", changed));
 
+        Assert.Matches("(?m)^.── table GDP_Receivables  DECLARED, NEVER RECORDED", await Done("lineage", "CFO-EF-02"));
+        Assert.Matches("(?m)^.── dso_daily CFO-EF-02@1.1.0  no good run  DECLARED, NEVER RECORDED", await Done("lineage", "--table", "GDP_Receivables"));
         using var json = JsonDocument.Parse(await Done("get", "dso_daily", "-o", "json"));
         Assert.Equal("0 3 * * *", json.RootElement.GetProperty("schedule_cron").GetString());
         Assert.Equal((await Done("hash", changed)).Trim(), json.RootElement.GetProperty("content_hash").GetString());

@@ -28,23 +28,6 @@ internal sealed class TextTable(params string[] headings)
             });
         foreach (var row in rows)
             table.AddRow(row.Select(cell => new Text(cell.Text, cell.Style is null ? Style.Plain : Style.Parse(cell.Style))));
-
-        var text = new StringWriter();
-        Render(table, text, world.Colour);
-        foreach (var line in text.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries))
-            world.Out.WriteLine(indent + line.TrimEnd());
-    }
-
-    private static void Render(Table table, StringWriter text, bool colour)
-    {
-        var console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Ansi = colour ? AnsiSupport.Yes : AnsiSupport.No,
-            ColorSystem = colour ? ColorSystemSupport.Standard : ColorSystemSupport.NoColors,
-            Interactive = InteractionSupport.No,
-            Out = new AnsiConsoleOutput(text),
-        });
-        console.Profile.Width = 100_000;
-        console.Write(table);
+        Rendered.WriteTo(world, table, indent);
     }
 }

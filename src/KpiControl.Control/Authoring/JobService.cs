@@ -90,6 +90,9 @@ internal sealed class JobService(Databases databases, Mutations mutations, RunRe
     public override Task<RunDetail> GetRun(GetRunRequest request, ServerCallContext context) =>
         runs.GetAsync(context.Caller(), request, context.CancellationToken);
 
+    public override Task<LineageGraph> GetLineage(GetLineageRequest request, ServerCallContext context) =>
+        runs.LineageAsync(context.Caller(), request, context.CancellationToken);
+
     public override Task<PreviewScheduleResponse> PreviewSchedule(PreviewScheduleRequest request, ServerCallContext context) =>
         runs.PreviewAsync(context.Caller(), request, context.CancellationToken);
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
+using KpiControl.Control.Provenance;
 using KpiControl.Control.Signals;
 using KpiControl.Jobs.Runs;
 using KpiControl.Protocol.V1;
@@ -8,7 +9,8 @@ namespace KpiControl.Control.Leases;
 
 /// <summary>Decides what follows each report, records the batch, and answers.</summary>
 internal sealed class CompletionRecorder(
-    CompletionStore store, RunFactsStore surroundings, ReclaimStore reclaim, PlanCache plans, Dispatcher dispatcher, SuccessAnnouncer successes)
+    CompletionStore store, RunFactsStore surroundings, ReclaimStore reclaim, PlanCache plans, Dispatcher dispatcher, SuccessAnnouncer successes,
+    SourceIndex sources)
 {
     public async Task RecordAsync(IReadOnlyList<Report> reports, CancellationToken token)
     {
@@ -45,7 +47,7 @@ internal sealed class CompletionRecorder(
         var held = reports.Select(report => report.Session.Held.GetValueOrDefault(report.Attempt) ?? foundElsewhere?.GetValueOrDefault(report.Attempt)).ToList();
         var lastGood = await LastGoodAsync(reports, held, token);
         var facts = await FactsAsync(reports, held, token);
-        var decided = new List<DecidedReport>(reports.Count);
+        var (decided, taken) = (new List<DecidedReport>(reports.Count), new List<TakenSources>());
         foreach (var (report, attempt) in reports.Zip(held))
         {
             // Another region's work is not this session's to report: the fence alone will not be asked.
@@ -54,8 +56,11 @@ internal sealed class CompletionRecorder(
             var completion = report.ToCompletion(disposition, attempt, facts.GetValueOrDefault(report.Attempt));
             if (disposition?.Waits == true)
                 completion = completion with { Waits = true, RetryIn = attempt!.Plan.Job.Retry.Initial, GivesUpAt = attempt.Plan.GivesUpAt(attempt.ScheduledFor) };
+            if (disposition?.Status is RunStatus.Success or RunStatus.Partial)
+                taken.Add(TakenSources.Of(attempt!.Plan, report, facts[report.Attempt]));
             decided.Add(new DecidedReport(report, foreign ? completion with { FenceNumber = 0 } : completion));
         }
+        await sources.NoteAsync(taken, token);
         return decided;
     }
 

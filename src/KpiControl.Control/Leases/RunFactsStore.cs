@@ -87,6 +87,8 @@ internal sealed record RunInput
     public long? RunId { get; init; }
     public string? JobId { get; init; }
 
+    public bool IsMet => RefreshId is not null || SignalId is not null || RunId is not null;
+
     /// <summary>As it is kept in evidence: every value a text.</summary>
     public IEnumerable<(string Name, string? Value)> Members() =>
     [

@@ -43,6 +43,7 @@ internal static class Verbs
         ["/kpicontrol.v1.JobService/ReplayRun"] = new Requirement.ByVerb(Backfill),
         ["/kpicontrol.v1.JobService/ListRuns"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.JobService/GetRun"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.JobService/GetLineage"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.JobService/PreviewSchedule"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.JobService/ExplainOccurrence"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.JobService/WatchJobs"] = new Requirement.ByVerb(Read),

@@ -20,6 +20,7 @@ internal sealed class ScriptedJobs(Script script) : JobService.JobServiceBase
     public override Task<ReplayRunResponse> ReplayRun(ReplayRunRequest request, ServerCallContext context) => script.Answer<ReplayRunRequest, ReplayRunResponse>(request, context);
     public override Task<ListRunsResponse> ListRuns(ListRunsRequest request, ServerCallContext context) => script.Answer<ListRunsRequest, ListRunsResponse>(request, context);
     public override Task<RunDetail> GetRun(GetRunRequest request, ServerCallContext context) => script.Answer<GetRunRequest, RunDetail>(request, context);
+    public override Task<LineageGraph> GetLineage(GetLineageRequest request, ServerCallContext context) => script.Answer<GetLineageRequest, LineageGraph>(request, context);
     public override Task<PreviewScheduleResponse> PreviewSchedule(PreviewScheduleRequest request, ServerCallContext context) => script.Answer<PreviewScheduleRequest, PreviewScheduleResponse>(request, context);
     public override Task<ExplainOccurrenceResponse> ExplainOccurrence(ExplainOccurrenceRequest request, ServerCallContext context) => script.Answer<ExplainOccurrenceRequest, ExplainOccurrenceResponse>(request, context);
 

@@ -203,6 +203,7 @@ public sealed class RowSecurityTests : IAsyncLifetime
         INSERT INTO kpi_tenant_policy (tenant_id, environment, version, document) VALUES (@tenant, 'dev', 1, '{}');
         INSERT INTO kpi_calendar (tenant_id, name, version, digest, format, content, canonical_json, created_by) VALUES (@tenant, 'days', 1, 'sha256:' || repeat('0', 64), 'yaml', '', '{}', 'x');
         INSERT INTO kpi_job_dependency (binding_id, dep_type, dep_value, tenant_id) VALUES (@binding, 'gdp', 'GDP_X', @tenant);
+        INSERT INTO kpi_lineage_source (binding_id, source_type, source_name, tenant_id) VALUES (@binding, 'gdp', 'GDP_X', @tenant);
         INSERT INTO kpi_job_alert (binding_id, channel_type, channel_value, severity, tenant_id, events) VALUES (@binding, 'email', 'a', 'low', @tenant, '{failed}');
         WITH p AS (INSERT INTO kpi_pause (binding_id, tenant_id, paused_until, paused_by) VALUES (@binding, @tenant, 'infinity', 'x') RETURNING pause_id)
           INSERT INTO kpi_pause_end (pause_id, tenant_id, ended_at, ended_by) SELECT pause_id, @tenant, now(), 'x' FROM p;

@@ -115,7 +115,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "GetBackfill" => new { backfill_id = backfillId },
             "CancelBackfill" => new { backfill_id = backfillId, validate_only = true },
             "ReplayRun" => new { run_id = runId, validate_only = true },
-            "GetRun" or "ExportEvidence" => new { run_id = runId },
+            "GetRun" or "GetLineage" or "ExportEvidence" => new { run_id = runId },
             "GetJob" or "ListRuns" or "PreviewSchedule" or "ExplainOccurrence" or "WatchJobs" => new { binding_id = id },
             "PutContract" => new { tenant = "acme", content = SampleTexts.SimpleContract("9.0.0"), validate_only = true },
             "GetContract" => new { tenant = "acme", kpi_id = "T-SIMPLE", version = "1.0.0" },

@@ -34,6 +34,7 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | JobService/ReplayRun | Backfill | – | – | – | yes | – | – | – | yes | – | – | not found |
         | JobService/ListRuns | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | JobService/GetRun | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | JobService/GetLineage | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | JobService/PreviewSchedule | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | JobService/ExplainOccurrence | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | JobService/WatchJobs | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
