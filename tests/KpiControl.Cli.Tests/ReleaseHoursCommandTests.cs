@@ -54,6 +54,33 @@ public sealed class ReleaseHoursCommandTests(ScriptedControlPlane server) : ICla
         Assert.Contains("  held back by the freeze (year end); may be released from 2098-01-04 08:00:00Z on\n", (await kpictl.Run("changes", "7")).Out, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Breaking_the_glass_is_asked_for_by_name_and_reviews_are_listed_and_closed()
+    {
+        server.Script.When<GetChangeRequest>(_ => Released());
+        server.Script.When<DecideChangeRequest>(_ => Released());
+        server.Script.When<ApplyChangeRequest>(_ => Released());
+        server.Script.When<ListReviewsRequest>(_ => new ListReviewsResponse { Reviews = { Released().Review } });
+        server.Script.When<CloseReviewRequest>(_ => Released().Review);
+        using var kpictl = new CommandLine(server);
+
+        await kpictl.Run("approve", "7", "--break-glass", "--comment", "urgent");
+        Assert.Equal((true, "sha256:d", "urgent"), server.Script.Last<DecideChangeRequest>() is var asked ? (asked.BreakGlass, asked.Digest, asked.Comment) : default);
+        await kpictl.Run("release", "7", "--break-glass", "--reason", "urgent");
+        Assert.Equal((true, "urgent"), server.Script.Last<ApplyChangeRequest>() is var release ? (release.BreakGlass, release.Reason) : default);
+        Assert.Contains("  review open; released because: urgent\n", (await kpictl.Run("changes", "7")).Out, StringComparison.Ordinal);
+        Assert.Matches(@"7 +acme/prod/dso +open +.* urgent +anna, bea", (await kpictl.Run("changes", "reviews", "--env", "prod")).Out);
+        Assert.Equal(("prod", "open"), (server.Script.Last<ListReviewsRequest>().Environment, server.Script.Last<ListReviewsRequest>().State));
+        Assert.Equal("the review of change/7 closed\n", (await kpictl.Run("changes", "reviews", "close", "7", "--comment", "it was right")).Out);
+        Assert.Equal((7, "it was right"), (server.Script.Last<CloseReviewRequest>().ChangeId, server.Script.Last<CloseReviewRequest>().Comment));
+    }
+
+    private static Change Released() => new()
+    {
+        ChangeId = 7, Tenant = "acme", Environment = "prod", JobId = "dso", State = "applied", Digest = "sha256:d",
+        Review = new ChangeReview { ChangeId = 7, Tenant = "acme", Environment = "prod", JobId = "dso", State = "open", Reason = "urgent", Participants = { "anna", "bea" }, OpenedAt = Ended },
+    };
+
     private static TenantPolicy Policy() => new()
     {
         Tenant = "acme", Environment = "prod", Version = 7, Etag = "p7", ReleaseWindows = { new ReleaseWindow { Days = { "mon" }, From = "09:00", To = "16:00", Timezone = "UTC" } },

@@ -17,11 +17,13 @@ internal static class ChangeDecisionCommands
     private static readonly Option<string?> Digest = new("--digest")
     { Description = "Approve only if this is still the change's digest; absent: what is shown", HelpName = "sha256:…" };
 
+    private static readonly Option<bool> BreakGlass = new("--break-glass") { Description = "It cannot wait for a window or its owners: two approvers agree so, and a review is opened" };
+
     public static Command Propose(Surroundings world) => new Command("propose", "Open a change: what is to be approved before it is bound")
         .Online().With(File, SharedOptions.Environment, Region, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Propose);
 
     public static Command Approve(Surroundings world) => new Command("approve", "Agree to exactly what a change shows; its owners may, its author may not") { Id }
-        .Online().With(Digest, Comment, SharedOptions.DryRun, SharedOptions.Yes, SharedOptions.Output).Does(world, Approve);
+        .Online().With(Digest, Comment, BreakGlass, SharedOptions.DryRun, SharedOptions.Yes, SharedOptions.Output).Does(world, Approve);
 
     public static Command Reject(Surroundings world) => new Command("reject", "Close a change; --comment says why") { Id }
         .Online().With(Comment, SharedOptions.DryRun, SharedOptions.Output).Does(world, session => Step(session, "rejected", async (id, dryRun) =>
@@ -32,8 +34,8 @@ internal static class ChangeDecisionCommands
             await session.Changes.WithdrawChangeAsync(new WithdrawChangeRequest { ChangeId = id, Comment = session.Value(Comment) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun) }, session.Call)));
 
     public static Command Release(Surroundings world) => new Command("release", "Put an approved change in force") { Id }
-        .Online().With(SharedOptions.DryRun, SharedOptions.Output).Does(world, session => Step(session, "released", async (id, dryRun) =>
-            await session.Changes.ApplyChangeAsync(new ApplyChangeRequest { ChangeId = id, ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun) }, session.Call)));
+        .Online().With(BreakGlass, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, session => Step(session, "released", async (id, dryRun) =>
+            await session.Changes.ApplyChangeAsync(new ApplyChangeRequest { ChangeId = id, BreakGlass = session.Value(BreakGlass), Reason = session.Value(SharedOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun) }, session.Call)));
 
     private static async Task<int> Propose(Session session)
     {
@@ -59,7 +61,7 @@ internal static class ChangeDecisionCommands
         }
         return await Step(session, "approved", async (id, _) => await session.Changes.ApproveChangeAsync(new DecideChangeRequest
         {
-            ChangeId = id, Digest = session.Value(Digest) ?? shown.Digest, Comment = session.Value(Comment) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+            ChangeId = id, Digest = session.Value(Digest) ?? shown.Digest, Comment = session.Value(Comment) ?? "", BreakGlass = session.Value(BreakGlass), ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
         }, session.Call));
     }
 

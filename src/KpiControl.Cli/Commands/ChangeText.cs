@@ -29,6 +29,10 @@ internal static class ChangeText
             to.WriteLine($"  {Ages.Absolute(decision.DecidedAt)} {decision.Principal} ({decision.Capacity}): {decision.Decision}{(decision.Comment.Length > 0 ? $", {Talk.OneLine(decision.Comment)}" : "")}");
         if (ReleaseHoursText.Held(change.HeldBy, change.ReleasableFrom) is { Length: > 0 } held)
             to.WriteLine($"  {held}");
+        foreach (var approval in change.BreakGlass)
+            to.WriteLine($"  {Ages.Absolute(approval.DecidedAt)} {approval.Principal} ({approval.Capacity}): break-glass until {Ages.Absolute(approval.ExpiresAt)}, {Talk.OneLine(approval.Reason)}");
+        if (change.Review is { } review)
+            to.WriteLine($"  review {(review.State == "open" ? "open" : $"closed by {review.ClosedBy}, {Ages.Absolute(review.ClosedAt)}: {Talk.OneLine(review.Comment)}")}; released because: {Talk.OneLine(review.Reason)}");
         if (change.ClosedBy.Length > 0)
             to.WriteLine($"  {change.State} by {change.ClosedBy}, {Ages.Absolute(change.ClosedAt)}{(change.AppliedEtag.Length > 0 ? $", as {change.AppliedEtag}" : "")}");
         if (change.Differences.Count == 0)

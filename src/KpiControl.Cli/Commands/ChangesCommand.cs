@@ -15,7 +15,7 @@ internal static class ChangesCommand
 
     static ChangesCommand() => State.AcceptOnlyFromAmong("open", "closed", "all");
 
-    public static Command Create(Surroundings world) => new Command("changes", "List what waits for approval, or show one change with its differences") { Id }
+    public static Command Create(Surroundings world) => new Command("changes", "List what waits for approval, or show one change with its differences") { Id, ReviewsCommand.Create(world) }
         .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Job, State, Limit, SharedOptions.Output)
         .Does(world, session => session.Value(Id) is { } id ? Show(session, id) : List(session));
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Google.Protobuf.WellKnownTypes;
 using KpiControl.Cli.Options;
 using KpiControl.Cli.Output;
 using KpiControl.Protocol.V1;
@@ -14,6 +15,8 @@ internal static class PoliciesCommand
     private static readonly Option<bool?> Alerts = new("--requires-alerts") { Description = "A job has an alert route", HelpName = "true|false" };
     private static readonly Option<string[]> Windows = new("--window") { Description = "Releases only within it; each one named replaces those that there were, and any of them will do", HelpName = "'mon-fri 09:00-16:00 ZONE'", AllowMultipleArgumentsPerToken = false };
     private static readonly Option<bool> NoWindows = new("--no-windows") { Description = "Releases at any time" };
+    private static readonly Option<TimeSpan?> BreakGlassFor = new("--break-glass-for") { Description = "How long an approval that breaks the glass counts (4h)", HelpName = "DURATION", CustomParser = Times.DurationOption };
+    private static readonly Option<bool> NoBreakGlass = new("--no-break-glass") { Description = "Nothing is released without windows and owners" };
     private static readonly Option<string?> Etag = new("--etag") { Description = "As it was read; refused where it has changed since", HelpName = "ETAG" };
     private static readonly Option<int> Version = new("--version") { Description = "A former version", HelpName = "N" };
 
@@ -23,7 +26,7 @@ internal static class PoliciesCommand
         new Command("get", "Show the policy of one environment").Online().With(SharedOptions.Tenant, SharedOptions.Environment, Version, SharedOptions.Output).Does(world, async session =>
             Show(session, await session.Tenants.GetPolicyAsync(new GetPolicyRequest { Tenant = session.Target.Tenant ?? "", Environment = session.Target.Environment ?? "dev", Version = session.Value(Version) }, session.Call), dryRun: false)),
         new Command("set", "Change the policy of one environment; what is not named stays")
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Approval, Owners, Sla, Alerts, Windows, NoWindows, Etag, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Set),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Approval, Owners, Sla, Alerts, Windows, NoWindows, BreakGlassFor, NoBreakGlass, Etag, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Set),
         FreezeCommands.Freeze(world),
         FreezeCommands.Thaw(world),
     }.Online().With(SharedOptions.Tenant, SharedOptions.Output).Does(world, List);
@@ -62,6 +65,8 @@ internal static class PoliciesCommand
             request.RequiresSla = sla;
         if (session.Value(Alerts) is { } alerts)
             request.RequiresAlerts = alerts;
+        if (session.Value(NoBreakGlass) || session.Value(BreakGlassFor) is not null)
+            request.BreakGlassFor = Duration.FromTimeSpan(session.Value(NoBreakGlass) ? TimeSpan.Zero : session.Value(BreakGlassFor)!.Value);
         var windows = session.Value(Windows) ?? [];
         if (windows.Length > 0 && session.Value(NoWindows))
             throw new Refusal("--window and --no-windows exclude each other", "give one of them");

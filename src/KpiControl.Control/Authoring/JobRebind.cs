@@ -10,8 +10,9 @@ namespace KpiControl.Control.Authoring;
 
 /// <param name="Activate">A first binding that waited for its approval begins to run.</param>
 /// <param name="ChangeId">The change that was approved; 0 where policy asks for none.</param>
+/// <param name="BreaksGlass">Windows and freezes do not hold it back.</param>
 /// <param name="Approvals">Who agreed, each with the capacity.</param>
-internal sealed record Rebinding(string Reason, bool Activate = false, long ChangeId = 0, params IReadOnlyList<string> Approvals);
+internal sealed record Rebinding(string Reason, bool Activate = false, long ChangeId = 0, bool BreaksGlass = false, params IReadOnlyList<string> Approvals);
 
 /// <summary>Puts a definition, or an edited schedule, in force: the one place where a binding gets its next revision.</summary>
 internal static class JobRebind
@@ -54,7 +55,7 @@ internal static class JobRebind
     /// <summary>The revisions, their audit rows and the cursors, of bindings whose rows say what is edited already.</summary>
     public static async Task PutInForceAsync(RequestTransaction tx, IReadOnlyList<EnteringJob> entering)
     {
-        foreach (var (tenant, environment) in entering.Select(job => (job.Was.TenantId, job.Was.Environment)).Distinct())
+        foreach (var (tenant, environment) in entering.Where(job => !job.How.BreaksGlass).Select(job => (job.Was.TenantId, job.Was.Environment)).Distinct())
             await ReleaseGate.DemandAsync(tx, tenant, environment);
         await PlacementStore.ReviseAsync(tx, [.. entering.Select(job =>
             new NewRevision(job.Was.BindingId, BoundJob.Schedule(job.Job, job.Edited).ZoneVersion, job.How.Reason))]);

@@ -22,7 +22,10 @@ internal static class ChangeLookup
     public static async Task<Change> AnswerAsync(RequestTransaction tx, long id, bool withContent = false)
     {
         var change = await ChangeStore.FindAsync(tx, id) ?? throw new InvalidOperationException("A change that was found is gone.");
-        return change.ToProto([.. (await ChangeStore.DecisionsAsync(tx, id))[id]], withContent);
+        var answer = change.ToProto([.. (await ChangeStore.DecisionsAsync(tx, id))[id]], withContent);
+        answer.BreakGlass.AddRange((await BreakGlassStore.ApprovalsAsync(tx, id)).Select(approval => approval.ToProto()));
+        answer.Review = (await BreakGlassStore.ReviewAsync(tx, id))?.ToProto();
+        return answer;
     }
 
     public static void DemandUndecided(ChangeRow change)

@@ -36,6 +36,17 @@ internal static class ChangeMapping
         return change;
     }
 
+    public static BreakGlassApproval ToProto(this BreakGlassRow row) => new()
+    {
+        Principal = row.Principal, Capacity = row.Capacity, Digest = row.Digest, Reason = row.Reason, DecidedAt = row.DecidedAt.ToTimestamp(), ExpiresAt = row.ExpiresAt.ToTimestamp(),
+    };
+
+    public static ChangeReview ToProto(this ReviewRow row) => new()
+    {
+        ChangeId = row.ChangeId, Tenant = row.TenantId, Environment = row.Environment, JobId = row.JobId, State = row.ClosedAt is null ? "open" : "closed", Reason = row.Reason,
+        Participants = { row.Participants }, OpenedAt = row.OpenedAt.ToTimestamp(), ClosedAt = row.ClosedAt?.ToTimestamp(), ClosedBy = row.ClosedBy ?? "", Comment = row.Comment ?? "",
+    };
+
     private static string StateOf(ChangeRow row, IReadOnlyList<DecisionRow> decisions) =>
         row.State != "open" ? row.State
         : row.Expired ? "expired"

@@ -64,7 +64,7 @@ internal sealed class ChangeService(Databases databases, Mutations mutations, De
     }
 
     public override Task<Change> ApproveChange(DecideChangeRequest request, ServerCallContext context) =>
-        mutations.RunAsync(request, context.Caller(), tx => Decisions.ApproveAsync(tx, request), context.CancellationToken);
+        mutations.RunAsync(request, context.Caller(), tx => request.BreakGlass ? BreakGlass.ApproveAsync(tx, request) : Decisions.ApproveAsync(tx, request), context.CancellationToken);
 
     public override Task<Change> RejectChange(DecideChangeRequest request, ServerCallContext context) =>
         mutations.RunAsync(request, context.Caller(), tx => Decisions.RejectAsync(tx, request), context.CancellationToken);
@@ -80,6 +80,27 @@ internal sealed class ChangeService(Databases databases, Mutations mutations, De
             await waits.BeginAsync([change.BindingId], context.CancellationToken);
         return change;
     }
+
+    public override async Task<ListReviewsResponse> ListReviews(ListReviewsRequest request, ServerCallContext context)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
+        var paging = Paging.Of(request);
+        var scope = ReadScope.Of(tx.Caller, Verb.List);
+        var rows = await BreakGlassStore.ReviewsAsync(tx, new
+        {
+            tenants = scope.Tenants, environments = scope.Environments, state = StateOf(request.State),
+            tenant = request.Tenant.Length > 0 ? RequestFields.Tenant(tx.Caller, request.Tenant, Verb.List) : "",
+            environment = request.Environment.Length > 0 ? RequestFields.Environment(request.Environment) : "",
+            before = paging.AfterNumber(), limit = paging.Size + 1,
+        });
+        var response = new ListReviewsResponse { Reviews = { rows.Take(paging.Size).Select(row => row.ToProto()) } };
+        if (rows.Count > paging.Size)
+            response.NextPageToken = Paging.Token(request, rows[paging.Size - 1].ChangeId.ToString(CultureInfo.InvariantCulture));
+        return response;
+    }
+
+    public override Task<ChangeReview> CloseReview(CloseReviewRequest request, ServerCallContext context) =>
+        mutations.RunAsync(request, context.Caller(), tx => BreakGlass.CloseReviewAsync(tx, request), context.CancellationToken);
 
     private static string StateOf(string state) => state switch
     {

@@ -13,11 +13,9 @@ internal static class Decisions
     public static async Task<Change> ApproveAsync(RequestTransaction tx, DecideChangeRequest request)
     {
         var change = await ChangeLookup.FindAsync(tx, request.ChangeId, Verb.ChangeRequestApprove);
-        var subject = Subject(change);
         var decisions = (await ChangeStore.DecisionsAsync(tx, change.ChangeId))[change.ChangeId].ToList();
         ChangeLookup.DemandOpen(change);
-        if (request.Digest != change.Digest)
-            throw Reject.Precondition("DIGEST_MISMATCH", subject, $"The change's digest is {change.Digest}; look at it again and approve exactly that.");
+        DemandDigest(change, request);
         if (decisions.Exists(d => d.Principal == tx.Caller.Principal))
             return Again(tx.Caller, change, decisions);
         var capacity = CapacityOf(tx.Caller, change, decisions);
@@ -30,6 +28,8 @@ internal static class Decisions
     public static async Task<Change> RejectAsync(RequestTransaction tx, DecideChangeRequest request)
     {
         var change = await ChangeLookup.FindAsync(tx, request.ChangeId, Verb.ChangeRequestApprove);
+        if (request.BreakGlass)
+            throw Reject.Invalid("break_glass", "is for approving: a rejection needs no glass broken");
         if (request.Comment.Length == 0)
             throw Reject.Invalid("comment", "is missing: whoever proposed it must know why it was rejected");
         ChangeLookup.DemandUndecided(change);
@@ -73,6 +73,12 @@ internal static class Decisions
         "NOT_AN_OWNER", Subject(change), needs.Count == 0
             ? "Every approval that it needs is given."
             : $"It needs the agreement of {ChangeLookup.Words(needs)}; {caller.Principal} is none of them, or does not have that approver's role here.");
+
+    public static void DemandDigest(ChangeRow change, DecideChangeRequest request)
+    {
+        if (request.Digest != change.Digest)
+            throw Reject.Precondition("DIGEST_MISMATCH", Subject(change), $"The change's digest is {change.Digest}; look at it again and approve exactly that.");
+    }
 
     private static async Task CloseAsync(RequestTransaction tx, ChangeRow change, string state)
     {

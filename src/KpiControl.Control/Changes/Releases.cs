@@ -19,8 +19,11 @@ internal static class Releases
         var change = await ChangeStore.FindAsync(tx, asked.ChangeId) ?? throw new InvalidOperationException("A change that was found is gone.");
         ChangeLookup.DemandOpen(change);
         var decisions = (await ChangeStore.DecisionsAsync(tx, change.ChangeId))[change.ChangeId].Where(d => d.Digest == change.Digest).ToList();
-        DemandApprovals(change, decisions);
-        var how = new Rebinding(change.Reason, Activate: change.Kind == "create" || binding.PrunedAt is not null, change.ChangeId, [.. decisions.Select(d => $"{d.Capacity}: {d.Principal}")]);
+        var glass = request.BreakGlass ? await BreakGlass.DemandAsync(tx, change, request.Reason) : [];
+        if (!request.BreakGlass)
+            DemandApprovals(change, decisions);
+        var how = new Rebinding(change.Reason, Activate: change.Kind == "create" || binding.PrunedAt is not null, change.ChangeId, request.BreakGlass,
+            [.. decisions.Where(d => d.Decision == "approve").Select(d => $"{d.Capacity}: {d.Principal}"), .. glass.Select(approval => $"break-glass: {approval.Principal}")]);
         var revision = binding.Revision + 1;
         if (change.Removes)
             await JobRebind.RetireAsync(tx, [(binding, ArtifactReader.Read(change.CanonicalJson, ArtifactFormat.Json).Job!)], how);
@@ -30,6 +33,8 @@ internal static class Releases
             await PlacementStore.OwnAsync(tx, [binding.BindingId], source);
         if (!await ChangeStore.CloseAsync(tx, change.ChangeId, "applied", revision))
             throw Reject.Aborted("CHANGE_MOVED", "Somebody closed this change at the same moment; look at it again.");
+        if (request.BreakGlass)
+            await BreakGlass.OpenReviewAsync(tx, change, glass, request.Reason);
         return await ChangeLookup.AnswerAsync(tx, change.ChangeId);
     }
 

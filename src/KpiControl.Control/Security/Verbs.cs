@@ -58,6 +58,8 @@ internal static class Verbs
         ["/kpicontrol.v1.ChangeService/RejectChange"] = new Requirement.ByVerb(ChangeRequestApprove),
         ["/kpicontrol.v1.ChangeService/WithdrawChange"] = new Requirement.ByVerb(ChangeRequestSubmit),
         ["/kpicontrol.v1.ChangeService/ApplyChange"] = new Requirement.ByVerb(Publish),
+        ["/kpicontrol.v1.ChangeService/ListReviews"] = new Requirement.ByVerb(List),
+        ["/kpicontrol.v1.ChangeService/CloseReview"] = new Requirement.ByVerb(ChangeRequestApprove),
         ["/kpicontrol.v1.CatalogService/PutContract"] = new Requirement.ByVerb(Publish),
         ["/kpicontrol.v1.CatalogService/GetContract"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.CatalogService/ListContracts"] = new Requirement.ByVerb(List),

@@ -33,6 +33,7 @@ internal static class Policies
             RequiresAlerts = request.HasRequiresAlerts ? request.RequiresAlerts : before.RequiresAlerts,
             ReleaseWindows = request.ReleaseWindows is { } windows ? OrNull(ReleaseHoursFields.Read(windows)) : before.Document.ReleaseWindows,
             Freezes = request.Freezes is { } freezes ? OrNull(ReleaseHoursFields.Read(freezes)) : before.Document.Freezes,
+            BreakGlassSeconds = request.BreakGlassFor is { } life ? ReleaseHoursFields.BreakGlassSeconds(life) : before.BreakGlassSaid,
         };
         if (AuditEntry.Json(document) == AuditEntry.Json(before.Document) && before.Version > 0)
             return before.ToProto();
@@ -51,10 +52,11 @@ internal static class Policies
         Tenant = row.TenantId, Environment = row.Environment, Version = row.Version, Etag = row.Etag, RequiresApproval = row.RequiresApproval, RequiresOwners = row.RequiresOwners,
         RequiresSla = row.RequiresSla, RequiresAlerts = row.RequiresAlerts, EffectiveFrom = row.EffectiveFrom is { } from ? Timestamp.FromDateTimeOffset(from) : null,
         ReleaseWindows = { ReleaseHours.ReadWindows(row.ReleaseWindows).Select(window => window.ToProto()) }, Freezes = { ReleaseHours.ReadFreezes(row.Freezes).Select(freeze => freeze.ToProto()) },
+        BreakGlassFor = new Duration { Seconds = row.BreakGlassSeconds },
     };
 
     private static IReadOnlyList<T>? OrNull<T>(IReadOnlyList<T> items) => items.Count > 0 ? items : null;
 
     private static string Facts(int version, PolicyDocument document) =>
-        AuditEntry.Json(new { Version = version, document.RequiresApproval, document.RequiresOwners, document.RequiresSla, document.RequiresAlerts, document.ReleaseWindows, document.Freezes });
+        AuditEntry.Json(new { Version = version, document.RequiresApproval, document.RequiresOwners, document.RequiresSla, document.RequiresAlerts, document.ReleaseWindows, document.Freezes, document.BreakGlassSeconds });
 }

@@ -18,6 +18,10 @@ internal sealed record PolicyRow
     public string? ReleaseWindows { get; init; }
     /// <summary>JSON; null: none.</summary>
     public string? Freezes { get; init; }
+    /// <summary>How long an approval that breaks the glass counts; 0: none is allowed.</summary>
+    public int BreakGlassSeconds { get; init; }
+    /// <summary>Null: the default's.</summary>
+    public int? BreakGlassSaid { get; init; }
     public DateTimeOffset? EffectiveFrom { get; init; }
 
     public string Etag => string.Create(CultureInfo.InvariantCulture, $"p{Version}");
@@ -25,7 +29,7 @@ internal sealed record PolicyRow
     public PolicyDocument Document => new()
     {
         RequiresApproval = RequiresApproval, RequiresOwners = RequiresOwners, RequiresSla = RequiresSla, RequiresAlerts = RequiresAlerts,
-        ReleaseWindows = ReleaseWindows is null ? null : ReleaseHours.ReadWindows(ReleaseWindows), Freezes = Freezes is null ? null : ReleaseHours.ReadFreezes(Freezes),
+        ReleaseWindows = ReleaseWindows is null ? null : ReleaseHours.ReadWindows(ReleaseWindows), Freezes = Freezes is null ? null : ReleaseHours.ReadFreezes(Freezes), BreakGlassSeconds = BreakGlassSaid,
     };
 }
 
@@ -41,13 +45,14 @@ internal sealed record HoursRow
 
 internal static class PolicyStore
 {
-    /// <summary>What a document leaves out: <c>prod</c> asks for approval; all but <c>dev</c> for owners, an SLA and an alert route.</summary>
+    /// <summary>What a document leaves out: <c>prod</c> asks for approval; all but <c>dev</c> for owners, an SLA and an alert route; the glass is broken for four hours.</summary>
     public const string Filled = """
         COALESCE((p.document ->> 'requires_approval')::boolean, e.environment = 'prod') AS requires_approval,
                COALESCE((p.document ->> 'requires_owners')::boolean, e.environment <> 'dev') AS requires_owners,
                COALESCE((p.document ->> 'requires_sla')::boolean, e.environment <> 'dev') AS requires_sla,
                COALESCE((p.document ->> 'requires_alerts')::boolean, e.environment <> 'dev') AS requires_alerts,
-               p.document ->> 'release_windows' AS release_windows, p.document ->> 'freezes' AS freezes
+               p.document ->> 'release_windows' AS release_windows, p.document ->> 'freezes' AS freezes,
+               (p.document ->> 'break_glass_seconds')::int AS break_glass_said, COALESCE((p.document ->> 'break_glass_seconds')::int, 4 * 3600) AS break_glass_seconds
         """;
 
     private const string FindSql = $"""

@@ -26,6 +26,9 @@ internal static class ReleaseHoursFields
         return [.. asked.Freezes_.Select(Read).OrderBy(freeze => freeze.From).ThenBy(freeze => freeze.Until)];
     }
 
+    public static int BreakGlassSeconds(Duration life) => life is { Nanos: 0, Seconds: >= 0 and <= 72 * 3600 }
+        ? (int)life.Seconds : throw Reject.Invalid("break_glass_for", "is not within 0 (not allowed) and 72 hours, in whole seconds");
+
     public static Protocol.V1.ReleaseWindow ToProto(this ReleaseWindow window) => new() { Days = { window.Days }, From = window.From, To = window.To, Timezone = window.Timezone };
 
     public static Protocol.V1.Freeze ToProto(this Freeze freeze) => new() { From = freeze.From.ToTimestamp(), Until = freeze.Until.ToTimestamp(), Reason = freeze.Reason };

@@ -48,7 +48,7 @@ internal sealed class TenantStore(Databases databases)
         WITH latest AS (SELECT l.version, l.document FROM kpi_tenant_policy l
                          WHERE l.tenant_id = @tenant AND l.environment = @environment ORDER BY l.version DESC LIMIT 1),
              next AS (SELECT @document::jsonb || COALESCE((SELECT jsonb_strip_nulls(jsonb_build_object(
-                        'release_windows', document -> 'release_windows', 'freezes', document -> 'freezes')) FROM latest), '{}') AS document)
+                        'release_windows', document -> 'release_windows', 'freezes', document -> 'freezes', 'break_glass_seconds', document -> 'break_glass_seconds')) FROM latest), '{}') AS document)
         INSERT INTO kpi_tenant_policy (tenant_id, environment, version, document)
         SELECT @tenant, @environment, COALESCE(latest.version, 0) + 1, next.document FROM next LEFT JOIN latest ON true
          WHERE (@isNamed OR latest.version IS NULL) AND next.document IS DISTINCT FROM latest.document

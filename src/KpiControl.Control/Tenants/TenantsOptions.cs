@@ -99,6 +99,9 @@ internal sealed record PolicyDocument
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<Freeze>? Freezes { get; init; }
 
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? BreakGlassSeconds { get; init; }
+
     public static PolicyDocument Of(string environment, PolicySettings settings) => new()
     {
         RequiresApproval = settings.RequiresApproval ?? environment == "prod",

@@ -81,6 +81,8 @@ internal sealed class ScriptedChanges(Script script) : ChangeService.ChangeServi
     public override Task<Change> GetChange(GetChangeRequest request, ServerCallContext context) => script.Answer<GetChangeRequest, Change>(request, context);
     public override Task<ListChangesResponse> ListChanges(ListChangesRequest request, ServerCallContext context) => script.Answer<ListChangesRequest, ListChangesResponse>(request, context);
     public override Task<Change> ApproveChange(DecideChangeRequest request, ServerCallContext context) => script.Answer<DecideChangeRequest, Change>(request, context);
+    public override Task<ListReviewsResponse> ListReviews(ListReviewsRequest request, ServerCallContext context) => script.Answer<ListReviewsRequest, ListReviewsResponse>(request, context);
+    public override Task<ChangeReview> CloseReview(CloseReviewRequest request, ServerCallContext context) => script.Answer<CloseReviewRequest, ChangeReview>(request, context);
     public override Task<Change> ApplyChange(ApplyChangeRequest request, ServerCallContext context) => script.Answer<ApplyChangeRequest, Change>(request, context);
 }
 

@@ -230,6 +230,8 @@ public sealed class RowSecurityTests : IAsyncLifetime
         WITH c AS (INSERT INTO kpi_change (tenant_id, environment, region, job_id, binding_id, kind, def_id, content_hash, format, content, base_revision, contract_digest, policy_version, digest, required, author, expires_at)
           SELECT @tenant, 'dev', 'eu', 'daily', b.binding_id, 'create', b.def_id, 'sha256:x', 'yaml', '', 1, '', 0, 'sha256:' || repeat('0', 64), '[]', 'x', now() FROM kpi_job_binding b WHERE b.binding_id = @binding RETURNING change_id)
           INSERT INTO kpi_change_decision (change_id, principal, tenant_id, capacity, decision, digest) SELECT change_id, 'x', @tenant, 'business', 'approve', '' FROM c;
+        INSERT INTO kpi_break_glass_approval (change_id, principal, tenant_id, capacity, digest, reason, expires_at) SELECT change_id, 'x', @tenant, 'business', '', 'x', now() + interval '1 hour' FROM kpi_change WHERE tenant_id = @tenant;
+        INSERT INTO kpi_change_review (change_id, tenant_id, environment, reason, participants) SELECT change_id, @tenant, 'dev', 'x', '{a,b,c}' FROM kpi_change WHERE tenant_id = @tenant;
         INSERT INTO kpi_chain_head (tenant_id, seq, hash) VALUES (@tenant, 1, decode(repeat('00', 32), 'hex'));
         INSERT INTO kpi_chain_link (tenant_id, seq, linked_at, row_kinds, row_ids, row_times, row_hashes, prev_hash, hash)
           VALUES (@tenant, 1, now(), '{a}', '{1}', ARRAY[now()], decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'));

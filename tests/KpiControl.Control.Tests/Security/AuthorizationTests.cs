@@ -49,6 +49,8 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | ChangeService/RejectChange | ChangeRequestApprove | – | – | – | – | yes | yes | – | yes | – | – | not found |
         | ChangeService/WithdrawChange | ChangeRequestSubmit | – | – | yes | yes | – | – | – | yes | – | – | not found |
         | ChangeService/ApplyChange | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | ChangeService/ListReviews | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
+        | ChangeService/CloseReview | ChangeRequestApprove | – | – | – | – | yes | yes | – | yes | – | – | not found |
         | CatalogService/PutContract | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
         | CatalogService/GetContract | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | CatalogService/ListContracts | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | not found |
