@@ -120,6 +120,12 @@ public sealed class PlanCommandTests(ScriptedControlPlane server) : IClassFixtur
         Assert.Equal('8', asked.RequestId[14]);
         await kpictl.Run("apply", file, "--env", "prod");
         Assert.NotEqual(asked.RequestId, server.Script.Last<ApplyPlanRequest>().RequestId);
+        // Planned later it may say the same, and is to be done again.
+        var later = Rebind();
+        later.PlannedAt.Seconds++;
+        server.Script.When<PlanJobsRequest>(_ => later);
+        await kpictl.Run("apply", file, "--env", "prod", "--source", "git-main", "--reason", "month end");
+        Assert.NotEqual(asked.RequestId, server.Script.Last<ApplyPlanRequest>().RequestId);
     }
 
     [Fact]
@@ -165,7 +171,7 @@ public sealed class PlanCommandTests(ScriptedControlPlane server) : IClassFixtur
 
     private static Plan Rebind() => new()
     {
-        Digest = "sha256:d", Tenant = "acme", Environment = "prod", NeedsApproval = true, Counts = { ["rebind"] = 1 },
+        Digest = "sha256:d", Tenant = "acme", Environment = "prod", PlannedAt = new Timestamp { Seconds = 1_800_000_000 }, NeedsApproval = true, Counts = { ["rebind"] = 1 },
         Jobs =
         {
             new PlannedJob

@@ -147,6 +147,14 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
         Assert.Matches("(?ms)^dso_daily +rebound .*^dso_second +removed ", await Done(["apply", .. set, "--plan", plan]));
         Assert.Equal(0, (await kpictl.Run(["diff", .. set])).Exit);
         Assert.Contains("Nothing to do.", await Done(["plan", .. set, "-o", "markdown"]), StringComparison.Ordinal);
+
+        // What was resumed meanwhile is paused again: the same words at another time are another request.
+        kpictl.File("jobs/a.yaml", text.Replace("dso_daily", "dso_third", StringComparison.Ordinal));
+        string[] pausing = [jobs, "--source", "here", "--prune=pause"];
+        Assert.Matches("(?m)^dso_daily +paused ", await Done(["apply", .. pausing]));
+        await Done("resume", "dso_daily");
+        Assert.Matches("(?m)^dso_daily +paused ", await Done(["apply", .. pausing]));
+        Assert.Matches("(?m)^dso_daily +dev.* paused", await Done("get"));
     }
 
     [Fact]

@@ -38,6 +38,6 @@ internal static class FileSet
         var found = Directory.EnumerateFiles(directory, "*", options)
             .Where(file => Path.GetFileName(file) != JobSchema.FileName && Extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase))
             .Order(StringComparer.Ordinal).ToArray();
-        return found.Length > 0 ? found : throw new Refusal($"{directory} holds no .yaml, .yml or .json file", "name the files or another directory, or look further down with --recursive");
+        return found.Length > 0 ? found : throw new Refusal($"{directory} holds no .yaml, .yml or .json file", recursive ? "name the files or another directory" : "name the files or another directory, or look further down with --recursive");
     }
 }

@@ -145,7 +145,7 @@ internal static class CalendarsCommand
     private static void Say(Session session, Calendar answer, bool dryRun)
     {
         var what = !answer.Created ? "is stored already" : dryRun ? "would be stored (dry run)" : "stored";
-        session.World.Out.WriteLine($"{NameOf(answer)} {what}: {answer.Digest}; {answer.Bindings} jobs use it, of {answer.Moves.Count} fire times {(dryRun ? "would move" : "move")}");
+        session.World.Out.WriteLine($"{NameOf(answer)} {what}: {answer.Digest}; jobs that use it: {answer.Bindings}, whose fire times {(dryRun ? "would move" : "move")}: {answer.Moves.Count}");
         if (answer.Moves.Count > 0 && (dryRun || session.Value(SharedOptions.Yes)))
             CalendarMoveTable.Print(session.World, answer);
     }

@@ -17,7 +17,7 @@ internal static class FreezeCommands
             var clock = session.World.Clock;
             var freeze = new Freeze
             {
-                From = (session.Value(From) is { } from ? Times.Instant(from, "--from", clock) : clock.GetUtcNow()).ToTimestamp(),
+                From = session.Value(From) is { } from ? Times.Instant(from, "--from", clock).ToTimestamp() : null,
                 Until = Times.Instant(session.Value(Until)!, "--until", clock).ToTimestamp(), Reason = session.Value(SharedOptions.Reason) ?? "",
             };
             return Put(session, freezes => freezes.Append(freeze));
@@ -26,14 +26,14 @@ internal static class FreezeCommands
     public static Command Thaw(Surroundings world) => new Command("thaw", "Take back the freezes of an environment that have not ended; those that have stay on record in the policy's history")
         .Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, session => Put(session, _ => []));
 
-    // Of what was read, and refused where somebody else wrote in between: their freeze must not be lost. What has ended forbids nothing any more.
+    // Of what was read, and refused where somebody else wrote in between: their freeze must not be lost. What has ended the control plane leaves out, by its clock.
     private static async Task<int> Put(Session session, Func<IEnumerable<Freeze>, IEnumerable<Freeze>> edit)
     {
-        var (dryRun, now) = (session.Value(SharedOptions.DryRun), session.World.Clock.GetUtcNow());
+        var dryRun = session.Value(SharedOptions.DryRun);
         var request = PoliciesCommand.Request(session, dryRun);
         var policy = await session.Tenants.GetPolicyAsync(new GetPolicyRequest { Tenant = request.Tenant, Environment = request.Environment }, session.Call);
         request.Etag = policy.Etag;
-        request.Freezes = new Freezes { Freezes_ = { edit(policy.Freezes.Where(freeze => freeze.Until.ToDateTimeOffset() > now)) } };
+        request.Freezes = new Freezes { Freezes_ = { edit(policy.Freezes) } };
         return PoliciesCommand.Show(session, await session.Tenants.PutPolicyAsync(request, session.Call), dryRun);
     }
 }

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
 using KpiControl.Cli.Authoring;
 using KpiControl.Cli.Options;
 using KpiControl.Cli.Output;
@@ -48,16 +49,17 @@ internal sealed class SetApplication(Session session, JobFiles files)
             Tenant = set.Tenant, Environment = set.Environment, Region = set.Region, Source = set.Source, Prune = set.Prune, Artifacts = { set.Artifacts },
             PlanDigest = digest, Planned = plan is null ? null : Essence(plan), Reason = session.Value(SharedOptions.Reason) ?? "",
         };
-        // The same plan of the same files is the same request: an apply whose answer was lost is safe to send again.
-        request.RequestId = dryRun ? "" : IdOf(request);
+        // The same plan of the same files is the same request: an apply whose answer was lost is safe to send again. A later plan may
+        // say the same and still be another: what it pauses may have been resumed meanwhile.
+        request.RequestId = dryRun ? "" : plan?.PlannedAt is { } at ? IdOf(request, at) : Session.RequestId(false);
         request.ValidateOnly = dryRun;
         return request;
     }
 
-    /// <summary>A UUID (version 8) of all that is asked.</summary>
-    private static string IdOf(ApplyPlanRequest request)
+    /// <summary>A UUID (version 8) of all that is asked, and of when it was planned.</summary>
+    private static string IdOf(ApplyPlanRequest request, Timestamp plannedAt)
     {
-        var bytes = SHA256.HashData(request.ToByteArray())[..16];
+        var bytes = SHA256.HashData([.. request.ToByteArray(), .. plannedAt.ToByteArray()])[..16];
         (bytes[6], bytes[8]) = ((byte)(0x80 | (bytes[6] & 0x0f)), (byte)(0x80 | (bytes[8] & 0x3f)));
         return new Guid(bytes, bigEndian: true).ToString();
     }
@@ -71,7 +73,7 @@ internal sealed class SetApplication(Session session, JobFiles files)
             plan.Jobs.Select(job => new PlannedJob
             {
                 JobId = job.JobId, Region = job.Region, Action = job.Action, BaseEtag = job.BaseEtag, BaseContentHash = job.BaseContentHash,
-                ContentHash = job.ContentHash, ContractDigest = job.ContractDigest, LastChangeId = job.LastChangeId,
+                ContentHash = job.ContentHash, ContractDigest = job.ContractDigest, LastChangeId = job.LastChangeId, CalendarVersion = job.CalendarVersion,
             }),
         },
     };

@@ -14,10 +14,11 @@ internal static class CursorMove
 {
     private const int MostCompared = 10_000;
 
+    /// <param name="cursors">By binding, held.</param>
     /// <param name="lanes">By region and priority.</param>
-    public static async Task ApplyAsync(RequestTransaction tx, IReadOnlyList<EnteringJob> entering, IReadOnlyDictionary<(string Region, int Priority), short> lanes)
+    public static async Task ApplyAsync(
+        RequestTransaction tx, IReadOnlyList<EnteringJob> entering, IReadOnlyDictionary<long, CursorRow> cursors, IReadOnlyDictionary<(string Region, int Priority), short> lanes)
     {
-        var cursors = await CursorStore.LockAsync(tx, [.. entering.Select(job => job.Was.BindingId)]);
         var moved = new List<MovedCursor>();
         foreach (var (was, edited, wasJob, job, _) in entering)
         {
@@ -49,9 +50,12 @@ internal static class CursorMove
         var slot = cursor.NextRunAt;
         for (var looked = 0; slot is { } due && due <= cursor.Now; looked++)
         {
-            if (looked == MostCompared || !now.IsExpected(due) || was.ExceptionAt(due) != now.ExceptionAt(due) || was.NextExpected(due) != now.NextExpected(due))
+            if (looked == MostCompared || !now.IsExpected(due) || was.ExceptionAt(due) != now.ExceptionAt(due))
                 return false;
             slot = was.NextExpected(due);
+            // What lies ahead is the new one's to say.
+            if (now.NextExpected(due) is var other && other != slot && (slot <= cursor.Now || other <= cursor.Now))
+                return false;
         }
         return true;
     }

@@ -66,14 +66,21 @@ internal static class CursorStore
     public static Task InsertAsync(RequestTransaction tx, IReadOnlyList<NewCursor> cursors) => tx.ExecuteAsync(Insert, new { rows = Rows.Json(cursors) });
 
     private const string Lock = """
-        SELECT binding_id, now() AS now, next_run_at, active, lane, revision, COALESCE(paused_until > now(), false) AS paused
+        SELECT binding_id, next_run_at, active, lane, revision, COALESCE(paused_until > now(), false) AS paused
           FROM kpi_job_runtime WHERE binding_id = ANY (@ids) ORDER BY binding_id FOR NO KEY UPDATE
+        """;
+
+    // Not the transaction's beginning: while it waited for the rows a node may have taken up a slot that lies after that.
+    private const string Clock = """
+        SELECT clock_timestamp()
         """;
 
     /// <summary>Holds the rows until the transaction ends, so that no slot is taken up while its fate is decided. In one order, as everybody does.</summary>
     public static async Task<IReadOnlyDictionary<long, CursorRow>> LockAsync(RequestTransaction tx, long[] ids)
     {
-        var rows = (await tx.QueryAsync<CursorRow>(Lock, new { ids })).ToDictionary(row => row.BindingId);
+        var held = await tx.QueryAsync<CursorRow>(Lock, new { ids });
+        DateTimeOffset now = await tx.FindAsync<DateTime>(Clock);
+        var rows = held.ToDictionary(row => row.BindingId, row => row with { Now = now });
         return rows.Count == ids.Length ? rows : throw new InvalidOperationException($"Of {ids.Length} bindings {rows.Count} have a runtime row.");
     }
 

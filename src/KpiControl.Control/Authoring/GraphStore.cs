@@ -36,7 +36,7 @@ internal static class GraphStore
     private const string Edges = """
         SELECT DISTINCT b.kpi_id, b.contract_version, d.dep_value AS upstream
           FROM kpi_job_dependency d JOIN kpi_job_binding b USING (binding_id)
-         WHERE d.tenant_id = @tenant AND d.dep_type = 'kpi' AND b.environment = @environment AND b.region = @region AND b.job_id <> ALL (@except)
+         WHERE d.tenant_id = @tenant AND d.dep_type = 'kpi' AND b.environment = @environment AND b.region = @region AND b.pruned_at IS NULL AND b.job_id <> ALL (@except)
         """;
 
     // A signal that another job waits for was thought of once before: that is as much as can be known of it before its first publish.

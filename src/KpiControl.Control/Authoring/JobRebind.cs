@@ -11,8 +11,9 @@ namespace KpiControl.Control.Authoring;
 /// <param name="Activate">A first binding that waited for its approval begins to run.</param>
 /// <param name="ChangeId">The change that was approved; 0 where policy asks for none.</param>
 /// <param name="BreaksGlass">Windows and freezes do not hold it back.</param>
+/// <param name="IsRelease">False: nothing that fires changes, so windows and freezes are not asked.</param>
 /// <param name="Approvals">Who agreed, each with the capacity.</param>
-internal sealed record Rebinding(string Reason, bool Activate = false, long ChangeId = 0, bool BreaksGlass = false, params IReadOnlyList<string> Approvals);
+internal sealed record Rebinding(string Reason, bool Activate = false, long ChangeId = 0, bool BreaksGlass = false, bool IsRelease = true, params IReadOnlyList<string> Approvals);
 
 /// <summary>Puts a definition, or an edited schedule, in force: the one place where a binding gets its next revision.</summary>
 internal static class JobRebind
@@ -55,18 +56,19 @@ internal static class JobRebind
     /// <summary>The revisions, their audit rows and the cursors, of bindings whose rows say what is edited already.</summary>
     public static async Task PutInForceAsync(RequestTransaction tx, IReadOnlyList<EnteringJob> entering)
     {
-        foreach (var (tenant, environment) in entering.Where(job => !job.How.BreaksGlass).Select(job => (job.Was.TenantId, job.Was.Environment)).Distinct())
+        foreach (var (tenant, environment) in entering.Where(job => job.How is { BreaksGlass: false, IsRelease: true }).Select(job => (job.Was.TenantId, job.Was.Environment)).Distinct())
             await ReleaseGate.DemandAsync(tx, tenant, environment);
+        var lanes = await CursorStore.LanesAsync(tx, entering.Select(job => (job.Was.Region, job.Job.Run.Priority)));
+        var cursors = await CursorStore.LockAsync(tx, [.. entering.Select(job => job.Was.BindingId)]);
         await PlacementStore.ReviseAsync(tx, [.. entering.Select(job =>
-            new NewRevision(job.Was.BindingId, BoundJob.Schedule(job.Job, job.Edited).ZoneVersion, job.How.Reason))]);
+            new NewRevision(job.Was.BindingId, BoundJob.Schedule(job.Job, job.Edited).ZoneVersion, job.How.Reason, cursors[job.Was.BindingId].Now))]);
         await AuditStore.AppendAsync(tx, [.. entering.Select(job => new AuditEntry
         {
             TenantId = job.Was.TenantId, Environment = job.Was.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Update), ObjectKind = "binding",
             ObjectId = job.Was.BindingId.ToString(CultureInfo.InvariantCulture), Reason = job.How.Reason, Before = Facts(job.Was, null),
             After = Facts(job.Edited with { Revision = job.Was.Revision + 1 }, job.How),
         })]);
-        var lanes = await CursorStore.LanesAsync(tx, entering.Select(job => (job.Was.Region, job.Job.Run.Priority)));
-        await CursorMove.ApplyAsync(tx, entering, lanes);
+        await CursorMove.ApplyAsync(tx, entering, cursors, lanes);
         await PlacementStore.ReplanClocksAsync(tx, [.. entering.Select(job => job.Was.BindingId)],
             [.. entering.Where(job => job.Edited.ActiveFlag && !job.Was.ActiveFlag).Select(job => job.Was.BindingId)]);
     }

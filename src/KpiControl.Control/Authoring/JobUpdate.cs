@@ -1,4 +1,5 @@
 using System.Globalization;
+using KpiControl.Control.Catalog;
 using KpiControl.Control.Changes;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
@@ -58,6 +59,8 @@ internal static class JobUpdate
                 $"The policy of {binding.TenantId} asks for approval of changes in {binding.Environment}: send the artifact with the schedule that it is to have, which opens a change. Nothing was stored.");
         if (edited == binding)
             return;
+        if (edited.ActiveFlag && job.Schedule.Calendar is not null)
+            edited = await CalendarPins.OnLatestAsync(tx, job, edited);
         if (!await PlacementStore.TweakAsync(tx, edited))
             throw new InvalidOperationException("A binding changed while it was held.");
         await JobRebind.PutInForceAsync(tx, [new EnteringJob(binding, edited, job, job, new Rebinding(request.Reason))]);

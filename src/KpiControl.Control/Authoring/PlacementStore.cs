@@ -62,7 +62,7 @@ internal static class PlacementStore
 
     private const string Tweak = """
         UPDATE kpi_job_binding SET schedule_cron = @ScheduleCron, timezone = @Timezone, active_flag = @ActiveFlag, pruned_at = CASE WHEN @ActiveFlag THEN NULL ELSE pruned_at END,
-               schedule_overridden = @ScheduleOverridden, revision = revision + 1
+               schedule_overridden = @ScheduleOverridden, calendar_version = @CalendarVersion, revision = revision + 1
          WHERE binding_id = @BindingId AND revision = @Revision
         """;
 
@@ -85,10 +85,10 @@ internal static class PlacementStore
     // What is in force stands in the binding; a revision is a copy of it that never changes.
     private const string Revise = """
         INSERT INTO kpi_binding_revision (binding_id, revision, tenant_id, def_id, contract_digest, schedule_cron, timezone, schedule_extra,
-               active, zone_version, changed_by, reason, calendar, calendar_version)
+               active, zone_version, changed_by, reason, calendar, calendar_version, first_slot_after)
         SELECT b.binding_id, b.revision, b.tenant_id, b.def_id, c.digest, b.schedule_cron, b.timezone, b.schedule_extra,
-               b.active_flag, x.zone_version, @by, x.reason, b.calendar, b.calendar_version
-          FROM jsonb_to_recordset(@rows::jsonb) AS x(binding_id bigint, zone_version text, reason text) JOIN kpi_job_binding b USING (binding_id)
+               b.active_flag, x.zone_version, @by, x.reason, b.calendar, b.calendar_version, COALESCE(x.first_slot_after, now())
+          FROM jsonb_to_recordset(@rows::jsonb) AS x(binding_id bigint, zone_version text, reason text, first_slot_after timestamptz) JOIN kpi_job_binding b USING (binding_id)
           JOIN kpi_contract c ON c.tenant_id = b.tenant_id AND c.kpi_id = b.kpi_id AND c.version = b.contract_version
         """;
 
@@ -224,6 +224,7 @@ internal static class PlacementStore
 }
 
 /// <summary>A binding's next revision, of what stands in the binding.</summary>
-internal sealed record NewRevision(long BindingId, string ZoneVersion, string Reason);
+/// <param name="FirstSlotAfter">Slots up to it are the revision's before; null: this is the first one.</param>
+internal sealed record NewRevision(long BindingId, string ZoneVersion, string Reason, DateTimeOffset? FirstSlotAfter = null);
 
 internal sealed record BoundArtifact(long BindingId, JobArtifact Job);

@@ -20,17 +20,20 @@ internal static class CalendarMoves
     {
         if (bindings.Count == 0)
             return [];
-        var how = new Rebinding(FormattableString.Invariant($"calendar {calendar.Name} version {calendar.Version}"));
-        var entering = new List<EnteringJob>();
+        var why = FormattableString.Invariant($"calendar {calendar.Name} version {calendar.Version}");
+        var now = await CursorStore.NowAsync(tx);
+        var (entering, moves) = (new List<EnteringJob>(), new List<CalendarMove>());
         foreach (var binding in bindings)
         {
             var job = ArtifactReader.Read((await JobStore.FindAsync(tx, binding.BindingId)).CanonicalJson, ArtifactFormat.Json).Job
                 ?? throw new InvalidOperationException($"The definition of binding {binding.BindingId} cannot be read.");
-            entering.Add(new EnteringJob(binding, binding with { CalendarVersion = calendar.Version, CalendarJson = calendar.CanonicalJson }, job, job, how));
+            var edited = binding with { CalendarVersion = calendar.Version, CalendarJson = calendar.CanonicalJson };
+            DemandSchedule(job, edited, calendar);
+            var move = Describe(job, binding, edited, now);
+            entering.Add(new EnteringJob(binding, edited, job, job, new Rebinding(why, IsRelease: move is not null)));
+            if (move is not null)
+                moves.Add(move);
         }
-        entering.ForEach(job => DemandSchedule(job.Job, job.Edited, calendar));
-        var now = await CursorStore.NowAsync(tx);
-        var moves = entering.Select(job => Describe(job.Job, job.Was, job.Edited, now)).OfType<CalendarMove>().ToList();
         if (!await PlacementStore.RepinAsync(tx, bindings, calendar.Version))
             throw new InvalidOperationException("A binding changed while it was held.");
         await JobRebind.PutInForceAsync(tx, entering);

@@ -1,6 +1,8 @@
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Calendars;
 
 namespace KpiControl.Control.Catalog;
 
@@ -11,6 +13,18 @@ namespace KpiControl.Control.Catalog;
 /// </remarks>
 internal static class CalendarPins
 {
+    /// <summary>A binding whose schedule is edited, or that runs again, on its calendar's latest version; refused where it would have no slot on it.</summary>
+    /// <param name="edited">Held for the transaction.</param>
+    public static async Task<Binding> OnLatestAsync(RequestTransaction tx, JobArtifact job, Binding edited)
+    {
+        var name = job.Schedule.Calendar!;
+        await CalendarStore.ShareAsync(tx, edited.TenantId, name);
+        var calendar = await CalendarStore.FindAsync(tx, edited.TenantId, name) ?? throw new InvalidOperationException($"The calendar {name} is gone.");
+        if (CalendarCheck.Check(job with { Schedule = JobEdit.InForce(job, edited) }, calendar.Understand(), []) is [var finding, ..])
+            throw Reject.Invalid("schedule_cron", finding.Message);
+        return edited with { CalendarVersion = calendar.Version, CalendarJson = calendar.CanonicalJson };
+    }
+
     /// <param name="jobs">With the calendars as they were looked at.</param>
     public static async Task HoldAsync(RequestTransaction tx, IEnumerable<CheckedJob> jobs)
     {

@@ -97,10 +97,10 @@ internal static class CalendarStore
     /// <summary>0 where there is none.</summary>
     public static Task<int> LatestAsync(RequestTransaction tx, string tenant, string name) => tx.FindAsync<int>(Latest, new { tenant, name });
 
-    // One that waits for its first release takes the calendar of that day: nothing of it is in force.
+    // One that is not scheduled, or waits for its first release, takes the version of the day on which it is.
     private const string Using = """
         SELECT binding_id FROM kpi_job_binding
-         WHERE tenant_id = @tenant AND calendar = @name AND (active_flag OR revision > 1) ORDER BY binding_id
+         WHERE tenant_id = @tenant AND calendar = @name AND active_flag ORDER BY binding_id
         """;
 
     /// <summary>The jobs that move with the calendar, in order.</summary>

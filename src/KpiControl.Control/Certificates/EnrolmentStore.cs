@@ -69,10 +69,12 @@ internal static class EnrolmentStore
 
     public static Task RegisterAsync(RequestTransaction tx, string agent, string region, string[] tenants) => tx.ExecuteAsync(RegisterSql, new { agent, region, tenants });
 
+    // Without its serial number the token that it was enrolled with is not answered again either.
     private const string RevokeAgentSql = """
         INSERT INTO kpi_agent_identity AS i (agent, revoked_at, revoked_by, revoke_reason)
         SELECT agent, now(), @by, @reason FROM kpi_agent WHERE agent = @agent
-        ON CONFLICT (agent) DO UPDATE SET revoked_at = excluded.revoked_at, revoked_by = excluded.revoked_by, revoke_reason = excluded.revoke_reason WHERE i.revoked_at IS NULL
+        ON CONFLICT (agent) DO UPDATE SET revoked_at = excluded.revoked_at, revoked_by = excluded.revoked_by, revoke_reason = excluded.revoke_reason,
+          certificate_serial = NULL WHERE i.revoked_at IS NULL
         """;
 
     private const string NotifySql = """

@@ -47,10 +47,13 @@ internal static class BreakGlass
         return counting;
     }
 
-    /// <summary>What was released so is looked at by somebody else afterwards.</summary>
-    public static async Task OpenReviewAsync(RequestTransaction tx, ChangeRow change, IReadOnlyList<BreakGlassRow> approvals, string reason)
+    /// <summary>What was released so is looked at afterwards by somebody who neither proposed, decided on nor released it.</summary>
+    /// <param name="decisions">The ordinary ones.</param>
+    public static async Task OpenReviewAsync(RequestTransaction tx, ChangeRow change, IReadOnlyList<DecisionRow> decisions, string reason)
     {
-        string[] participants = [.. approvals.Select(approval => approval.Principal).Append(change.Author).Append(tx.Caller.Principal).Distinct().Order(StringComparer.Ordinal)];
+        // Also those whose time was over: they agreed.
+        var given = await BreakGlassStore.ApprovalsAsync(tx, change.ChangeId);
+        string[] participants = [.. given.Select(approval => approval.Principal).Concat(decisions.Select(decision => decision.Principal)).Append(change.Author).Append(tx.Caller.Principal).Distinct().Order(StringComparer.Ordinal)];
         await BreakGlassStore.OpenReviewAsync(tx, change.ChangeId, reason, participants);
         await AuditAsync(tx, change.TenantId, change.Environment, change.ChangeId, Verb.Publish, reason, new { break_glass = true, review = "open", participants, change.Digest });
     }

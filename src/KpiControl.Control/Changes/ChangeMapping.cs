@@ -33,6 +33,8 @@ internal static class ChangeMapping
             .Select(d => new FieldChange { Path = d.Path, Before = d.Before ?? "", After = d.After ?? "" }));
         if (row.Removes)
             change.Differences.Add(new FieldChange { Path = "/active_flag", Before = "true", After = "false" });
+        else if (row is { State: "open", IsPruned: true })
+            change.Differences.Add(new FieldChange { Path = "/active_flag", Before = "false", After = "true" });
         return change;
     }
 

@@ -43,6 +43,8 @@ internal sealed record ChangeRow
     public int? AppliedRevision { get; init; }
     public bool Expired { get; init; }
     public int RevisionNow { get; init; }
+    /// <summary>Its source had the job no more: it is scheduled again by whatever is released.</summary>
+    public bool IsPruned { get; init; }
     public int PolicyVersionNow { get; init; }
     /// <summary>Null: the schedule names none.</summary>
     public string? Calendar { get; init; }

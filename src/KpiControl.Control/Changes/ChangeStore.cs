@@ -9,8 +9,8 @@ internal static class ChangeStore
         SELECT c.change_id, c.tenant_id, c.environment, c.region, c.job_id, c.binding_id, c.kind, c.def_id, c.content_hash, c.format, c.content,
                d.canonical_json, c.base_def_id, p.content_hash AS base_content_hash, p.canonical_json AS base_canonical_json, c.base_revision,
                c.contract_digest, c.policy_version, c.digest, c.required::text AS required, c.author, c.reason, c.source, c.proposed_at, c.expires_at, c.state,
-               c.closed_at, c.closed_by, c.applied_revision, c.expires_at <= now() AS expired, b.revision AS revision_now,
-               COALESCE(t.version, 0) AS policy_version_now, t.document ->> 'release_windows' AS release_windows, t.document ->> 'freezes' AS freezes, now() AS now,
+               c.closed_at, c.closed_by, c.applied_revision, c.expires_at <= clock_timestamp() AS expired, b.revision AS revision_now, b.pruned_at IS NOT NULL AS is_pruned,
+               COALESCE(t.version, 0) AS policy_version_now, t.document ->> 'release_windows' AS release_windows, t.document ->> 'freezes' AS freezes, clock_timestamp() AS now,
                c.calendar, c.calendar_version, (SELECT max(version) FROM kpi_calendar k WHERE k.tenant_id = c.tenant_id AND k.name = c.calendar) AS calendar_version_now
           FROM kpi_change c JOIN kpi_job_def d ON d.def_id = c.def_id JOIN kpi_job_binding b ON b.binding_id = c.binding_id
           LEFT JOIN kpi_job_def p ON p.def_id = c.base_def_id
@@ -65,7 +65,7 @@ internal static class ChangeStore
 
     private const string Close = """
         UPDATE kpi_change SET state = @state, closed_at = now(), closed_by = @by, applied_revision = @appliedRevision
-         WHERE change_id = @id AND state = 'open' AND (@state <> 'applied' OR expires_at > now())
+         WHERE change_id = @id AND state = 'open' AND (@state <> 'applied' OR expires_at > clock_timestamp())
         """;
 
     /// <returns>False where it is closed already, or has expired and can no longer be applied.</returns>
@@ -75,7 +75,7 @@ internal static class ChangeStore
     private const string Decide = """
         INSERT INTO kpi_change_decision (change_id, principal, tenant_id, capacity, decision, digest, comment)
         SELECT change_id, @by, tenant_id, @capacity, @decision, digest, @comment FROM kpi_change
-         WHERE change_id = @id AND state = 'open' AND expires_at > now() AND author <> @by
+         WHERE change_id = @id AND state = 'open' AND expires_at > clock_timestamp() AND author <> @by
         ON CONFLICT (change_id, principal) DO NOTHING
         """;
 

@@ -51,18 +51,32 @@ internal static class Proposals
     /// <param name="binding">Held for the transaction.</param>
     /// <param name="source">Who applies it; empty: nobody in particular.</param>
     public static Task<ChangeRow> OpenAsync(RequestTransaction tx, Binding binding, CheckedJob job, string reason, string source = "") =>
-        OpenAsync(tx, binding, job.Reading.ContentHash!, removes: false, reason, () => NewAsync(tx, binding, job, reason, source));
+        OpenAsync(tx, binding, job.Reading.ContentHash!, removes: false, SourceOf(source), reason, () => NewAsync(tx, binding, job, reason, source));
 
     /// <summary>The open change that takes a job away.</summary>
     /// <param name="binding">Held for the transaction.</param>
     public static Task<ChangeRow> OpenRemovalAsync(RequestTransaction tx, Binding binding, TenantPlacement placement, string reason, string source) =>
-        OpenAsync(tx, binding, binding.ContentHash, removes: true, reason, () => RemovalAsync(tx, binding, placement, reason, source));
+        OpenAsync(tx, binding, binding.ContentHash, removes: true, SourceOf(source), reason, () => RemovalAsync(tx, binding, placement, reason, source));
 
-    private static async Task<ChangeRow> OpenAsync(RequestTransaction tx, Binding binding, string contentHash, bool removes, string reason, Func<Task<NewChange>> make)
+    /// <summary>Ends a removal that waits, where the artifact is back.</summary>
+    /// <param name="binding">Held for the transaction.</param>
+    public static async Task SupersedeRemovalAsync(RequestTransaction tx, Binding binding, long changeId, string reason)
+    {
+        tx.Demand(Verb.ChangeRequestSubmit, binding.TenantId, binding.Environment, $"The job {binding.BindingId}");
+        if (!await ChangeStore.CloseAsync(tx, changeId, "superseded"))
+            throw Reject.Aborted("CHANGE_MOVED", "Somebody closed the open change of this job at the same moment; plan again.");
+        await AuditStore.AppendAsync(tx, new AuditEntry
+        {
+            TenantId = binding.TenantId, Environment = binding.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.ChangeRequestSubmit),
+            ObjectKind = "change", ObjectId = changeId.ToString(CultureInfo.InvariantCulture), Reason = reason, After = AuditEntry.Json(new { State = "superseded" }),
+        });
+    }
+
+    private static async Task<ChangeRow> OpenAsync(RequestTransaction tx, Binding binding, string contentHash, bool removes, string? source, string reason, Func<Task<NewChange>> make)
     {
         tx.Demand(Verb.ChangeRequestSubmit, binding.TenantId, binding.Environment, $"The job {binding.BindingId}");
         var former = await ChangeStore.FindOpenAsync(tx, binding.BindingId);
-        if (former is { IsStale: false, Expired: false } && former.ContentHash == contentHash && former.Removes == removes)
+        if (former is { IsStale: false, Expired: false } && former.ContentHash == contentHash && former.Removes == removes && (source is null || former.Source == source))
             return former;
         if (former is not null && !await ChangeStore.CloseAsync(tx, former.ChangeId, "superseded"))
             throw Reject.Aborted("CHANGE_MOVED", "Somebody closed the open change of this job at the same moment; look at it and propose again.");

@@ -18,23 +18,25 @@ internal static class Releases
         // Read again: the binding is held from here on. A policy that is put at this moment comes after the release.
         var change = await ChangeStore.FindAsync(tx, asked.ChangeId) ?? throw new InvalidOperationException("A change that was found is gone.");
         ChangeLookup.DemandOpen(change);
+        if (change.Removes && change.Source is { } remover && binding.Source != remover)
+            throw Reject.Precondition("CHANGE_STALE", change.ChangeId.ToString(CultureInfo.InvariantCulture), $"{remover} was to take the job away, and it is {binding.Source ?? "nobody"}'s now; withdraw the change.");
         var decisions = (await ChangeStore.DecisionsAsync(tx, change.ChangeId))[change.ChangeId].Where(d => d.Digest == change.Digest).ToList();
         var glass = request.BreakGlass ? await BreakGlass.DemandAsync(tx, change, request.Reason) : [];
         if (!request.BreakGlass)
             DemandApprovals(change, decisions);
         var how = new Rebinding(change.Reason, Activate: change.Kind == "create" || binding.PrunedAt is not null, change.ChangeId, request.BreakGlass,
-            [.. decisions.Where(d => d.Decision == "approve").Select(d => $"{d.Capacity}: {d.Principal}"), .. glass.Select(approval => $"break-glass: {approval.Principal}")]);
+            Approvals: [.. decisions.Where(d => d.Decision == "approve").Select(d => $"{d.Capacity}: {d.Principal}"), .. glass.Select(approval => $"break-glass: {approval.Principal}")]);
         var revision = binding.Revision + 1;
         if (change.Removes)
             await JobRebind.RetireAsync(tx, [(binding, ArtifactReader.Read(change.CanonicalJson, ArtifactFormat.Json).Job!)], how);
         else
             await JobRebind.ApplyAsync(tx, binding, await CheckAgainAsync(tx, change), how);
         if (change.Source is { } source)
-            await PlacementStore.OwnAsync(tx, [binding.BindingId], source);
+            await JobSources.TakeAsync(tx, [binding], source, change.Reason);
         if (!await ChangeStore.CloseAsync(tx, change.ChangeId, "applied", revision))
             throw Reject.Aborted("CHANGE_MOVED", "Somebody closed this change at the same moment; look at it again.");
         if (request.BreakGlass)
-            await BreakGlass.OpenReviewAsync(tx, change, glass, request.Reason);
+            await BreakGlass.OpenReviewAsync(tx, change, decisions, request.Reason);
         return await ChangeLookup.AnswerAsync(tx, change.ChangeId);
     }
 
@@ -50,8 +52,8 @@ internal static class Releases
     {
         var job = await JobCheck.CheckAsync(tx, Submission.Of(change.Content, change.Format, change.Environment, change.Region), Verb.Publish);
         FindingMapping.DemandNoErrors(job.Findings);
-        if (job.Reading.ContentHash != change.ContentHash || job.ContractDigest != change.ContractDigest)
-            throw Reject.Precondition("CHANGE_STALE", change.ChangeId.ToString(CultureInfo.InvariantCulture), "What is stored of the change is not what was agreed to; propose it again.");
+        if (job.Reading.ContentHash != change.ContentHash || job.ContractDigest != change.ContractDigest || job.Calendar?.Version != change.CalendarVersion)
+            throw Reject.Precondition("CHANGE_STALE", change.ChangeId.ToString(CultureInfo.InvariantCulture), "What would be put in force is not what was agreed to: its contract, its calendar or what is stored of it changed; propose it again.");
         return job;
     }
 }

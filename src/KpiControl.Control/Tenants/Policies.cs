@@ -32,7 +32,7 @@ internal static class Policies
             RequiresSla = request.HasRequiresSla ? request.RequiresSla : before.RequiresSla,
             RequiresAlerts = request.HasRequiresAlerts ? request.RequiresAlerts : before.RequiresAlerts,
             ReleaseWindows = request.ReleaseWindows is { } windows ? OrNull(ReleaseHoursFields.Read(windows)) : before.Document.ReleaseWindows,
-            Freezes = request.Freezes is { } freezes ? OrNull(ReleaseHoursFields.Read(freezes)) : before.Document.Freezes,
+            Freezes = request.Freezes is { } freezes ? OrNull(ReleaseHoursFields.Read(freezes, (await PolicyStore.HoursAsync(tx, tenant, environment)).Now)) : before.Document.Freezes,
             BreakGlassSeconds = request.BreakGlassFor is { } life ? ReleaseHoursFields.BreakGlassSeconds(life) : before.BreakGlassSaid,
         };
         if (AuditEntry.Json(document) == AuditEntry.Json(before.Document) && before.Version > 0)

@@ -20,10 +20,11 @@ internal static class ReleaseHoursFields
             : new ReleaseWindow { Days = [.. Week.Where(window.Days.Contains)], From = window.From, To = window.To, Timezone = window.Timezone })];
     }
 
-    public static IReadOnlyList<Freeze> Read(Protocol.V1.Freezes asked)
+    /// <param name="now">The database's. What has ended by then forbids nothing any more and is left out: the policy's history has it.</param>
+    public static IReadOnlyList<Freeze> Read(Protocol.V1.Freezes asked, DateTimeOffset now)
     {
         DemandAtMost("freezes", asked.Freezes_, MostFreezes);
-        return [.. asked.Freezes_.Select(Read).OrderBy(freeze => freeze.From).ThenBy(freeze => freeze.Until)];
+        return [.. asked.Freezes_.Select((freeze, i) => Read(freeze, i, now)).Where(freeze => freeze.Until > now).OrderBy(freeze => freeze.From).ThenBy(freeze => freeze.Until)];
     }
 
     public static int BreakGlassSeconds(Duration life) => life is { Nanos: 0, Seconds: >= 0 and <= 72 * 3600 }
@@ -33,10 +34,10 @@ internal static class ReleaseHoursFields
 
     public static Protocol.V1.Freeze ToProto(this Freeze freeze) => new() { From = freeze.From.ToTimestamp(), Until = freeze.Until.ToTimestamp(), Reason = freeze.Reason };
 
-    private static Freeze Read(Protocol.V1.Freeze freeze, int i)
+    private static Freeze Read(Protocol.V1.Freeze freeze, int i, DateTimeOffset now)
     {
         var at = $"freezes.freezes[{i}]";
-        var (from, until) = (Instant($"{at}.from", freeze.From), Instant($"{at}.until", freeze.Until));
+        var (from, until) = (freeze.From is null ? now : Instant($"{at}.from", freeze.From), Instant($"{at}.until", freeze.Until));
         if (until <= from)
             throw Reject.Invalid($"{at}.until", "is not after from");
         if (freeze.Reason.Length is 0 or > LongestReason)

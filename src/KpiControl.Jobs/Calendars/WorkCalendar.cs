@@ -23,6 +23,8 @@ public sealed class WorkCalendar
 {
     internal static readonly DateOnly First = new(1969, 1, 1), Last = new(2101, 12, 31);
 
+    private const int LongestNames = 200;
+
     // A bit a day: six kilobytes for all of time, and no date is worked out twice.
     private readonly System.Collections.BitArray _business = new(Last.DayNumber - First.DayNumber + 1);
     private readonly Dictionary<DateOnly, string> _holidays = [];
@@ -35,7 +37,7 @@ public sealed class WorkCalendar
         (Name, Weekend, Fiscal, Blackouts) = (name, weekend, fiscal, blackouts);
         foreach (var rule in holidays)
             foreach (var day in rule.Days().Where(InRange))
-                _holidays[day] = _holidays.TryGetValue(day, out var other) && other != rule.Name ? $"{other}, {rule.Name}" : rule.Name;
+                _holidays[day] = _holidays.TryGetValue(day, out var other) && other != rule.Name ? Both(other, rule.Name) : rule.Name;
         foreach (var rule in workingDays)
             foreach (var day in rule.Days().Where(InRange))
                 _workingDays[day] = rule.Name;
@@ -78,6 +80,10 @@ public sealed class WorkCalendar
         }
         return day;
     }
+
+    // Thousands of entries may name one day: what is kept of them is for people, and short.
+    private static string Both(string names, string another) => names.EndsWith('…') ? names
+        : names.Length + another.Length <= LongestNames ? $"{names}, {another}" : $"{(names.Length <= LongestNames ? names : names[..LongestNames])}, …";
 
     private static bool InRange(DateOnly day) => day >= First && day <= Last;
 }

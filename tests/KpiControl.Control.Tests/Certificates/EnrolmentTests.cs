@@ -72,6 +72,9 @@ public sealed class EnrolmentTests(CertificateWorld world) : IClassFixture<Certi
         await world.Stranger.EnrollAsync(request);
         await world.Fleet.RevokeAgentAsync(new RevokeAgentRequest { Agent = "outlaw", Reason = "a test" });
         Assert.Equal(StatusCode.Unauthenticated, (await Refusals.OfAsync(world.Stranger.EnrollAsync(request))).StatusCode);
+        // Nor once an operator has let the name in again, for certificates to come.
+        await world.Fleet.RegisterAgentAsync(new RegisterAgentRequest { Agent = "outlaw", Region = "eu", Tenants = { "acme" } });
+        Assert.Equal(StatusCode.Unauthenticated, (await Refusals.OfAsync(world.Stranger.EnrollAsync(request))).StatusCode);
     }
 
     [Fact]

@@ -5,11 +5,15 @@ using KpiControl.Testing;
 namespace KpiControl.Control.Tests.Changes;
 
 /// <summary>What is applied is what was planned: all of it, once, and nothing that moved meanwhile.</summary>
-public sealed class ApplyPlanTests(ControlFixture fixture) : IClassFixture<ControlFixture>
+public sealed class ApplyPlanTests(ControlFixture fixture) : IClassFixture<ControlFixture>, IAsyncLifetime
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     private ChangeService.ChangeServiceClient Changes => new(fixture.Host.Channel());
+
+    public async ValueTask InitializeAsync() => await fixture.Host.PutContractAsync(SampleTexts.SimpleContract(), Token);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact]
     public async Task A_set_is_created_rebound_and_set_back_in_one_call_and_the_same_again_has_nothing_to_do()
@@ -63,7 +67,6 @@ public sealed class ApplyPlanTests(ControlFixture fixture) : IClassFixture<Contr
     [Fact]
     public async Task One_that_is_invalid_keeps_all_from_being_applied_and_a_rehearsal_keeps_nothing()
     {
-        await fixture.Host.PutContractAsync(SampleTexts.SimpleContract(), Token);
         var set = Set([SampleTexts.Simple("sound"), SampleTexts.Simple("fresh")]);
         var plan = await PlanAsync(set);
         var before = await fixture.FootprintAsync();
@@ -80,7 +83,6 @@ public sealed class ApplyPlanTests(ControlFixture fixture) : IClassFixture<Contr
     [Fact]
     public async Task Of_two_that_apply_the_same_plan_at_once_one_does_and_with_one_request_id_both_are_told_the_same()
     {
-        await fixture.Host.PutContractAsync(SampleTexts.SimpleContract(), Token);
         var set = Set([.. Enumerable.Range(0, 20).Select(i => SampleTexts.Simple($"raced_{i}"))]);
         var plan = await PlanAsync(set);
         var same = Applying(set, plan);
@@ -91,6 +93,67 @@ public sealed class ApplyPlanTests(ControlFixture fixture) : IClassFixture<Contr
         Assert.All(answers, answer => Assert.Equal(answers[0], answer));
         Assert.Equal(20, await fixture.ScalarAsync<int>("SELECT count(*)::int FROM kpi_job_binding WHERE job_id LIKE 'raced_%'"));
         Assert.Equal("PLAN_MOVED", (await RefusedAsync(Applying(set, plan))).Info().Reason);
+
+        var other = Set([.. Enumerable.Range(0, 20).Select(i => SampleTexts.Simple($"raced_{i}", "0 4 * * *"))]);
+        var next = await PlanAsync(other);
+        var outcomes = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => OutcomeAsync(Applying(other, next))));
+        Assert.Equal(["PLAN_MOVED", "PLAN_MOVED", "PLAN_MOVED", "applied"], outcomes.Order(StringComparer.Ordinal));
+        Assert.Equal(20, await fixture.ScalarAsync<int>("SELECT count(*)::int FROM kpi_job_binding WHERE job_id LIKE 'raced_%' AND revision = 2"));
+    }
+
+    [Fact]
+    public async Task What_another_source_takes_over_while_a_set_waits_for_it_is_not_pruned()
+    {
+        await ApplyAsync(Set([SampleTexts.Simple("kept"), SampleTexts.Simple("contested")], source: "ours"));
+        var less = Set([SampleTexts.Simple("kept")], source: "ours");
+        less.Prune = "remove";
+        var plan = await PlanAsync(less);
+        Assert.Equal("remove", plan.Jobs[^1].Action);
+
+        await using var theirs = new Npgsql.NpgsqlConnection(fixture.Database.Superuser);
+        await theirs.OpenAsync(Token);
+        await using var taking = await theirs.BeginTransactionAsync(Token);
+        await using (var take = new Npgsql.NpgsqlCommand("UPDATE kpi_job_binding SET source = 'theirs' WHERE job_id = 'contested'", theirs, taking))
+            await take.ExecuteNonQueryAsync(Token);
+        var waiting = OutcomeAsync(Applying(less, plan));
+        while (await fixture.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0)
+            Token.ThrowIfCancellationRequested();
+        await taking.CommitAsync(Token);
+
+        Assert.Equal("PLAN_MOVED", await waiting);
+        Assert.True(await fixture.ScalarAsync<bool>("SELECT active_flag FROM kpi_job_binding WHERE job_id = 'contested'"));
+    }
+
+    [Fact]
+    public async Task Who_applies_a_job_is_in_the_audit_trail()
+    {
+        await ApplyAsync(Set([SampleTexts.Simple("handed_on")], source: "first"));
+        Assert.Equal("updated", Assert.Single((await ApplyAsync(Set([SampleTexts.Simple("handed_on")], source: "second"))).Jobs).Outcome);
+        Assert.Equal(["first second"], await fixture.ListAsync(
+            "SELECT concat_ws(' ', before ->> 'source', after ->> 'source') FROM kpi_audit WHERE object_kind = 'source' AND object_id = (SELECT binding_id::text FROM kpi_job_binding WHERE job_id = 'handed_on')"));
+    }
+
+    [Fact]
+    public async Task A_removal_that_waits_ends_with_the_jobs_return_or_with_another_source()
+    {
+        const string More = "sla: { freshness: 24h }\nalerts: [{ channel: \"slack:#a\", severity: high }]";
+        var whole = Set([SampleTexts.Simple("ret_a", more: More), SampleTexts.Simple("ret_b", more: More)], source: "ret", environment: "prod");
+        foreach (var job in (await ApplyAsync(whole, "author")).Jobs)
+            await ReleaseAsync(job.ChangeId);
+        var less = whole.Clone();
+        less.Artifacts.RemoveAt(1);
+        less.Prune = "remove";
+
+        var first = Assert.Single((await ApplyAsync(less, "author")).Jobs).ChangeId;
+        Assert.Contains("which takes it away", Assert.Single((await PlanAsync(whole)).Jobs[1].Notes), StringComparison.Ordinal);
+        await ApplyAsync(whole, "author");
+        Assert.Equal("superseded", (await Changes.GetChangeAsync(new GetChangeRequest { ChangeId = first }, cancellationToken: Token)).State);
+
+        var second = Assert.Single((await ApplyAsync(less, "author")).Jobs).ChangeId;
+        await fixture.RunAsync("UPDATE kpi_job_binding SET source = 'somebody' WHERE job_id = 'ret_b'");
+        var refused = await Assert.ThrowsAsync<RpcException>(() => ReleaseAsync(second));
+        Assert.Equal("CHANGE_STALE", refused.Info().Reason);
+        Assert.True(await fixture.ScalarAsync<bool>("SELECT active_flag FROM kpi_job_binding WHERE job_id = 'ret_b'"));
     }
 
     [Fact]
@@ -141,7 +204,6 @@ public sealed class ApplyPlanTests(ControlFixture fixture) : IClassFixture<Contr
     [Fact]
     public async Task Where_policy_asks_for_approval_everything_is_proposed_and_a_removal_is_agreed_to_like_any_change()
     {
-        await fixture.Host.PutContractAsync(SampleTexts.SimpleContract(), Token);
         const string More = "sla: { freshness: 24h }\nalerts: [{ channel: \"slack:#a\", severity: high }]";
         var set = Set([SampleTexts.Simple("gov_a", more: More), SampleTexts.Simple("gov_b", more: More)], source: "git-main", environment: "prod");
 
@@ -163,9 +225,11 @@ public sealed class ApplyPlanTests(ControlFixture fixture) : IClassFixture<Contr
         await ReleaseAsync(removal.ChangeId);
         Assert.False(await fixture.ScalarAsync<bool>("SELECT active_flag FROM kpi_job_binding WHERE environment = 'prod' AND job_id = 'gov_b'"));
 
-        // And back, by the same way.
+        // And back, by the same way; whoever agrees is shown that it will run again.
         set.Artifacts.Add(new PlanArtifact { Content = SampleTexts.Simple("gov_b", more: More) });
-        await ReleaseAsync(Assert.Single((await ApplyAsync(set, "author")).Jobs).ChangeId);
+        var back = Assert.Single((await ApplyAsync(set, "author")).Jobs).ChangeId;
+        Assert.Equal("/active_flag false true", Assert.Single((await Changes.GetChangeAsync(new GetChangeRequest { ChangeId = back }, cancellationToken: Token)).Differences) is var d ? $"{d.Path} {d.Before} {d.After}" : "");
+        await ReleaseAsync(back);
         Assert.True(await fixture.ScalarAsync<bool>("SELECT active_flag FROM kpi_job_binding WHERE environment = 'prod' AND job_id = 'gov_b'"));
     }
 
@@ -202,14 +266,31 @@ public sealed class ApplyPlanTests(ControlFixture fixture) : IClassFixture<Contr
 
     private async Task<Plan> PlanAsync(PlanJobsRequest set) => await Changes.PlanJobsAsync(set, cancellationToken: Token);
 
-    private async Task<ApplyPlanResponse> ApplyAsync(PlanJobsRequest set, string? role = null) =>
-        await (role is null ? Changes : Of(role)).ApplyPlanAsync(Applying(set, await PlanAsync(set)), cancellationToken: Token);
+    private async Task<ApplyPlanResponse> ApplyAsync(PlanJobsRequest set, string? role = null)
+    {
+        var plan = await PlanAsync(set);
+        Assert.DoesNotContain(plan.Jobs.SelectMany(job => job.Findings), finding => finding.Severity == "error");
+        return await (role is null ? Changes : Of(role)).ApplyPlanAsync(Applying(set, plan), cancellationToken: Token);
+    }
 
     private static ApplyPlanRequest Applying(PlanJobsRequest set, Plan plan) => new()
     {
         Tenant = set.Tenant, Environment = set.Environment, Region = set.Region, Source = set.Source, Prune = set.Prune, Artifacts = { set.Artifacts.Select(artifact => artifact.Clone()) },
         PlanDigest = plan.Digest, Planned = plan,
     };
+
+    private async Task<string> OutcomeAsync(ApplyPlanRequest request)
+    {
+        try
+        {
+            await Changes.ApplyPlanAsync(request, cancellationToken: Token);
+            return "applied";
+        }
+        catch (RpcException refused)
+        {
+            return refused.Info().Reason;
+        }
+    }
 
     private async Task<RpcException> RefusedAsync(ApplyPlanRequest request, string? role = null) => await Assert.ThrowsAsync<RpcException>(async () =>
         await (role is null ? Changes : Of(role)).ApplyPlanAsync(request, cancellationToken: Token));

@@ -66,6 +66,19 @@ public sealed class BreakGlassTests(ControlFixture fixture) : IClassFixture<Cont
     }
 
     [Fact]
+    public async Task Whoever_agreed_in_any_way_does_not_review_it()
+    {
+        await FreezeAsync();
+        var change = await ProposeAsync("known_to_all");
+        await Changes("business", "approver_business").ApproveChangeAsync(new DecideChangeRequest { ChangeId = change.ChangeId, Digest = change.Digest }, cancellationToken: Token);
+        await Break(Bea, change);
+        await Break(Carl, change);
+
+        Assert.Equal(["author", "bea", "business", "carl", "publisher"], (await Release(change)).Review.Participants);
+        Assert.Equal("REVIEW_PARTICIPANT", await ReasonAsync(Close(Changes("business", "approver_business"), change)));
+    }
+
+    [Fact]
     public async Task Once_its_time_is_over_an_approval_counts_no_more_and_may_be_given_again()
     {
         await FreezeAsync();

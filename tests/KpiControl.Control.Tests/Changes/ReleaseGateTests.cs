@@ -118,12 +118,49 @@ public sealed class ReleaseGateTests(ControlFixture fixture) : IClassFixture<Con
         var now = TimeProvider.System.GetUtcNow().ToTimestamp();
         Assert.Equal("release_windows.windows[0].timezone", await FieldAsync(new() { ReleaseWindows = new() { Windows = { new ReleaseWindow { From = "09:00", To = "16:00", Timezone = "Berlin" } } } }));
         Assert.Equal("freezes.freezes[0].until", await FieldAsync(new() { Freezes = new() { Freezes_ = { new Freeze { From = now, Until = now, Reason = "x" } } } }));
-        Assert.Equal("freezes.freezes[0].from", await FieldAsync(new() { Freezes = new() { Freezes_ = { new Freeze { Until = now, Reason = "x" } } } }));
+        Assert.Equal("freezes.freezes[0].until", await FieldAsync(new() { Freezes = new() { Freezes_ = { new Freeze { Until = now, Reason = "it has ended" } } } }));
         Assert.Equal("freezes.freezes[0].reason", await FieldAsync(new() { Freezes = new() { Freezes_ = { new Freeze { From = now, Until = now + Duration.FromTimeSpan(TimeSpan.FromDays(1)) } } } }));
         Assert.Equal("freezes", await FieldAsync(new() { Freezes = new() { Freezes_ = { Enumerable.Range(0, 51).Select(_ => new Freeze()) } } }));
         // Another tenant's administrator finds no policy here.
         var stranger = new TenantService.TenantServiceClient(fixture.Host.Channel(fixture.Issuer.PersonToken("admin", "globex/*/admin")));
         Assert.Equal("NOT_FOUND", await ReasonAsync(stranger.PutPolicyAsync(new PutPolicyRequest { Tenant = "acme", Environment = "stg", Freezes = new() }, cancellationToken: Token)));
+    }
+
+    [Fact]
+    public async Task A_freeze_begins_by_the_databases_clock_where_nothing_is_said_and_leaves_with_its_end()
+    {
+        var earlier = await fixture.ScalarAsync<DateTime>("SELECT clock_timestamp()");
+        var ended = new Freeze { From = earlier.AddHours(-2).ToTimestamp(), Until = earlier.AddSeconds(-1).ToTimestamp(), Reason = "over" };
+        var put = await Admin.PutPolicyAsync(new PutPolicyRequest
+        {
+            Tenant = "acme", Environment = "stg", Freezes = new() { Freezes_ = { ended, new Freeze { Until = earlier.AddDays(1).ToTimestamp(), Reason = "from now on" } } },
+        }, cancellationToken: Token);
+
+        var stands = Assert.Single(put.Freezes);
+        Assert.Equal("from now on", stands.Reason);
+        Assert.InRange(stands.From.ToDateTime(), earlier, await fixture.ScalarAsync<DateTime>("SELECT clock_timestamp()"));
+        await ThawAsync("stg");
+    }
+
+    [Fact]
+    public async Task A_freeze_holds_back_what_a_calendar_moves_and_what_a_set_takes_away()
+    {
+        await ThawAsync("dev");
+        await fixture.Host.PutContractAsync(SampleTexts.SimpleContract(), Token);
+        await fixture.Host.Catalog().PutCalendarAsync(new PutCalendarRequest { Tenant = "acme", Format = "yaml", Content = "calendar: frozen" }, cancellationToken: Token);
+        PlanArtifact[] both = [new() { Content = Job("stays", "0 3 * * *").Replace("timezone: UTC", "timezone: UTC, calendar: frozen", StringComparison.Ordinal) }, new() { Content = Job("goes") }];
+        var first = await Publisher.PlanJobsAsync(new PlanJobsRequest { Artifacts = { both }, Source = "gate" }, cancellationToken: Token);
+        Assert.DoesNotContain(first.Jobs.SelectMany(job => job.Findings), finding => finding.Severity == "error");
+        await Publisher.ApplyPlanAsync(new ApplyPlanRequest { Artifacts = { both }, Source = "gate", PlanDigest = first.Digest }, cancellationToken: Token);
+        await FreezeAsync("dev", "the auditors are in");
+
+        var moved = new PutCalendarRequest { Tenant = "acme", Format = "yaml", Content = "calendar: frozen\nweekend: [sunday]" };
+        Assert.Equal("FREEZE", await ReasonAsync(fixture.Host.Catalog().PutCalendarAsync(moved, cancellationToken: Token)));
+        var less = await Publisher.PlanJobsAsync(new PlanJobsRequest { Artifacts = { both[0] }, Source = "gate", Prune = "remove" }, cancellationToken: Token);
+        Assert.Equal("FREEZE", await ReasonAsync(Publisher.ApplyPlanAsync(new ApplyPlanRequest { Artifacts = { both[0] }, Source = "gate", Prune = "remove", PlanDigest = less.Digest }, cancellationToken: Token)));
+        // A version that moves nothing is no release.
+        Assert.Equal(2, (await fixture.Host.Catalog().PutCalendarAsync(new PutCalendarRequest { Tenant = "acme", Format = "yaml", Content = "calendar: frozen\ndescription: of the auditors" }, cancellationToken: Token)).Version);
+        await ThawAsync("dev");
     }
 
     private static string Day(DateTime date) => date.DayOfWeek.ToString()[..3].ToLowerInvariant();

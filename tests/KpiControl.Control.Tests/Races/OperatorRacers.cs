@@ -41,8 +41,9 @@ internal sealed class Rebinder(RaceWorld world) : Racer(world)
         var edited = was with { ScheduleOverridden = !was.ScheduleOverridden };
         if (!await PlacementStore.TweakAsync(tx, edited))
             throw new InvalidOperationException("A binding changed while it was held.");
+        var cursors = await CursorStore.LockAsync(tx, [was.BindingId]);
         await PlacementStore.ReviseAsync(tx, [new NewRevision(was.BindingId, "race", "race")]);
-        await CursorMove.ApplyAsync(tx, [new EnteringJob(was, edited, job, job, new Rebinding("race"))], new Dictionary<(string, int), short> { [(was.Region, job.Run.Priority)] = World.Lane.Number });
+        await CursorMove.ApplyAsync(tx, [new EnteringJob(was, edited, job, job, new Rebinding("race"))], cursors, new Dictionary<(string, int), short> { [(was.Region, job.Run.Priority)] = World.Lane.Number });
         await tx.CommitAsync();
     }
 }

@@ -196,8 +196,9 @@ public sealed class LedgerPropertyTests : IAsyncLifetime
             var job = ArtifactReader.Read((await JobStore.FindAsync(tx, binding)).CanonicalJson, ArtifactFormat.Json).Job!;
             var edited = was with { ScheduleCron = cron ?? was.ScheduleCron, ScheduleOverridden = cron is not null };
             await PlacementStore.TweakAsync(tx, edited);
+            var cursors = await CursorStore.LockAsync(tx, [binding]);
             await PlacementStore.ReviseAsync(tx, [new NewRevision(binding, "property", "property")]);
-            await CursorMove.ApplyAsync(tx, [new EnteringJob(was, edited, job, job, new Rebinding("property"))], new Dictionary<(string, int), short> { [(was.Region, job.Run.Priority)] = world.Lane.Number });
+            await CursorMove.ApplyAsync(tx, [new EnteringJob(was, edited, job, job, new Rebinding("property"))], cursors, new Dictionary<(string, int), short> { [(was.Region, job.Run.Priority)] = world.Lane.Number });
             await tx.CommitAsync();
         }
 

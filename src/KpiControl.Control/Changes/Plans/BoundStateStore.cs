@@ -11,6 +11,7 @@ internal sealed record BoundStateRow
     public long LastChangeId { get; init; }
     public long OpenChangeId { get; init; }
     public string OpenHash { get; init; } = "";
+    public bool OpenRemoves { get; init; }
 }
 
 internal sealed record ComputerRow
@@ -25,10 +26,10 @@ internal static class BoundStateStore
 {
     private const string States = """
         SELECT b.binding_id, d.canonical_json, COALESCE(rt.paused_until > now(), false) AS paused, COALESCE(c.last_change_id, 0) AS last_change_id,
-               COALESCE(c.open_change_id, 0) AS open_change_id, COALESCE(c.open_hash, '') AS open_hash
+               COALESCE(c.open_change_id, 0) AS open_change_id, COALESCE(c.open_hash, '') AS open_hash, COALESCE(c.open_removes, false) AS open_removes
           FROM kpi_job_binding b JOIN kpi_job_def d USING (def_id) JOIN kpi_job_runtime rt USING (binding_id)
           LEFT JOIN (SELECT binding_id, max(change_id) AS last_change_id, max(change_id) FILTER (WHERE state = 'open') AS open_change_id,
-                            max(content_hash) FILTER (WHERE state = 'open') AS open_hash
+                            max(content_hash) FILTER (WHERE state = 'open') AS open_hash, bool_or(kind = 'remove') FILTER (WHERE state = 'open') AS open_removes
                        FROM kpi_change WHERE binding_id = ANY (@ids) GROUP BY binding_id) c ON c.binding_id = b.binding_id
          WHERE b.binding_id = ANY (@ids)
         """;

@@ -28,10 +28,14 @@ internal sealed record JobsPlan(PlanAsk Ask, IReadOnlyList<PlanLine> Lines, JobF
         if (ask.Tenant.Length == 0)
             throw Reject.Invalid("tenant", "is missing, and no artifact names one");
         tx.Demand(verb, ask.Tenant, ask.Environment, $"The tenant {ask.Tenant}");
-        var placement = await TenantStore.PlacementAsync(tx, ask.Tenant, ask.Environment) ?? throw Reject.NotFound($"The tenant {ask.Tenant}");
         var forEdit = verb != Verb.Read;
         string[] pruned = ask.Prune == Prune.No ? [] : [.. await BindingStore.OfSourceAsync(tx, ask.Tenant, ask.Environment, ask.Source, ask.JobIds, running: ask.Prune == Prune.Pause)];
         var bound = await BoundAsync(tx, ask, [.. ask.JobIds, .. pruned], forEdit);
+        // Another source took it over, or somebody retired it, while this waited for it: it is not this source's to take away.
+        foreach (var job in pruned.Where(job => bound.TryGetValue(job, out var state) && !(state.Binding.ActiveFlag && state.Binding.Source == ask.Source)))
+            bound.Remove(job);
+        // After the bindings are held: a policy that was put meanwhile is the one that counts.
+        var placement = await TenantStore.PlacementAsync(tx, ask.Tenant, ask.Environment) ?? throw Reject.NotFound($"The tenant {ask.Tenant}");
         var placed = ask.Artifacts.Select(artifact => artifact.Reading.Remains).OfType<JobArtifact>().Where(job => job.Tenant == ask.Tenant)
             .Select(job => new PlacedJob(job, bound.GetValueOrDefault(job.JobId)?.Binding.Region ?? (ask.Region.Length > 0 ? ask.Region : placement.HomeRegion))).ToList();
         var facts = await JobFacts.LoadAsync(tx, ask.Tenant, ask.Environment, placement, placed, withGraph: true, forEdit, [.. bound.Values.Select(state => new PlacedJob(state.Job, state.Binding.Region))]);
@@ -50,7 +54,7 @@ internal sealed record JobsPlan(PlanAsk Ask, IReadOnlyList<PlanLine> Lines, JobF
             var row = rows[binding.BindingId];
             var job = known.GetValueOrDefault(binding.ContentHash) ?? ArtifactReader.Read(row.CanonicalJson, ArtifactFormat.Json).Job!;
             return new BoundState(binding, job, row.CanonicalJson, row.Paused, row.LastChangeId,
-                row.OpenChangeId > 0 ? new ChangeState(row.OpenChangeId, row.OpenHash) : null);
+                row.OpenChangeId > 0 ? new ChangeState(row.OpenChangeId, row.OpenHash, row.OpenRemoves) : null);
         });
     }
 

@@ -35,6 +35,7 @@ internal sealed class PlanApplication
         else
             await application.PutInForceAsync();
         await application.PauseAsync();
+        await application.KeepAsync();
         await application.OwnAsync();
         return application.Answer();
     }
@@ -109,13 +110,20 @@ internal sealed class PlanApplication
         }
     }
 
+    // The set has it: that it was to be taken away is no longer asked for.
+    private async Task KeepAsync()
+    {
+        foreach (var line in plan.Lines.Where(line => line is { Job: not null, Bound.Open.Removes: true } && !(plan.NeedsApproval && line.TouchesForce)))
+            await Proposals.SupersedeRemovalAsync(tx, line.Bound!.Binding, line.Bound.Open!.ChangeId, request.Reason);
+    }
+
     // What waits for approval becomes the source's with its release; who applied the rest changes nothing that is in force.
     private async Task OwnAsync()
     {
         if (plan.Ask.Source.Length == 0)
             return;
         var lines = plan.Lines.Where(line => line is { Bound: not null, Job: not null } && line.Bound.Binding.Source != plan.Ask.Source && !(plan.NeedsApproval && line.TouchesForce)).ToList();
-        await PlacementStore.OwnAsync(tx, [.. lines.Select(line => line.Bound!.Binding.BindingId)], plan.Ask.Source);
+        await JobSources.TakeAsync(tx, [.. lines.Select(line => line.Bound!.Binding)], plan.Ask.Source, request.Reason);
         foreach (var line in lines.Where(line => line.Action == PlanAction.Update && !line.TouchesForce))
             Done(line, "updated", line.Bound!.Binding.Revision);
     }

@@ -63,7 +63,7 @@ internal sealed partial class PlanDetails
         {
             Artifact = line.Artifact, JobId = line.JobId, Region = line.Region, BindingId = line.Bound?.Binding.BindingId ?? 0, Action = line.Action.Word(),
             BaseEtag = line.Bound?.Binding.Etag ?? "", BaseContentHash = line.Bound?.Binding.ContentHash ?? "", ContentHash = line.Job?.Reading.ContentHash ?? "",
-            ContractDigest = line.Job?.ContractDigest ?? "", LastChangeId = line.Bound?.LastChangeId ?? 0,
+            ContractDigest = line.Job?.ContractDigest ?? "", LastChangeId = line.Bound?.LastChangeId ?? 0, CalendarVersion = line.Job?.Calendar?.Version ?? 0,
         };
         answer.Findings.AddRange(line.Job?.Findings.Select(finding => finding.ToProto()) ?? []);
         answer.Notes.AddRange(Notes(line));
@@ -163,10 +163,14 @@ internal sealed partial class PlanDetails
         if (bound.Binding is { ActiveFlag: false, IsUnreleased: false, PrunedAt: null })
             yield return "somebody made it inactive (active_flag), and it stays so";
         if (bound.Open is { } open)
-            yield return string.Create(CultureInfo.InvariantCulture, $"change {open.ChangeId} waits for approval{(open.ContentHash == line.Job?.Reading.ContentHash ? "" : ", and would be superseded")}");
+            yield return string.Create(CultureInfo.InvariantCulture, $"change {open.ChangeId}{(open.Removes ? ", which takes it away," : "")} waits for approval{(WouldEnd(line, open) ? ", and would be superseded" : "")}");
         if (line.Action == PlanAction.Update && line.Bound.Binding.Source != (plan.Ask.Source.Length > 0 ? plan.Ask.Source : line.Bound.Binding.Source))
             yield return $"it becomes {plan.Ask.Source}'s";
     }
+
+    // What the set has as it is bound leaves somebody's proposal alone, unless that takes the job away.
+    private static bool WouldEnd(PlanLine line, ChangeState open) =>
+        open.Removes ? line.Job is not null : line.TouchesForce && open.ContentHash != line.Job?.Reading.ContentHash;
 
     private ILookup<KpiReference, KpiReference> Dependents(string region) =>
         dependents.TryGetValue(region, out var known) ? known : dependents[region] = plan.Facts.GraphOf(region).Dependents();

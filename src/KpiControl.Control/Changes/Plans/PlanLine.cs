@@ -29,7 +29,7 @@ internal sealed record BoundState(Binding Binding, JobArtifact Job, string Canon
 }
 
 /// <summary>A change that waits.</summary>
-internal sealed record ChangeState(long ChangeId, string ContentHash);
+internal sealed record ChangeState(long ChangeId, string ContentHash, bool Removes);
 
 /// <summary>One job's place in a plan.</summary>
 /// <param name="Artifact">Its place in the set; -1 for one that the set does not have.</param>

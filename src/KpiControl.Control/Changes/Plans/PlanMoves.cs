@@ -44,6 +44,7 @@ internal static class PlanMoves
             was.BaseEtag != (bound?.Etag ?? "") ? $"is {Bound(bound?.Etag ?? "")}, and was {Bound(was.BaseEtag)}"
             : was.ContentHash != (line.Job?.Reading.ContentHash ?? "") ? "means something else than the artifact that was planned"
             : was.ContractDigest != (line.Job?.ContractDigest ?? "") ? "has another contract"
+            : was.CalendarVersion != (line.Job?.Calendar?.Version ?? 0) ? string.Create(CultureInfo.InvariantCulture, $"is on version {line.Job?.Calendar?.Version ?? 0} of its calendar, and was on {was.CalendarVersion}")
             : was.Region != line.Region ? $"is for {line.Region}, and was for {was.Region}"
             : was.LastChangeId != (line.Bound?.LastChangeId ?? 0) ? string.Create(CultureInfo.InvariantCulture, $"has another change: {line.Bound?.LastChangeId}")
             : was.Action != line.Action.Word() ? $"is to {line.Action.Word()}, and was to {was.Action}"
