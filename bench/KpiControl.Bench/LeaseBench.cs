@@ -50,14 +50,22 @@ internal static class LeaseBench
         var first = await new BindingSeed(peer).BindAsync(job, Hour, bindings);
         await using (var connection = await peer.OpenAsync())
             await connection.ExecuteAsync(PeerSessionSql);
+        var document = await DocumentAsync(database);
         await LeasePass.SettleAsync(peer);
         var written = 0L;
-        var theirs = await Meter.MeasureAsync(peer.Superuser, async () => written = await PgBench.RunAsync(peer, first, bindings, PgBenchSeconds));
+        var theirs = await Meter.MeasureAsync(peer.Superuser, async () => written = await PgBench.RunAsync(peer, first, bindings, document, PgBenchSeconds));
         await SameRowsAsync(database, peer);
 
         var (rate, peerRate) = (runs / ours.Seconds, written / theirs.Seconds);
         Console.WriteLine(Invariant($"round {round}: {rate,8:N0} runs/s  {ours.WalBytes / runs,6:N0} B WAL/run  {ours.CpuSeconds / runs * 1e6,5:N0} us CPU/run (database {ours.DatabaseCpu / runs * 1e6:0}, control {ours.ControlCpu / runs * 1e6:0}, agent {ours.AgentCpu / runs * 1e6:0})   pgbench {peerRate,8:N0} runs/s  {theirs.WalBytes / written,6:N0} B WAL/run  {theirs.CpuSeconds / written * 1e6,5:N0} us   ratio {rate / peerRate:0.00}"));
         return rate / peerRate;
+    }
+
+    // What the last run left: all are alike.
+    private static async Task<string> DocumentAsync(TestDatabase database)
+    {
+        await using var connection = await database.OpenAsync();
+        return await connection.QuerySingleAsync<string>("SELECT document::text FROM kpi_evidence WHERE kind = 'run' ORDER BY evidence_id DESC LIMIT 1");
     }
 
     private const string PeerSessionSql =
@@ -101,14 +109,18 @@ internal static class LeaseBench
     // Bytes at rest, not counts alone: the peer must not win by writing less.
     private static async Task SameRowsAsync(TestDatabase ours, TestDatabase peer)
     {
-        const string Sizes = "SELECT (SELECT avg(pg_column_size(h.*)) FROM kpi_job_history h)::float8, (SELECT avg(pg_column_size(r.*)) FROM kpi_job_runtime r WHERE last_run_at IS NOT NULL)::float8";
-        var sizes = new List<(double History, double Runtime)>();
+        const string Sizes =
+            """
+            SELECT (SELECT avg(pg_column_size(h.*)) FROM kpi_job_history h)::float8, (SELECT avg(pg_column_size(r.*)) FROM kpi_job_runtime r WHERE last_run_at IS NOT NULL)::float8,
+                   (SELECT avg(pg_column_size(e.*)) FROM kpi_evidence e)::float8
+            """;
+        var sizes = new List<(double History, double Runtime, double Evidence)>();
         foreach (var database in new[] { ours, peer })
         {
             await using var connection = await database.OpenAsync();
-            sizes.Add(await connection.QuerySingleAsync<(double, double)>(Sizes));
+            sizes.Add(await connection.QuerySingleAsync<(double, double, double)>(Sizes));
         }
-        foreach (var (name, a, b) in new[] { ("kpi_job_history", sizes[0].History, sizes[1].History), ("kpi_job_runtime", sizes[0].Runtime, sizes[1].Runtime) })
+        foreach (var (name, a, b) in new[] { ("kpi_job_history", sizes[0].History, sizes[1].History), ("kpi_job_runtime", sizes[0].Runtime, sizes[1].Runtime), ("kpi_evidence", sizes[0].Evidence, sizes[1].Evidence) })
             if (Math.Abs(a - b) > 0.02 * a)
                 throw new InvalidOperationException(Invariant($"{name}: a row takes {a:0.0} bytes here and {b:0.0} in the peer: not the same rows ({await KindsAsync(ours)} beside {await KindsAsync(peer)})"));
     }

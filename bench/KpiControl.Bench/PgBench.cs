@@ -10,14 +10,15 @@ internal static class PgBench
 {
     private const int Clients = 2;
 
+    /// <param name="document">The evidence that each run leaves.</param>
     /// <returns>Runs that were written.</returns>
-    public static async Task<long> RunAsync(TestDatabase database, long firstBinding, int bindings, int seconds)
+    public static async Task<long> RunAsync(TestDatabase database, long firstBinding, int bindings, string document, int seconds)
     {
         var target = new NpgsqlConnectionStringBuilder(database.Superuser);
         await using var data = NpgsqlDataSource.Create(database.Superuser);
         var before = await CountAsync(data);
         var start = new ProcessStartInfo("/usr/bin/env", ["pgbench", "-n", "-M", "prepared", "-c", $"{Clients}", "-j", $"{Clients}", "-T", $"{seconds}",
-            "-D", $"base={firstBinding}", "-D", $"blocks={bindings / 100 / Clients}", "-D", $"clients={Clients}", "-D", "session=1",
+            "-D", $"base={firstBinding}", "-D", $"blocks={bindings / 100 / Clients}", "-D", $"clients={Clients}", "-D", "session=1", "-D", $"document={document}",
             "-f", Path.Combine(AppContext.BaseDirectory, "pgbench-lease.sql"), "-h", target.Host!, "-p", target.Port.ToString(CultureInfo.InvariantCulture), "-U", target.Username!, target.Database!])
         { RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment["PGPASSWORD"] = target.Password;
