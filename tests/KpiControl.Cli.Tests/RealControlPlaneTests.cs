@@ -39,9 +39,8 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
         await Done("pause", "dso_daily", "--reason", "the books are closed");
         Assert.Matches("(?m) Pause +binding/[0-9]+ +dev +the books are closed *$", await Done("audit", "list", "--verb", "Pause"));
 
-        var verified = "";
-        while (!verified.StartsWith("whole: ", StringComparison.Ordinal) || verified.Contains("not linked yet", StringComparison.Ordinal))
-            verified = await Done("audit", "verify");
+        await Eventually.ComesAsync("every row is linked", async _ => await Done("audit", "verify") is var verified
+            && verified.StartsWith("whole: ", StringComparison.Ordinal) && !verified.Contains("not linked yet", StringComparison.Ordinal) ? verified : null);
         var export = await Done("audit", "export");
         var (file, key) = (kpictl.File("acme.ndjson", export), kpictl.File("key.pem", await Done("audit", "key")));
         Assert.Equal(auditKey.PublicPem.Trim(), (await Done("audit", "key")).Trim());
@@ -62,9 +61,7 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
         await Done("cancel", "dso_daily");
         var run = (await Done("runs", "dso_daily", "-o", "name")).Trim();
         var date = JsonDocument.Parse(await Done("runs", run, "-o", "json")).RootElement.GetProperty("run").GetProperty("business_date").GetString()!;
-        var (bundle, key) = (kpictl.File("bundle.ndjson", ""), kpictl.File("key.pem", await Done("audit", "key")));
-        while ((await kpictl.Run("evidence", "export", run, "-o", bundle)) is { Exit: not 0 } early)
-            Assert.Contains("not under a signed checkpoint yet", early.Error, StringComparison.Ordinal);
+        var (bundle, key) = (await ExportedAsync(run), kpictl.File("key.pem", await Done("audit", "key")));
 
         var verified = await Done("evidence", "verify", bundle, "--key", key);
 
@@ -79,6 +76,29 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
         Assert.Contains("add --job JOB or --kpi KPI", (await kpictl.Run("evidence", "export", date)).Error, StringComparison.Ordinal);
         Assert.Contains("names no run and no period", (await kpictl.Run("evidence", "export", "yesterday")).Error, StringComparison.Ordinal);
         Assert.Contains("cannot be read", (await kpictl.Run("evidence", "verify", bundle + "x", "--key", key)).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_run_that_was_released_by_break_glass_is_proven_and_told_so_with_what_its_review_came_to()
+    {
+        var job = Repository.File("samples", "jobs", "dso_daily.yaml");
+        await Done("contracts", "put", "-f", Repository.File("samples", "contracts", "cfo-ef-02.yaml"));
+        await Done("apply", "-f", job, "--env", "prod");
+        var change = (await Done("changes", "--env", "prod", "-o", "name")).Trim().Split('/')[^1];
+        foreach (var name in new[] { "bea", "carl" })
+            await As(name, "approve", change, "--break-glass", "--comment", "the ledger is wrong");
+        await Done("release", change, "--break-glass", "--reason", "the ledger is wrong");
+        await Done("trigger", "dso_daily", "--env", "prod");
+        await Done("cancel", "dso_daily", "--env", "prod");
+        var run = (await Done("runs", "dso_daily", "--env", "prod", "-o", "name")).Trim();
+        var key = kpictl.File("key.pem", await Done("audit", "key"));
+
+        var verified = await Done("evidence", "verify", await ExportedAsync(run), "--key", key);
+
+        Assert.Matches($"(?m)^{run["run/".Length..]} +prod/dso_daily .* break-glass: bea, break-glass: carl *$", verified);
+        Assert.Matches($"(?m)^run {run["run/".Length..]} was released by break-glass, change {change}: the ledger is wrong; its review was open at the export$", verified);
+        await As("dora", "changes", "reviews", "close", change, "--comment", "it was right");
+        Assert.Contains("; reviewed by dora: it was right", await Done("evidence", "verify", await ExportedAsync(run), "--key", key), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -209,9 +229,30 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
     public async Task Version_names_the_control_planes_build() =>
         Assert.Matches(@"(?m)^server 0\.\d+\.\d+", await Done("version"));
 
-    private async Task<string> Done(params string[] args)
+    private async Task<string> ExportedAsync(string run)
     {
-        var result = await kpictl.Run(args);
+        var bundle = kpictl.File("bundle.ndjson", "");
+        await Eventually.ComesAsync("what the bundle needs is signed", async _ =>
+        {
+            var exported = await kpictl.Run("evidence", "export", run, "-o", bundle);
+            if (exported.Exit != 0)
+                Assert.Contains("not under a signed checkpoint yet", exported.Error, StringComparison.Ordinal);
+            return exported.Exit == 0 ? exported : null;
+        });
+        return bundle;
+    }
+
+    private async Task As(string approver, params string[] args)
+    {
+        using var other = new CommandLine().With("KPI_GRPC", new Uri(host.GrpcUrl).Authority).With("KPI_TOKEN", issuer.PersonToken(approver, "acme/*/approver_business"));
+        await Done(other, args);
+    }
+
+    private Task<string> Done(params string[] args) => Done(kpictl, args);
+
+    private static async Task<string> Done(CommandLine whose, string[] args)
+    {
+        var result = await whose.Run(args);
         Assert.True(result.Exit == 0, $"kpictl {string.Join(' ', args)}: {result.Error}");
         return result.Out;
     }

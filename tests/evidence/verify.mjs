@@ -18,15 +18,20 @@ const demand = (fits, what) => { if (!fits) throw new Misfit(what); };
 const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 const TABLE = {
   run: [['run_id'], 'run_id binding_id revision agent sla_breached'],
-  revision: [['binding_id', 'revision'], 'binding_id revision environment region job_id content_hash contract_digest schedule_cron timezone schedule_extra active zone_version effective_from changed_by reason change_id change_revision'],
+  revision: [['binding_id', 'revision'], 'binding_id revision environment region job_id content_hash contract_digest schedule_cron timezone schedule_extra active zone_version effective_from changed_by reason calendar calendar_version calendar_digest change_id change_revision'],
   definition: [['content_hash'], 'content_hash canonical_json format content schema_version created_at created_by'],
   contract: [['digest'], 'digest canonical_json format content kpi_id version status created_at created_by'],
   policy: [['environment', 'version'], 'environment version document effective_from'],
-  change: [['change_id'], 'change_id binding_id kind digest signed required format content author reason proposed_at closed_at closed_by applied_revision decisions'],
+  change: [['change_id'], 'change_id binding_id kind digest signed required format content author reason proposed_at closed_at closed_by applied_revision decisions break_glass review'],
   episode: [['episode_id'], 'episode_id run_id clock opened_at breached_at resolved_at resolution acknowledged_by acknowledge_reason'],
   row: [['link', 'position'], 'link position row'],
   link: [['seq'], 'tenant seq linked_at prev_hash rows hash'],
   checkpoint: [['seq'], 'tenant seq hash signed_at key_id signature'],
+};
+
+const ITEMS = {
+  decisions: ['capacity', 'comment', 'decided_at', 'decision', 'digest', 'principal'],
+  break_glass: ['capacity', 'decided_at', 'digest', 'expires_at', 'principal', 'reason'],
 };
 
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -89,10 +94,11 @@ function open(line, keys) {
 // ---- 2 and 3: the documents
 
 function isForm(name, value) {
-  if (name === 'rows') return Array.isArray(value) && value.every(isText);
+  if (name === 'rows' || name === 'participants') return Array.isArray(value) && value.every(isText);
   if (name === 'row') return isObject(value) && Object.values(value).every(isTextOrNull);
-  if (name !== 'decisions') return isTextOrNull(value);
-  return Array.isArray(value) && value.every((one) => hasExactly(one, ['capacity', 'comment', 'decided_at', 'decision', 'digest', 'principal']) && Object.values(one).every(isTextOrNull));
+  if (name === 'review') return value === null || (hasExactly(value, ['closed_at', 'closed_by', 'comment', 'opened_at', 'participants', 'reason']) && Object.entries(value).every(([member, of]) => isForm(member, of)));
+  if (!Object.hasOwn(ITEMS, name)) return isTextOrNull(value);
+  return Array.isArray(value) && value.every((one) => hasExactly(one, ITEMS[name]) && Object.values(one).every(isTextOrNull));
 }
 
 function readDocuments(lines, subjects) {
@@ -144,20 +150,73 @@ function checkChain(all, tenant, keys) {
 // ---- 8 to 10: what the documents say together
 
 const isInteger = (value, text) => typeof value === 'number' && text !== null && String(value) === text;
+// A text, a number or a truth value of JSON as the documents write it.
+const asText = (value) => (value === undefined || value === null ? null : isText(value) ? value : jcs(value));
+const INSTANT = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{6})Z$/;
+
+// From the one instant to the other are so many hours, a number whose seconds are whole.
+function isLater(from, until, hours) {
+  const [, first, fraction] = INSTANT.exec(from ?? '') ?? [], [, last, same] = INSTANT.exec(until ?? '') ?? [];
+  return typeof hours === 'number' && first !== undefined && fraction === same && Date.parse(`${last}Z`) - Date.parse(`${first}Z`) === Math.round(hours * 3600) * 1000;
+}
+
+const rowsOf = (rows, kind, id) => rows.filter((row) => row.table === 'audit' && row.object_kind === kind && row.object_id === id);
+
+// Who broke the glass for it and was still in time.
+const brokeGlass = ({ break_glass: glass, review }) => new Set(review === null ? [] : glass.filter((one) => one.expires_at > review.opened_at).map((one) => one.principal));
+const approversOf = (change) => new Set([
+  ...change.decisions.filter((one) => one.decision === 'approve').map((one) => `${one.capacity}: ${one.principal}`), ...[...brokeGlass(change)].map((name) => `break-glass: ${name}`)]);
 
 function checkChange(change, rows) {
   const what = `change ${change.change_id}`, signed = parse(change.signed), { digest, author, decisions } = change;
   demand(digest === digestOf(change.signed), `${what} has another digest`);
-  const about = rows.filter((row) => row.table === 'audit' && row.object_kind === 'change' && row.object_id === change.change_id).map((row) => ({ actor: row.actor, ...parse(row.after) }));
+  const about = rowsOf(rows, 'change', change.change_id).map(({ after, actor, reason, recorded_at }) => ({ ...parse(after), actor, reason, recorded_at }));
   demand(about.some((act) => act.actor === author && isInteger(act.binding_id, change.binding_id) && act.content_hash === signed?.content_hash && act.digest === digest), `the proposal of ${what} is nowhere`);
   for (const { principal, decision, capacity, digest: on } of decisions) {
     demand(on === digest, `${what} was decided on with another content`);
     demand(principal !== author && decisions.filter((other) => other.principal === principal).length === 1, `a decision on ${what} does not count`);
     demand(about.some((act) => act.actor === principal && act.decision === decision && act.capacity === capacity && act.digest === digest), `a decision on ${what} is nowhere`);
   }
+  for (const { principal, capacity, digest: on, decided_at, expires_at, reason } of change.break_glass) {
+    demand(on === digest && principal !== author, `a break-glass approval of ${what} does not count`);
+    demand(about.some((act) => act.actor === principal && act.decision === 'break_glass' && act.capacity === capacity && act.digest === digest && act.recorded_at === decided_at && act.reason === reason
+      && isLater(decided_at, expires_at, act.hours)), `a break-glass approval of ${what} is nowhere`);
+  }
+  if (change.review !== null) checkReview(change, about, what);
   const required = parse(change.required);
   demand(Array.isArray(required), `${what} does not say what it needs`);
-  for (const need of required) demand(decisions.some((given) => given.decision === 'approve' && given.capacity === need.capacity && (need.principal === '' || need.principal === given.principal)), `${what} lacks an approval`);
+  demand(change.review === null || brokeGlass(change).size >= 2, `${what} was released by break-glass, which takes two`);
+  if (change.review === null) for (const need of required) demand(decisions.some((given) => given.decision === 'approve' && given.capacity === need.capacity && (need.principal === '' || need.principal === given.principal)), `${what} lacks an approval`);
+}
+
+function checkReview({ author, digest, decisions, break_glass: glass, review }, about, what) {
+  const { participants, opened_at, closed_at, closed_by, comment } = review;
+  const opened = about.find((act) => act.break_glass === true && act.review === 'open' && act.digest === digest && act.recorded_at === opened_at && act.reason === review.reason
+    && Array.isArray(act.participants) && act.participants.join('\n') === participants.join('\n'));
+  demand(opened, `that ${what} was released by break-glass is nowhere`);
+  for (const name of [author, opened.actor, ...decisions.map((one) => one.principal), ...glass.map((one) => one.principal)]) demand(participants.includes(name), `the review of ${what} leaves somebody out`);
+  if (closed_at === null && closed_by === null && comment === null) return;
+  demand(!participants.includes(closed_by), `the review of ${what} was closed by somebody who had a part in it`);
+  demand(about.some((act) => act.review === 'closed' && act.actor === closed_by && act.recorded_at === closed_at && act.reason === comment), `that the review of ${what} was closed is nowhere`);
+}
+
+const SAID = [['region', 'region'], ['job_id', 'job_id'], ['schedule_cron', 'schedule_cron'], ['timezone', 'timezone'], ['active', 'active'], ['active', 'active_flag'],
+  ['calendar', 'calendar'], ['calendar_version', 'calendar_version']];
+
+function checkRevision(revision, released, definition, rows) {
+  const what = `revision ${revision.binding_id}/${revision.revision}`, { calendar, calendar_version: version, calendar_digest: digest, environment, job_id } = revision;
+  const fits = (row, after) => row.environment === environment && row.actor === revision.changed_by && row.reason === revision.reason && row.recorded_at === revision.effective_from
+    && SAID.every(([member, said]) => !Object.hasOwn(after, said) || asText(after[said]) === revision[member]);
+  demand(released.some((row) => fits(row, parse(row.after))), `${what} was put in force otherwise, or is nowhere`);
+  const defined = parse(definition.canonical_json);
+  demand(defined?.job_id === job_id && (defined.schedule?.calendar ?? null) === calendar, `${what} has another definition`);
+  demand((calendar === null) === (version === null) && (calendar === null) === (digest === null), `${what} names half a calendar`);
+  demand(calendar === null || rowsOf(rows, 'calendar', calendar).map((row) => parse(row.after)).some((after) => isInteger(after?.version, version) && after.digest === digest), `the calendar of ${what} is nowhere`);
+}
+
+function checkSigned(revision, signed, tenant, what) {
+  demand(signed.environment === revision.environment && signed.region === revision.region && signed.binding === `${tenant}/${revision.environment}/${revision.job_id}`, `the change behind ${what} is for another place`);
+  demand(revision.change_revision !== revision.revision || asText(signed.calendar_version) === revision.calendar_version, `the change behind ${what} is on another calendar`);
 }
 
 function checkEvidence(run, revision, history, document, byName) {
@@ -165,29 +224,37 @@ function checkEvidence(run, revision, history, document, byName) {
   demand(document.definition_hash === revision.content_hash, `${what} has another definition`);
   demand(document.contract_digest === revision.contract_digest, `${what} has another contract`);
   demand(document.agent === (run.agent ?? undefined), `${what} has another agent`);
-  if (!Object.hasOwn(document, 'policy_version')) return;
+  if (!isText(document.policy_version)) {
+    demand(!['schema_hash', 'approval', 'values_digest', 'sla'].some((name) => Object.hasOwn(document, name)), `${what} lacks its policy`);
+    return;
+  }
   const { policy_version: policy, approval, points, sla } = document;
   demand(policy === '0' || byName.has(`policy/${revision.environment}/${policy}`), `the policy of ${what} is not here`);
-  demand((approval === undefined) === (revision.change_id === null), `${what} and the change do not fit`);
-  demand(approval === undefined || (approval.change_id === revision.change_id && approval.digest === byName.get(`change/${revision.change_id}`).digest), `${what} has another approval`);
+  demand(approval === undefined ? revision.change_id === null : revision.change_id !== null && isObject(approval), `${what} and the change do not fit`);
+  const change = byName.get(`change/${revision.change_id}`);
+  demand(approval === undefined || (approval.change_id === revision.change_id && approval.digest === change.digest), `${what} has another approval`);
+  if (approval !== undefined) {
+    const told = new Set(Array.isArray(approval.approvers) ? approval.approvers : []), given = approversOf(change);
+    demand(told.size === given.size && [...told].every((name) => given.has(name)), `${what} has other approvers`);
+  }
   demand(document.values_digest === (points === undefined ? undefined : digestOf(jcs(points))), `${what} has other values`);
   const breached = sla === undefined ? null : String(sla.latency === 'breach' || (isText(sla.deliver_by) && history.recorded_at > sla.deliver_by));
   demand(run.sla_breached === breached, `${what} says otherwise whether promises were kept`);
 }
 
-function checkRun(run, byName, rows) {
+function checkRun(run, byName, rows, tenant) {
   const what = `run ${run.run_id}`, revision = byName.get(`revision/${run.binding_id}/${run.revision}`);
   demand(revision, `the revision of ${what} is not here`);
   demand(byName.has(`definition/${revision.content_hash}`) && byName.has(`contract/${revision.contract_digest}`), `the definition or contract of ${what} is not here`);
-  const released = (number) => rows.filter((row) => row.table === 'audit' && row.object_kind === 'binding' && row.object_id === run.binding_id).map((row) => parse(row.after))
-    .filter((after) => isInteger(after?.revision, number) && after.content_hash === revision.content_hash);
-  demand(released(run.revision).length > 0, `that the revision of ${what} was put in force is nowhere`);
+  const released = (number) => rowsOf(rows, 'binding', run.binding_id).filter(({ after }) => isInteger(parse(after)?.revision, number) && parse(after).content_hash === revision.content_hash);
+  checkRevision(revision, released(run.revision), byName.get(`definition/${revision.content_hash}`), rows);
   if (revision.change_id !== null) {
     const change = byName.get(`change/${revision.change_id}`), signed = parse(change?.signed);
     demand(change, `the change behind ${what} is not here`);
     demand(change.binding_id === run.binding_id && change.applied_revision === revision.change_revision && signed?.content_hash === revision.content_hash
       && (revision.change_revision !== revision.revision || signed.contract_digest === revision.contract_digest), `the change behind ${what} is of another content`);
-    demand(released(revision.change_revision).some((after) => isInteger(after.change_id, revision.change_id)), `the release of the change behind ${what} is nowhere`);
+    checkSigned(revision, signed, tenant, what);
+    demand(released(revision.change_revision).some(({ after }) => isInteger(parse(after).change_id, revision.change_id)), `the release of the change behind ${what} is nowhere`);
   }
   const histories = rows.filter((row) => row.table === 'history' && row.id === run.run_id);
   demand(histories.length > 0, `${what} is nowhere`);
@@ -210,8 +277,9 @@ function verifyBundle(bytes, keys) {
   for (const one of of('contract')) demand(one.digest === digestOf(one.canonical_json), `contract ${one.digest} has another digest`);
   of('change').forEach((change) => checkChange(change, rows));
   demand(of('run').length > 0, 'there is no run');
-  of('run').forEach((run) => checkRun(run, byName, rows));
-  return `${of('run').length} runs, ${all.length} documents, ${rows.length} rows`;
+  of('run').forEach((run) => checkRun(run, byName, rows, statement.predicate.tenant));
+  const broken = of('change').filter((change) => change.review !== null).map((change) => `, change ${change.change_id} by break-glass`).join('');
+  return `${of('run').length} runs, ${all.length} documents, ${rows.length} rows${broken}`;
 }
 
 // ---- The command

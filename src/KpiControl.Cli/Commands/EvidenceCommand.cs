@@ -114,6 +114,10 @@ internal static class EvidenceCommand
             table.Row([run.RunId, run.Job, run.BusinessDate, run.Status, run.ContentHash, run.Approvers.Count == 0 ? "none asked for" : string.Join(", ", run.Approvers), run.Agent,
                 string.Join(", ", run.Sources), run.SlaBreached switch { "true" => "breached", "false" => "kept", _ => "" }]);
         table.WriteTo(world);
+        foreach (var run in runs)
+            if (run.BreakGlass is { } glass)
+                world.Out.WriteLine(Talk.OneLine($"run {run.RunId} was released by break-glass, change {glass.ChangeId}: {glass.Reason}; "
+                    + (glass.ClosedBy is null ? "its review was open at the export" : $"reviewed by {glass.ClosedBy}: {glass.Comment}")));
     }
 
     private static async Task<byte[]> BytesAsync(string file, CancellationToken token)

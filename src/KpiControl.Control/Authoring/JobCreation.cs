@@ -73,9 +73,10 @@ internal static class JobCreation
     private static string Facts(MadeBinding binding, bool active, string source)
     {
         var (job, artifact) = (binding.Job, binding.Job.Job);
+        var (cron, calendar) = (BoundJob.Cron(artifact), job.Calendar);
         return source.Length == 0
-            ? AuditEntry.Json(new { job.Reading.ContentHash, job.Region, artifact.JobId, artifact.KpiId, artifact.ContractVersion, Revision = 1, Active = active })
-            : AuditEntry.Json(new { job.Reading.ContentHash, job.Region, artifact.JobId, artifact.KpiId, artifact.ContractVersion, Revision = 1, Active = active, Source = source });
+            ? AuditEntry.Json(new { job.Reading.ContentHash, job.Region, artifact.JobId, artifact.KpiId, artifact.ContractVersion, ScheduleCron = cron, artifact.Schedule.Timezone, Calendar = calendar?.Name, CalendarVersion = calendar?.Version, Revision = 1, Active = active })
+            : AuditEntry.Json(new { job.Reading.ContentHash, job.Region, artifact.JobId, artifact.KpiId, artifact.ContractVersion, ScheduleCron = cron, artifact.Schedule.Timezone, Calendar = calendar?.Name, CalendarVersion = calendar?.Version, Revision = 1, Active = active, Source = source });
     }
 
     private static CreateJobResponse Answer(MadeBinding made) => Answer(made.BindingId, made.DefId, made.Job, revision: 1, made.NextRunAt, created: true);

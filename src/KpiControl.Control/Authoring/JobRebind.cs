@@ -86,8 +86,8 @@ internal static class JobRebind
     }
 
     private static string Facts(Binding b, Rebinding? how) => how is { ChangeId: > 0 }
-        ? AuditEntry.Json(new { b.Revision, b.ContentHash, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden, b.Calendar, b.CalendarVersion, how.ChangeId, how.Approvals })
-        : AuditEntry.Json(new { b.Revision, b.ContentHash, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden, b.Calendar, b.CalendarVersion });
+        ? AuditEntry.Json(new { b.Revision, b.ContentHash, b.Region, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden, b.Calendar, b.CalendarVersion, how.ChangeId, how.Approvals })
+        : AuditEntry.Json(new { b.Revision, b.ContentHash, b.Region, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden, b.Calendar, b.CalendarVersion });
 }
 
 /// <param name="WasJob">What is bound.</param>

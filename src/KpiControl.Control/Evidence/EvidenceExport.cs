@@ -42,13 +42,12 @@ internal sealed class EvidenceExport(Databases databases, AuditKey key)
         var scope = await EvidenceScope.OfAsync(tx, request);
         if (!key.Signs)
             throw Reject.Precondition("NOT_SIGNED", scope.Tenant, "This control plane signs nothing, and evidence that nobody signed proves nothing; its operator sets Audit:SigningKeyFile.");
-        var (runs, bindings) = (scope.Runs.Select(r => r.RunId).ToArray(), scope.Runs.Select(r => r.BindingId).Distinct().ToArray());
         var revisions = await EvidenceStore.RevisionsAsync(tx, [.. scope.Runs.Select(r => (r.BindingId, r.Revision)).Distinct()]);
         var contracts = await EvidenceStore.ContractsAsync(tx, scope.Tenant, [.. revisions.Select(r => r.ContractDigest).Distinct()]);
-        var policies = await EvidenceStore.PoliciesAsync(tx, scope.Tenant, runs);
-        var changes = new List<(ChangeRow Change, IReadOnlyList<DecisionRow> Decisions)>();
+        var policies = await EvidenceStore.PoliciesAsync(tx, scope);
+        var changes = new List<AgreedChange>();
         foreach (var id in revisions.Select(r => r.ChangeId).OfType<long>().Distinct())
-            changes.Add((await ChangeStore.FindAsync(tx, id) ?? throw new InvalidOperationException("A change that released a revision is gone."), [.. (await ChangeStore.DecisionsAsync(tx, id))[id]]));
+            changes.Add(await AgreedChange.FindAsync(tx, id));
 
         List<EvidenceDocument> documents =
         [
@@ -56,16 +55,16 @@ internal sealed class EvidenceExport(Databases databases, AuditKey key)
             .. revisions.Select(r => new EvidenceDocument("revision", JsonNode.Parse(r.Body)!.AsObject())),
             .. Of("definition", await EvidenceStore.DefinitionsAsync(tx, scope.Tenant, [.. revisions.Select(r => r.ContentHash).Distinct()])),
             .. Of("contract", contracts), .. Of("policy", policies),
-            .. changes.Select(c => c.Change.ToDocument(c.Decisions)),
-            .. Of("episode", await EvidenceStore.EpisodesAsync(tx, scope.Tenant, bindings, runs)),
+            .. changes.Select(EvidenceMapping.ToDocument),
+            .. Of("episode", await EvidenceStore.EpisodesAsync(tx, scope)),
         ];
         DateTimeOffset[] acts =
         [
-            .. revisions.Select(r => r.EffectiveFrom), .. revisions.Select(r => r.ChangeFrom).OfType<DateTimeOffset>(), .. contracts.Select(c => c.At), .. policies.Select(p => p.At),
-            .. changes.SelectMany(c => c.Decisions.Select(d => d.DecidedAt).Prepend(c.Change.ProposedAt)),
+            .. revisions.SelectMany(r => new[] { r.EffectiveFrom, r.ChangeFrom, r.CalendarFrom }).OfType<DateTimeOffset>(), .. contracts.Select(c => c.At), .. policies.Select(p => p.At),
+            .. changes.SelectMany(c => c.Acts),
         ];
-        var rows = await EvidenceStore.PlacesAsync(tx, scope.Tenant, runs, [.. acts.Distinct().Select(t => t.ToUniversalTime())],
-            [.. bindings.Select(Text)], [.. changes.Select(c => Text(c.Change.ChangeId))]);
+        var rows = await EvidenceStore.PlacesAsync(tx, scope, [.. acts.Distinct().Select(t => t.ToUniversalTime())],
+            [.. scope.Runs.Select(r => r.BindingId).Distinct().Select(Text)], [.. changes.Select(c => Text(c.Change.ChangeId))]);
         var proof = ChainProof.Of(await LinkedAsync(tx, scope, [.. rows, .. scope.Runs.Select(r => new RowPlace('h', r.RunId, r.RecordedAt.UtcDateTime))]));
         return (scope, documents, proof, await RunStore.NowAsync(tx));
     }

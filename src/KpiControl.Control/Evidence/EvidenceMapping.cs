@@ -16,16 +16,31 @@ internal static class EvidenceMapping
         ["sla_breached"] = run.SlaBreached switch { null => null, true => "true", false => "false" },
     });
 
-    public static EvidenceDocument ToDocument(this ChangeRow change, IEnumerable<DecisionRow> decisions) => new("change", new JsonObject
+    public static EvidenceDocument ToDocument(this AgreedChange agreed)
     {
-        ["change_id"] = Text(change.ChangeId), ["binding_id"] = Text(change.BindingId), ["kind"] = change.Kind, ["digest"] = change.Digest, ["signed"] = ChangeDigest.Signed(change),
-        ["required"] = change.Required, ["format"] = change.Format, ["content"] = change.Content, ["author"] = change.Author, ["reason"] = change.Reason,
-        ["proposed_at"] = Time(change.ProposedAt), ["closed_at"] = Time(change.ClosedAt), ["closed_by"] = change.ClosedBy, ["applied_revision"] = Text(change.AppliedRevision),
-        ["decisions"] = new JsonArray([.. decisions.Select(d => new JsonObject
+        var change = agreed.Change;
+        return new("change", new JsonObject
         {
-            ["capacity"] = d.Capacity, ["comment"] = d.Comment, ["decided_at"] = Time(d.DecidedAt), ["decision"] = d.Decision, ["digest"] = d.Digest, ["principal"] = d.Principal,
-        })]),
-    });
+            ["change_id"] = Text(change.ChangeId), ["binding_id"] = Text(change.BindingId), ["kind"] = change.Kind, ["digest"] = change.Digest, ["signed"] = ChangeDigest.Signed(change),
+            ["required"] = change.Required, ["format"] = change.Format, ["content"] = change.Content, ["author"] = change.Author, ["reason"] = change.Reason,
+            ["proposed_at"] = Time(change.ProposedAt), ["closed_at"] = Time(change.ClosedAt), ["closed_by"] = change.ClosedBy, ["applied_revision"] = Text(change.AppliedRevision),
+            ["decisions"] = new JsonArray([.. agreed.Decisions.Select(d => new JsonObject
+            {
+                ["capacity"] = d.Capacity, ["comment"] = d.Comment, ["decided_at"] = Time(d.DecidedAt), ["decision"] = d.Decision, ["digest"] = d.Digest, ["principal"] = d.Principal,
+            })]),
+            ["break_glass"] = new JsonArray([.. agreed.BreakGlass.Select(a => new JsonObject
+            {
+                ["capacity"] = a.Capacity, ["decided_at"] = Time(a.DecidedAt), ["digest"] = a.Digest, ["expires_at"] = Time(a.ExpiresAt), ["principal"] = a.Principal, ["reason"] = a.Reason,
+            })]),
+            ["review"] = agreed.Review is { } review ? Review(review) : null,
+        });
+    }
+
+    private static JsonObject Review(ReviewRow review) => new()
+    {
+        ["closed_at"] = Time(review.ClosedAt), ["closed_by"] = review.ClosedBy, ["comment"] = review.Comment, ["opened_at"] = Time(review.OpenedAt),
+        ["participants"] = new JsonArray([.. review.Participants.Select(name => JsonValue.Create(name))]), ["reason"] = review.Reason,
+    };
 
     /// <summary>A link, and its checkpoint where one was signed.</summary>
     public static IEnumerable<EvidenceDocument> ToDocuments(LinkRow link, string tenant)

@@ -17,15 +17,16 @@ internal static class EvidenceStore
 
     private const string RevisionsSql =
         $"""
-        SELECT r.binding_id, r.revision, r.effective_from, c.change_id, q.effective_from AS change_from, d.content_hash, r.contract_digest, json_build_object(
+        SELECT r.binding_id, r.revision, r.effective_from, c.change_id, q.effective_from AS change_from, k.created_at AS calendar_from, d.content_hash, r.contract_digest, json_build_object(
             'binding_id', r.binding_id::text, 'revision', r.revision::text, 'environment', b.environment, 'region', b.region, 'job_id', b.job_id,
             'content_hash', d.content_hash, 'contract_digest', r.contract_digest, 'schedule_cron', r.schedule_cron, 'timezone', r.timezone, 'schedule_extra', r.schedule_extra::text,
             'active', r.active::text, 'zone_version', r.zone_version, 'effective_from', to_char(r.effective_from AT TIME ZONE 'UTC', {Iso}), 'changed_by', r.changed_by, 'reason', r.reason,
-            'change_id', c.change_id::text, 'change_revision', c.applied_revision::text)::text AS body
+            'calendar', r.calendar, 'calendar_version', r.calendar_version::text, 'calendar_digest', k.digest, 'change_id', c.change_id::text, 'change_revision', c.applied_revision::text)::text AS body
           FROM unnest(@bindings, @revisions) AS x(binding_id, revision)
           JOIN kpi_binding_revision r USING (binding_id, revision) JOIN kpi_job_binding b USING (binding_id) JOIN kpi_job_def d ON d.def_id = r.def_id
           LEFT JOIN kpi_change c ON c.change_id = kpi_change_behind(r.binding_id, r.revision)
           LEFT JOIN kpi_binding_revision q ON q.binding_id = r.binding_id AND q.revision = c.applied_revision
+          LEFT JOIN kpi_calendar k ON k.tenant_id = r.tenant_id AND k.name = r.calendar AND k.version = r.calendar_version
          ORDER BY r.binding_id, r.revision
         """;
 
@@ -55,44 +56,50 @@ internal static class EvidenceStore
     private const string PoliciesSql =
         $"""
         SELECT p.effective_from AS at, json_build_object('environment', p.environment, 'version', p.version::text, 'document', p.document::text, 'effective_from', to_char(p.effective_from AT TIME ZONE 'UTC', {Iso}))::text AS body
-          FROM (SELECT DISTINCT b.environment, e.document->>'policy_version' AS version FROM kpi_evidence e JOIN kpi_job_binding b USING (binding_id)
-                 WHERE e.tenant_id = @tenant AND e.run_id = ANY (@runs) AND e.kind = 'run') x
+          FROM (SELECT DISTINCT b.environment, e.document->>'policy_version' AS version
+                  FROM unnest(@runs, @bindings) AS a(run_id, binding_id) JOIN kpi_evidence e USING (run_id, binding_id) JOIN kpi_job_binding b USING (binding_id)
+                 WHERE e.tenant_id = @tenant AND e.kind = 'run') x
           JOIN kpi_tenant_policy p ON p.tenant_id = @tenant AND p.environment = x.environment AND p.version = x.version::int
          ORDER BY p.environment, p.version
         """;
 
     /// <summary>The policies that were in force when the runs were.</summary>
-    public static Task<IReadOnlyList<DatedBody>> PoliciesAsync(RequestTransaction tx, string tenant, long[] runs) =>
-        tx.QueryAsync<DatedBody>(PoliciesSql, new { tenant, runs });
+    public static Task<IReadOnlyList<DatedBody>> PoliciesAsync(RequestTransaction tx, EvidenceScope scope) => tx.QueryAsync<DatedBody>(PoliciesSql, OfRuns(scope));
 
     private const string EpisodesSql =
         $"""
         SELECT s.opened_at AS at, json_build_object('episode_id', s.episode_id::text, 'run_id', s.run_id::text, 'clock', s.clock, 'opened_at', to_char(s.opened_at AT TIME ZONE 'UTC', {Iso}), 'breached_at', to_char(s.breached_at AT TIME ZONE 'UTC', {Iso}),
             'resolved_at', to_char(s.resolved_at AT TIME ZONE 'UTC', {Iso}), 'resolution', s.resolution, 'acknowledged_by', s.acknowledged_by, 'acknowledge_reason', s.acknowledge_reason)::text AS body
-          FROM kpi_sla_episode s WHERE s.tenant_id = @tenant AND s.binding_id = ANY (@bindings) AND s.run_id = ANY (@runs) ORDER BY s.episode_id
+          FROM unnest(@runs, @bindings) AS a(run_id, binding_id) JOIN kpi_sla_episode s USING (run_id, binding_id) WHERE s.tenant_id = @tenant ORDER BY s.episode_id
         """;
 
-    public static Task<IReadOnlyList<DatedBody>> EpisodesAsync(RequestTransaction tx, string tenant, long[] bindings, long[] runs) =>
-        tx.QueryAsync<DatedBody>(EpisodesSql, new { tenant, bindings, runs });
+    public static Task<IReadOnlyList<DatedBody>> EpisodesAsync(RequestTransaction tx, EvidenceScope scope) => tx.QueryAsync<DatedBody>(EpisodesSql, OfRuns(scope));
 
+    // A report that changed nothing is kept under the fence that its agent gave, which may be the number of another job's run.
     private const string EvidenceRowsSql =
-        "SELECT 'e' AS kind, evidence_id AS id, recorded_at AS at FROM kpi_evidence WHERE tenant_id = @tenant AND run_id = ANY (@runs) ORDER BY recorded_at, evidence_id";
+        """
+        SELECT 'e' AS kind, e.evidence_id AS id, e.recorded_at AS at FROM unnest(@runs, @bindings) AS a(run_id, binding_id) JOIN kpi_evidence e USING (run_id, binding_id)
+         WHERE e.tenant_id = @tenant ORDER BY e.recorded_at, e.evidence_id
+        """;
 
     // What is recorded with an act has its transaction's instant: a revision, a decision, a policy lead to their audit rows by it.
     private const string AuditRowsSql =
         """
         SELECT 'a' AS kind, audit_id AS id, recorded_at AS at FROM kpi_audit
          WHERE tenant_id = @tenant AND recorded_at = ANY (@times)
-           AND (object_kind = 'binding' AND object_id = ANY (@bindings) OR object_kind = 'change' AND object_id = ANY (@changes) OR object_kind IN ('contract', 'policy'))
+           AND (object_kind = 'binding' AND object_id = ANY (@bindings) OR object_kind = 'change' AND object_id = ANY (@changes) OR object_kind IN ('contract', 'policy', 'calendar'))
          ORDER BY recorded_at, audit_id
         """;
 
     /// <summary>Where the rows stand that tell of these runs and acts.</summary>
-    public static async Task<IReadOnlyList<RowPlace>> PlacesAsync(RequestTransaction tx, string tenant, long[] runs, DateTimeOffset[] times, string[] bindings, string[] changes) =>
+    public static async Task<IReadOnlyList<RowPlace>> PlacesAsync(RequestTransaction tx, EvidenceScope scope, DateTimeOffset[] times, string[] bindings, string[] changes) =>
     [
-        .. (await tx.QueryAsync<(string Kind, long Id, DateTime At)>(AuditRowsSql, new { tenant, times, bindings, changes }))
-            .Concat(await tx.QueryAsync<(string Kind, long Id, DateTime At)>(EvidenceRowsSql, new { tenant, runs })).Select(row => new RowPlace(row.Kind[0], row.Id, row.At)),
+        .. (await tx.QueryAsync<(string Kind, long Id, DateTime At)>(AuditRowsSql, new { tenant = scope.Tenant, times, bindings, changes }))
+            .Concat(await tx.QueryAsync<(string Kind, long Id, DateTime At)>(EvidenceRowsSql, OfRuns(scope))).Select(row => new RowPlace(row.Kind[0], row.Id, row.At)),
     ];
+
+    private static object OfRuns(EvidenceScope scope) =>
+        new { tenant = scope.Tenant, runs = scope.Runs.Select(r => r.RunId).ToArray(), bindings = scope.Runs.Select(r => r.BindingId).ToArray() };
 
     // A row is linked after it was recorded, nearly always within seconds: the first links from then on hold it. The minute is
     // for a database whose clock went back at a failover. A checkpoint at or after the link covers it.
@@ -130,6 +137,8 @@ internal sealed record RevisionRow
     public long? ChangeId { get; init; }
     /// <summary>Of the revision that the change became.</summary>
     public DateTimeOffset? ChangeFrom { get; init; }
+    /// <summary>When that version of its calendar was stored.</summary>
+    public DateTimeOffset? CalendarFrom { get; init; }
     public required string ContentHash { get; init; }
     public required string ContractDigest { get; init; }
     public required string Body { get; init; }

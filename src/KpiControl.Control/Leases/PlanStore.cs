@@ -19,8 +19,12 @@ internal sealed class PlanStore(Databases databases)
           JOIN kpi_job_def d ON d.def_id = r.def_id
           LEFT JOIN kpi_calendar k ON k.tenant_id = r.tenant_id AND k.name = r.calendar AND k.version = r.calendar_version
           LEFT JOIN LATERAL (
-            SELECT c.change_id, c.digest, (SELECT array_agg(y.capacity || ': ' || y.principal ORDER BY y.capacity, y.principal) FROM kpi_change_decision y
-                     WHERE y.change_id = c.change_id AND y.decision = 'approve' AND y.digest = c.digest) AS approvers
+            SELECT c.change_id, c.digest, (SELECT array_agg(y.capacity || ': ' || y.principal ORDER BY y.capacity, y.principal) FROM (
+                     SELECT capacity, principal, digest FROM kpi_change_decision WHERE change_id = c.change_id AND decision = 'approve'
+                     UNION
+                     -- Those that counted when it was released by them.
+                     SELECT 'break-glass', g.principal, g.digest FROM kpi_break_glass_approval g JOIN kpi_change_review v USING (change_id)
+                      WHERE g.change_id = c.change_id AND g.expires_at > v.opened_at) y WHERE y.digest = c.digest) AS approvers
               FROM kpi_change c WHERE c.change_id = kpi_change_behind(r.binding_id, r.revision)) a ON true
         """;
 

@@ -7,6 +7,9 @@ namespace KpiControl.Control.Leases;
 /// <summary>Reads what stood when attempts ran: the policy in force, and what their dependencies were met by.</summary>
 internal sealed class RunFactsStore(Databases databases)
 {
+    // Of the kind that timestamptz takes: as MaxValue comes, one attempt of a batch without its instant refused them all.
+    private static readonly DateTime Never = DateTime.SpecifyKind(DateTime.MaxValue, DateTimeKind.Utc);
+
     private const string PoliciesSql =
         """
         SELECT x.tenant, x.environment, coalesce((SELECT max(p.version) FROM kpi_tenant_policy p WHERE p.tenant_id = x.tenant AND p.environment = x.environment), 0) AS version
@@ -56,7 +59,7 @@ internal sealed class RunFactsStore(Databases databases)
         var inputs = dependent.Count == 0 ? null : (await connection.QueryAsync<RunInput>(new CommandDefinition(InputsSql, new
         {
             ids = dependent.Select(a => a.Plan.BindingId).ToArray(), fences = dependent.Select(a => a.Fence).ToArray(),
-            dates = dependent.Select(a => a.BusinessDate).ToArray(), starts = dependent.Select(a => a.Began?.UtcDateTime ?? DateTime.MaxValue).ToArray(),
+            dates = dependent.Select(a => a.BusinessDate).ToArray(), starts = dependent.Select(a => a.Began?.UtcDateTime ?? Never).ToArray(),
         }, cancellationToken: token))).ToLookup(i => i.BindingId);
         return [.. attempts.Select(a => new RunFacts(policies[(a.Plan.Tenant, a.Plan.Environment)], inputs is null ? [] : [.. inputs[a.Plan.BindingId]]))];
     }

@@ -22,6 +22,9 @@ internal static class CanonicalJson
     /// <summary>Null where it is no text.</summary>
     public static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
 
+    /// <summary>A member's text; null where there is none.</summary>
+    public static string? Text(JsonNode? item, string name) => item is JsonObject members ? Text(members[name]) : null;
+
     /// <summary>A number, as JSON texts within rows have them; null where it is none.</summary>
     public static string? Number(JsonNode? node) => node is JsonValue value && value.GetValueKind() == JsonValueKind.Number ? Jcs.Write(value) : null;
 

@@ -13,12 +13,13 @@ public sealed record EvidenceDocument(string Kind, JsonObject Body)
         ["run"] = (["run_id"], ["run_id", "binding_id", "revision", "agent", "sla_breached"]),
         ["revision"] = (["binding_id", "revision"],
             ["binding_id", "revision", "environment", "region", "job_id", "content_hash", "contract_digest", "schedule_cron", "timezone", "schedule_extra", "active", "zone_version",
-             "effective_from", "changed_by", "reason", "change_id", "change_revision"]),
+             "effective_from", "changed_by", "reason", "calendar", "calendar_version", "calendar_digest", "change_id", "change_revision"]),
         ["definition"] = (["content_hash"], ["content_hash", "canonical_json", "format", "content", "schema_version", "created_at", "created_by"]),
         ["contract"] = (["digest"], ["digest", "canonical_json", "format", "content", "kpi_id", "version", "status", "created_at", "created_by"]),
         ["policy"] = (["environment", "version"], ["environment", "version", "document", "effective_from"]),
         ["change"] = (["change_id"],
-            ["change_id", "binding_id", "kind", "digest", "signed", "required", "format", "content", "author", "reason", "proposed_at", "closed_at", "closed_by", "applied_revision", "decisions"]),
+            ["change_id", "binding_id", "kind", "digest", "signed", "required", "format", "content", "author", "reason", "proposed_at", "closed_at", "closed_by", "applied_revision", "decisions",
+             "break_glass", "review"]),
         ["episode"] = (["episode_id"], ["episode_id", "run_id", "clock", "opened_at", "breached_at", "resolved_at", "resolution", "acknowledged_by", "acknowledge_reason"]),
         ["row"] = (["link", "position"], ["link", "position", "row"]),
         ["link"] = (["seq"], ["tenant", "seq", "linked_at", "prev_hash", "rows", "hash"]),
@@ -26,6 +27,8 @@ public sealed record EvidenceDocument(string Kind, JsonObject Body)
     };
 
     private static readonly string[] Decision = ["capacity", "comment", "decided_at", "decision", "digest", "principal"];
+    private static readonly string[] BreakGlass = ["capacity", "decided_at", "digest", "expires_at", "principal", "reason"];
+    private static readonly string[] Review = ["closed_at", "closed_by", "comment", "opened_at", "participants", "reason"];
 
     /// <summary>The line, without its end.</summary>
     public string Line => Jcs.Write(new JsonObject { ["document"] = Body.DeepClone(), ["kind"] = Kind });
@@ -48,11 +51,16 @@ public sealed record EvidenceDocument(string Kind, JsonObject Body)
 
     private static bool IsForm(string name, JsonNode? value) => name switch
     {
-        "rows" => value is JsonArray hashes && hashes.All(hash => CanonicalJson.Text(hash) is not null),
+        "rows" or "participants" => value is JsonArray texts && texts.All(text => CanonicalJson.Text(text) is not null),
         "row" => value is JsonObject row && row.All(member => IsText(member.Value)),
-        "decisions" => value is JsonArray decisions && decisions.All(d => d is JsonObject one && CanonicalJson.Unlike(one, Decision) is null && one.All(member => IsText(member.Value))),
+        "decisions" => AreAll(value, Decision),
+        "break_glass" => AreAll(value, BreakGlass),
+        "review" => value is null || (value is JsonObject review && CanonicalJson.Unlike(review, Review) is null && review.All(member => IsForm(member.Key, member.Value))),
         _ => IsText(value),
     };
+
+    private static bool AreAll(JsonNode? value, string[] members) =>
+        value is JsonArray items && items.All(item => item is JsonObject one && CanonicalJson.Unlike(one, members) is null && one.All(member => IsText(member.Value)));
 
     private static bool IsText(JsonNode? value) => value is null || CanonicalJson.Text(value) is not null;
 }

@@ -11,7 +11,12 @@ public sealed record EvidenceVerdict(string? Finding, string KeyId, EvidenceStat
 }
 
 /// <summary>A run whose evidence fits, for a reader.</summary>
-/// <param name="Approvers">As <c>business: ann</c>; empty where policy asked for none.</param>
+/// <param name="Approvers">As <c>business: ann</c> or <c>break-glass: bea</c>; empty where policy asked for none.</param>
 /// <param name="Sources">As <c>GDP_Sales@2026.03</c>.</param>
 public sealed record EvidencedRun(
-    string RunId, string Job, string BusinessDate, string Status, string ContentHash, IReadOnlyList<string> Approvers, string Agent, IReadOnlyList<string> Sources, string? SlaBreached);
+    string RunId, string Job, string BusinessDate, string Status, string ContentHash, IReadOnlyList<string> Approvers, string Agent, IReadOnlyList<string> Sources, string? SlaBreached,
+    EvidencedBreakGlass? BreakGlass);
+
+/// <summary>What could not wait for its owners or a window, and what became of the review.</summary>
+/// <param name="ClosedBy">Null: the review was open at the export.</param>
+public sealed record EvidencedBreakGlass(string ChangeId, string Reason, string? ClosedBy, string? Comment);

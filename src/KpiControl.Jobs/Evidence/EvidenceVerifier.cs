@@ -25,7 +25,7 @@ public static class EvidenceVerifier
             return EvidenceVerdict.Of("the signed statement is not one of a bundle (urn:kpicontrol:evidence:1)");
         var documents = new List<EvidenceDocument>(lines.Count - 1);
         finding = Documents(lines, statement, documents) ?? Chain(documents, statement.Tenant, keys).FirstOrDefault();
-        var meaning = new EvidenceMeaning(documents);
+        var meaning = new EvidenceMeaning(documents, statement.Tenant);
         finding ??= meaning.Findings().FirstOrDefault();
         return new EvidenceVerdict(finding, keyId, statement, finding is null ? meaning.Runs() : [], documents.Count);
     }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Grpc.Core;
 using KpiControl.Jobs.Evidence;
@@ -29,15 +28,14 @@ public sealed class BundleTests(EvidenceFixture fixture) : IClassFixture<Evidenc
     [Fact]
     public async Task A_change_of_any_byte_is_found()
     {
-        var bundle = EvidenceFixture.Bytes(await ExportAsync());
-        for (var i = 0; i < bundle.Length; i++)
-        {
-            var bit = (byte)(1 << ((i * 5) + 3) % 8);
-            bundle[i] ^= bit;
-            Assert.True(fixture.Verify(bundle).Finding is not null, $"bit {bit} of byte {i}");
-            bundle[i] ^= bit;
-        }
-        Assert.Null(fixture.Verify(bundle).Finding);
+        // Each verification reads the whole bundle: every byte of a small one.
+        var small = EvidenceFixture.Bytes(await fixture.ExportAsync(new ExportEvidenceRequest { RunId = await fixture.RunInDevAsync("small") }));
+        DemandFound(small, Enumerable.Range(0, small.Length));
+
+        // And of one with every kind of document some bytes of each line, the first and the last among them.
+        var lines = await ExportAsync();
+        var ends = lines.Aggregate(new List<int> { 0 }, (ends, line) => [.. ends, ends[^1] + System.Text.Encoding.UTF8.GetByteCount(line) + 1]);
+        DemandFound(EvidenceFixture.Bytes(lines), ends.Zip(ends.Skip(1)).SelectMany(l => Enumerable.Range(0, 25).Select(n => l.First + (n * (l.Second - 1 - l.First) / 24))));
     }
 
     [Fact]
@@ -61,7 +59,7 @@ public sealed class BundleTests(EvidenceFixture fixture) : IClassFixture<Evidenc
         var whole = EvidenceFixture.Bytes(lines);
         List<byte[]> variants = [whole, .. Flipped(whole), .. await SignedAnewAsync(lines)];
 
-        var second = await SecondAsync(variants);
+        var second = await fixture.SecondAsync(variants);
 
         Assert.StartsWith("true 2 runs", second[0], StringComparison.Ordinal);
         foreach (var (variant, verdict) in variants.Zip(second))
@@ -80,11 +78,23 @@ public sealed class BundleTests(EvidenceFixture fixture) : IClassFixture<Evidenc
     [InlineData("run", "sla_breached", "another promise")]
     [InlineData("revision", "content_hash", "is not here")]
     [InlineData("revision", "change_id", "is not here")]
+    [InlineData("revision", "environment", "another environment")]
+    [InlineData("revision", "region", "another region")]
+    [InlineData("revision", "job_id", "another job_id")]
+    [InlineData("revision", "schedule_cron", "another schedule_cron")]
+    [InlineData("revision", "timezone", "another timezone")]
+    [InlineData("revision", "active", "another active")]
+    [InlineData("revision", "changed_by", "another changed_by")]
+    [InlineData("revision", "reason", "another reason")]
+    [InlineData("revision", "effective_from", "another effective_from")]
+    [InlineData("revision", "calendar", "another calendar")]
+    [InlineData("revision", "calendar_version", "another calendar_version")]
+    [InlineData("revision", "calendar_digest", "of the calendar days, with that digest, is in no row")]
     [InlineData("link", "prev_hash", "was changed")]
     [InlineData("checkpoint", "signature", "does not fit")]
     public async Task What_the_installation_itself_signs_otherwise_than_its_chain_has_it_is_found(string kind, string member, string finding)
     {
-        var (statement, documents) = Read(await ExportAsync());
+        var (statement, documents) = EvidenceFixture.Read(await ExportAsync());
         var altered = documents.First(d => d.Kind == kind && d[member] is not null);
         var index = documents.IndexOf(altered);
         Assert.Contains(finding, fixture.Verify(fixture.SignAnew(statement, [.. documents[..index], Altered(altered, member), .. documents[(index + 1)..]])).Finding, StringComparison.Ordinal);
@@ -97,7 +107,7 @@ public sealed class BundleTests(EvidenceFixture fixture) : IClassFixture<Evidenc
     [InlineData("decision", "reject", "is in no row of the chain")]
     public async Task An_approval_that_was_not_given_is_found(string member, string value, string finding)
     {
-        var (statement, documents) = Read(await ExportAsync());
+        var (statement, documents) = EvidenceFixture.Read(await ExportAsync());
         var index = documents.FindIndex(d => d.Kind == "change");
         var body = documents[index].Body.DeepClone().AsObject();
         body["decisions"]![0]![member] = value;
@@ -105,6 +115,45 @@ public sealed class BundleTests(EvidenceFixture fixture) : IClassFixture<Evidenc
 
         body["decisions"] = new JsonArray();
         Assert.Contains("lacks the business approval", fixture.Verify(fixture.SignAnew(statement, [.. documents[..index], new EvidenceDocument("change", body), .. documents[(index + 1)..]])).Finding, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("schema_hash", "has schema_hash and no policy_version")]
+    [InlineData("values_digest", "has values_digest and no policy_version")]
+    [InlineData("approval", "has approval and no policy_version")]
+    [InlineData("sla", "has sla and no policy_version")]
+    public async Task Evidence_that_leaves_out_its_policy_passes_no_check_by_it(string kept, string finding)
+    {
+        var others = new[] { "policy_version", "schema_hash", "values_digest", "approval", "sla" }.Where(name => name != kept).ToList();
+        await RefusedByBothAsync(finding, row => row["kind"]?.GetValue<string>() == "run" && row["run_id"]!.GetValue<string>() == $"{fixture.Run}",
+            row => Forgery.Within(row, "document", document => others.ForEach(name => document.Remove(name))));
+    }
+
+    [Fact]
+    public async Task Evidence_that_names_approvers_who_did_not_approve_is_refused() => await RefusedByBothAsync(
+        "names other approvers", row => row["kind"]?.GetValue<string>() == "run" && row["run_id"]!.GetValue<string>() == $"{fixture.Run}",
+        row => Forgery.Within(row, "document", document => document["approval"]!["approvers"] = new JsonArray("business: mallory", "technical: technical")));
+
+    [Theory]
+    [InlineData("environment", "dev", "another environment")]
+    [InlineData("actor", "mallory", "another changed_by")]
+    [InlineData("reason", "because", "another reason")]
+    public async Task What_put_a_revision_in_force_is_what_the_chain_says(string column, string value, string finding) =>
+        await RefusedByBothAsync(finding, row => row["object_kind"]?.GetValue<string>() == "binding", row => row[column] = value);
+
+    [Fact]
+    public async Task A_report_that_another_job_left_under_the_same_number_is_no_part_of_it()
+    {
+        var other = await fixture.RunInDevAsync("other");
+        await using (var connection = await fixture.Database.OpenAsync())
+            await Dapper.SqlMapper.ExecuteAsync(connection, """
+                WITH kept AS (
+                  INSERT INTO kpi_evidence (run_id, binding_id, tenant_id, attempt_id, kind, document)
+                  SELECT @run, binding_id, tenant_id, gen_random_uuid(), 'stale_fence', '{"detail": "of another job"}' FROM kpi_evidence WHERE run_id = @other AND kind = 'run' RETURNING evidence_id)
+                INSERT INTO kpi_chain_pending (evidence_ids) SELECT array_agg(evidence_id) FROM kept
+                """, new { run = fixture.Run, other });
+
+        Assert.DoesNotContain(await ExportAsync(), line => line.Contains("of another job", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -154,6 +203,28 @@ public sealed class BundleTests(EvidenceFixture fixture) : IClassFixture<Evidenc
         Assert.Equal("NOT_SIGNED", refused.Info().Reason);
     }
 
+    private async Task RefusedByBothAsync(string finding, Predicate<JsonObject> which, Action<JsonObject> change)
+    {
+        var (statement, documents) = EvidenceFixture.Read(await ExportAsync());
+        var whole = fixture.SignAnew(statement, Forgery.WithRow(documents, fixture.Key, _ => false, _ => { }));
+        var forged = fixture.SignAnew(statement, Forgery.WithRow(documents, fixture.Key, which, change));
+        Assert.Null(fixture.Verify(whole).Finding);
+        Assert.Contains(finding, fixture.Verify(forged).Finding, StringComparison.Ordinal);
+        Assert.Equal(["true", "false"], (await fixture.SecondAsync([whole, forged])).Select(said => said.Split(' ')[0]));
+    }
+
+    private void DemandFound(byte[] bundle, IEnumerable<int> places)
+    {
+        foreach (var i in places)
+        {
+            var bit = (byte)(1 << ((i * 5) + 3) % 8);
+            bundle[i] ^= bit;
+            Assert.True(fixture.Verify(bundle).Finding is not null, $"bit {bit} of byte {i}");
+            bundle[i] ^= bit;
+        }
+        Assert.Null(fixture.Verify(bundle).Finding);
+    }
+
     private Task<List<string>> ExportAsync() => fixture.ExportAsync(new ExportEvidenceRequest { RunId = fixture.Run });
 
     private async Task<RpcException> RefusedAsync(ExportEvidenceRequest request, string role = "acme/*/analyst")
@@ -171,7 +242,7 @@ public sealed class BundleTests(EvidenceFixture fixture) : IClassFixture<Evidenc
     // Each document left out, and each member of each document another, all under a signature that fits.
     private Task<List<byte[]>> SignedAnewAsync(IReadOnlyList<string> lines)
     {
-        var (statement, documents) = Read(lines);
+        var (statement, documents) = EvidenceFixture.Read(lines);
         var variants = new List<byte[]>();
         foreach (var (i, document) in documents.Index())
         {
@@ -195,31 +266,5 @@ public sealed class BundleTests(EvidenceFixture fixture) : IClassFixture<Evidenc
             _ => throw new InvalidOperationException(member),
         };
         return new EvidenceDocument(document.Kind, body);
-    }
-
-    private static (EvidenceStatement, List<EvidenceDocument>) Read(IReadOnlyList<string> lines)
-    {
-        var payload = Convert.FromBase64String(JsonNode.Parse(lines[^1])!["payload"]!.GetValue<string>());
-        return (EvidenceStatement.Read(System.Text.Encoding.UTF8.GetString(payload))!, [.. lines.SkipLast(1).Select(line => EvidenceDocument.Read(line)!)]);
-    }
-
-    private async Task<string[]> SecondAsync(IEnumerable<byte[]> bundles)
-    {
-        var directory = Directory.CreateTempSubdirectory("kpi-evidence-");
-        try
-        {
-            var (file, key) = (Path.Combine(directory.FullName, "bundles"), Path.Combine(directory.FullName, "key.pem"));
-            await File.WriteAllTextAsync(file, string.Concat(bundles.Select(b => Convert.ToBase64String(b) + "\n")), Token);
-            await File.WriteAllTextAsync(key, fixture.KeyPem, Token);
-            using var node = Process.Start(new ProcessStartInfo("node", [Repository.File("tests", "evidence", "verify.mjs"), "--each", file, "--key", key]) { RedirectStandardOutput = true })!;
-            var said = await node.StandardOutput.ReadToEndAsync(Token);
-            await node.WaitForExitAsync(Token);
-            Assert.Equal(0, node.ExitCode);
-            return said.TrimEnd('\n').Split('\n');
-        }
-        finally
-        {
-            directory.Delete(recursive: true);
-        }
     }
 }
