@@ -17,7 +17,7 @@ internal static class Kpictl
             InitCommand.Create(world), ValidateCommand.Create(world), HashCommand.Create(world), SchemaCommand.Create(world),
             PlanCommand.Create(world), PlanCommand.Diff(world), ApplyCommand.Create(world), GetCommand.Create(world), DescribeCommand.Create(world),
             RunsCommand.Create(world), HistoryCommand.Create(world), LineageCommand.Create(world),
-            TriggerCommand.Create(world), CancelCommand.Create(world), PauseCommand.Create(world), ResumeCommand.Create(world),
+            TriggerCommand.Create(world), CancelCommand.Create(world), PauseCommand.Create(world), ResumeCommand.Create(world), OverrideCommand.Create(world),
             BackfillCommand.Create(world), ReplayCommand.Create(world), PreviewCommand.Create(world), ExplainCommand.Create(world), WatchCommand.Create(world),
             ChangesCommand.Create(world), ChangeDecisionCommands.Propose(world), ChangeDecisionCommands.Approve(world), ChangeDecisionCommands.Reject(world),
             ChangeDecisionCommands.Withdraw(world), ChangeDecisionCommands.Release(world), PromotionCommands.Promote(world), PromotionCommands.RollBack(world),

@@ -23,6 +23,7 @@ internal sealed class Session(Surroundings world, ParseResult parsed, Cancellati
     public ControlPlane ControlPlane => controlPlane ??= new ControlPlane(Target, World);
     public JobService.JobServiceClient Jobs => new(ControlPlane.Calls);
     public ChangeService.ChangeServiceClient Changes => new(ControlPlane.Calls);
+    public DriftService.DriftServiceClient Drift => new(ControlPlane.Calls);
     public CatalogService.CatalogServiceClient Catalog => new(ControlPlane.Calls);
     public SignalService.SignalServiceClient Signals => new(ControlPlane.Calls);
     public AlertService.AlertServiceClient Alerts => new(ControlPlane.Calls);

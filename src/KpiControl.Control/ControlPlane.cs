@@ -10,6 +10,7 @@ using KpiControl.Control.Doctor;
 using KpiControl.Control.Fleet;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Leases;
+using KpiControl.Control.Overrides;
 using KpiControl.Control.Provenance;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Rest;
@@ -35,6 +36,7 @@ internal static class ControlPlane
             .AddTenants()
             .AddRequests()
             .AddSchedules()
+            .AddOverrides()
             .AddBackfills()
             .AddSignals()
             .AddRunReads()
@@ -67,6 +69,7 @@ internal static class ControlPlane
         app.MapCatalog();
         app.MapAuthoring();
         app.MapChanges();
+        app.MapOverrides();
         return app;
     }
 }

@@ -53,6 +53,27 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_stands_over_a_job_is_seen_wherever_the_job_is_and_goes_again()
+    {
+        await Done("contracts", "put", "-f", Repository.File("samples", "contracts", "cfo-ef-02.yaml"));
+        await Done("apply", "-f", Repository.File("samples", "jobs", "dso_daily.yaml"));
+        foreach (var (kind, value) in new[] { ("schedule", "0 6 * * *"), ("priority", "1"), ("timeout", "45m"), ("alert-route", "slack:#night-shift") })
+            Assert.Contains(" overridden (" + value + ") until ", await Done("override", "set", "dso_daily", kind, value, "--until", "3d", "--reason", "late close"), StringComparison.Ordinal);
+        Assert.Matches("acme/dev/dso_daily: pause overridden until ", await Done("override", "set", "dso_daily", "pause", "--until", "2h", "--reason", "a move"));
+
+        Assert.Matches(@"0 6 \* \* \* \(overridden\) .* paused \(overridden: alert_route, priority, timeout\)", await Done("get", "dso_daily"));
+        Assert.Matches("(?m)^timeout +45m +20.* late close *$", await Done("describe", "dso_daily"));
+        Assert.Equal(5, (await Done("override", "list")).Trim().Split('\n').Length - 1);
+        Assert.Contains("its schedule is overridden (0 6 * * *) until ", await Done("plan", Repository.File("samples", "jobs", "dso_daily.yaml")), StringComparison.Ordinal);
+        Assert.Contains("The timeout was overridden (45m) by ", await Done("explain", "dso_daily"), StringComparison.Ordinal);
+
+        foreach (var kind in new[] { "schedule", "priority", "timeout", "alert_route", "pause" })
+            await Done("override", "clear", "dso_daily", kind, "--reason", "closed");
+        Assert.DoesNotContain("overridden", await Done("get", "dso_daily"), StringComparison.Ordinal);
+        Assert.Contains("expires_at", (await kpictl.Run("override", "set", "dso_daily", "priority", "1", "--until", "91d", "--reason", "x")).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_run_is_proven_far_from_the_system_and_what_was_altered_is_named()
     {
         await Done("contracts", "put", "-f", Repository.File("samples", "contracts", "cfo-ef-02.yaml"));

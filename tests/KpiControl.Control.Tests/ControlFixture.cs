@@ -41,7 +41,7 @@ public sealed class ControlFixture : IAsyncLifetime
     public Task<string?> FootprintAsync() => ScalarAsync<string>("""
         SELECT concat_ws(' ', (SELECT count(*) FROM kpi_job_def), (SELECT count(*) FROM kpi_job_binding), (SELECT count(*) FROM kpi_binding_revision),
           (SELECT count(*) FROM kpi_contract), (SELECT count(*) FROM kpi_calendar), (SELECT count(*) FROM kpi_audit), (SELECT count(*) FROM kpi_chained), (SELECT count(*) FROM kpi_pause),
-          (SELECT count(*) FROM kpi_pause_end), (SELECT count(*) FROM kpi_occurrence), (SELECT count(*) FROM kpi_slot), (SELECT count(*) FROM kpi_request),
+          (SELECT count(*) FROM kpi_pause_end), (SELECT md5(string_agg(o::text, ',' ORDER BY o.override_id)) FROM kpi_override o), (SELECT count(*) FROM kpi_occurrence), (SELECT count(*) FROM kpi_slot), (SELECT count(*) FROM kpi_request),
           (SELECT count(*) FROM kpi_job_history), (SELECT sum(queued) FROM kpi_job_runtime), (SELECT md5(string_agg(b::text, ',' ORDER BY b.binding_id)) FROM kpi_job_binding b))
         """);
 

@@ -33,6 +33,7 @@ internal static class JobPage
             .Line("alerts", string.Join(", ", job.Alerts.Select(Alert)))
             .Line("sla", Sla(job))
             .WriteTo(world);
+        OverrideTable.Section(world, job.Overrides, now);
         if (job.Occurrence is { } open)
             PrintOpen(world, open, job.Queued, now);
     }

@@ -18,7 +18,7 @@ internal static class JobTable
         var table = new TextTable("JOB", "ENV", "REGION", "KPI_ID", "CONTRACT_VERSION", "CONTENT_HASH", "SCHEDULE_CRON", "LAST_RUN", "NEXT_RUN", "STATE");
         foreach (var job in jobs)
             table.Row(manyTenants ? $"{job.Tenant}/{job.JobId}" : job.JobId, job.Environment, job.Region, job.KpiId, job.ContractVersion,
-                ShortHash(job.ContentHash), Schedule(job), LastRun(job, now), JobState.IsHeld(job) ? "- (paused)" : Ages.Relative(job.NextRunAt, now), JobState.Word(job));
+                ShortHash(job.ContentHash), Schedule(job), LastRun(job, now), JobState.IsHeld(job) ? "- (paused)" : Ages.Relative(job.NextRunAt, now), State(job));
         return table;
     }
 
@@ -29,13 +29,18 @@ internal static class JobTable
         foreach (var job in jobs)
             table.Row(job.BindingId, job.Tenant, job.Environment, job.Region, job.JobId, job.KpiId, job.ContractVersion, job.ContentHash,
                 Schedule(job), job.Timezone, Ages.Absolute(job.LastRunAt), Cell.Status(Dash(job.LastStatus)), JobState.IsHeld(job) ? "- (paused)" : Ages.Absolute(job.NextRunAt),
-                JobState.Word(job), Ages.Absolute(job.PausedUntil), job.RetryCount, job.DefId);
+                State(job), Ages.Absolute(job.PausedUntil), job.RetryCount, job.DefId);
         return table;
     }
 
     public static string ShortHash(string hash) => hash.Length > 19 ? hash[..19] : hash;
 
     public static string Schedule(Job job) => job.ScheduleCron.Length == 0 ? "-" : job.ScheduleOverridden ? job.ScheduleCron + " (overridden)" : job.ScheduleCron;
+
+    // The schedule's stands in its column, a pause is the state itself.
+    private static Cell State(Job job) =>
+        JobState.Word(job) is var word && job.Overrides.Where(one => one.Kind is not ("schedule" or "pause")).Select(one => one.Kind).ToArray() is { Length: > 0 } kinds
+            ? new Cell($"{word.Text} (overridden: {string.Join(", ", kinds)})", word.Style) : word;
 
     public static string Dash(string text) => text.Length == 0 ? "-" : text;
 

@@ -9,7 +9,8 @@ internal sealed class PlanText(Surroundings world, JobNames names)
 {
     public void Print(Plan plan)
     {
-        foreach (var job in plan.Jobs.Where(PlanWords.IsChange))
+        // Of what stays as it is, only what there is to know.
+        foreach (var job in plan.Jobs.Where(job => PlanWords.IsChange(job) || job is { Action: "unchanged", Notes.Count: > 0 }))
             Print(job);
         world.Out.WriteLine($"{PlanWords.Where(plan)}: {PlanWords.Counts(plan)}{(plan.NeedsApproval && plan.Jobs.Any(PlanWords.IsChange) ? "; applying opens changes, which wait for approval" : "")}");
         if (plan.Jobs.Any(PlanWords.IsChange) && ReleaseHoursText.Held(plan.HeldBy, plan.ReleasableFrom) is { Length: > 0 } held)
@@ -48,7 +49,7 @@ internal sealed class PlanText(Surroundings world, JobNames names)
     private string Title(PlannedJob job) =>
         Talk.OneLine($"{Sign(job.Action)} {job.Action} {PlanWords.Name(job, names)} in {job.Region}{(job.BaseEtag.Length > 0 ? $" ({job.BaseEtag})" : "")}");
 
-    private static char Sign(string action) => action switch { "create" => '+', "remove" => '-', "pause" => '|', _ => '~' };
+    private static char Sign(string action) => action switch { "create" => '+', "remove" => '-', "pause" => '|', "unchanged" => '=', _ => '~' };
 
     private void Differences(PlannedJob job)
     {

@@ -111,6 +111,8 @@ internal static class RunPage
             .Line("agent", evidence.AgentBuild.Length == 0 ? evidence.Agent : $"{evidence.Agent} ({evidence.AgentBuild})")
             .Line("secrets", string.Join(", ", evidence.Secrets.Select(use => use.Version.Length == 0 ? use.Reference : $"{use.Reference}@{use.Version}")))
             .Line("call", evidence.Call is null ? "" : ProtoJson.Format(evidence.Call, indented: false));
+        foreach (var over in evidence.Overrides)
+            sheet.Line("overridden", $"{over.Kind} ({over.Value}) until {Ages.Absolute(over.ExpiresAt)}, override {over.OverrideId}");
         foreach (var warning in evidence.Warnings)
             sheet.Line("warning", new Cell(warning, "yellow"));
         sheet.WriteTo(world);

@@ -25,12 +25,12 @@ internal sealed class RunNoticeStore(Databases databases)
         ), told AS (
           INSERT INTO kpi_alert_message (tenant_id, binding_id, episode_id, event, channel_type, channel_value, severity, run_id, occurred_at)
           SELECT f.tenant_id, f.binding_id, e.episode_id, 'failure', a.channel_type, a.channel_value, a.severity, f.run_id, f.last_at
-            FROM f JOIN e USING (binding_id) JOIN kpi_job_alert a USING (binding_id)
+            FROM f JOIN e USING (binding_id) JOIN kpi_alert_route a USING (binding_id)
            WHERE 'failure' = ANY (a.events) AND e.acknowledged_at IS NULL
              AND NOT EXISTS (SELECT FROM kpi_alert_message m WHERE m.episode_id = e.episode_id AND m.channel_value = a.channel_value AND m.event = 'failure' AND m.created_at > now() - interval '10 minutes')
           UNION ALL
           SELECT s.tenant_id, s.binding_id, NULL, 'skipped', a.channel_type, a.channel_value, a.severity, s.run_id, s.recorded_at
-            FROM s JOIN kpi_job_alert a USING (binding_id)
+            FROM s JOIN kpi_alert_route a USING (binding_id)
            WHERE 'skipped' = ANY (a.events)
              AND NOT EXISTS (SELECT FROM kpi_alert_message m WHERE m.binding_id = s.binding_id AND m.channel_value = a.channel_value AND m.event = 'skipped' AND m.created_at > now() - interval '10 minutes')
         )
@@ -57,7 +57,7 @@ internal sealed class RunNoticeStore(Databases databases)
         ), told AS (
           INSERT INTO kpi_alert_message (tenant_id, binding_id, episode_id, event, channel_type, channel_value, severity, run_id, occurred_at)
           SELECT r.tenant_id, r.binding_id, r.episode_id, 'recovered', a.channel_type, a.channel_value, a.severity, r.run_id, r.resolved_at
-            FROM r JOIN kpi_job_alert a USING (binding_id)
+            FROM r JOIN kpi_alert_route a USING (binding_id)
            WHERE r.resolution = 'recovered' AND 'recovered' = ANY (a.events)
              AND EXISTS (SELECT FROM kpi_alert_message m WHERE m.episode_id = r.episode_id AND m.channel_value = a.channel_value AND m.state <> 'dropped')
         )

@@ -1,3 +1,5 @@
+using KpiControl.Control.Overrides;
+
 namespace KpiControl.Control.Authoring;
 
 /// <summary>A binding as stored.</summary>
@@ -23,11 +25,15 @@ internal sealed record Binding
     public string? Calendar { get; init; }
     public int? CalendarVersion { get; init; }
     public string? CalendarJson { get; init; }
+    /// <summary>JSON: what stands over its definition; null for nothing.</summary>
+    public string? OverridesJson { get; init; }
     public required string ContentHash { get; init; }
     /// <summary>Who applied it; null where nobody named themselves.</summary>
     public string? Source { get; init; }
     /// <summary>When its source had it no more; null where that is not why it is inactive.</summary>
     public DateTimeOffset? PrunedAt { get; init; }
+
+    public OverrideList Overrides => OverrideList.Read(OverridesJson);
 
     public string Etag => Etags.Of(Revision);
 

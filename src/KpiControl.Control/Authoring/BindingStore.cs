@@ -12,7 +12,7 @@ internal static class BindingStore
     private const string Columns = """
         SELECT b.binding_id, b.def_id, b.tenant_id, b.environment, b.region, b.job_id, b.kpi_id, b.contract_version, b.schedule_cron,
                b.timezone, b.active_flag, b.scd_view, b.schedule_extra::text AS schedule_extra, b.revision, b.schedule_overridden, d.content_hash,
-               b.source, b.pruned_at, b.calendar, b.calendar_version, k.canonical_json AS calendar_json
+               b.source, b.pruned_at, b.calendar, b.calendar_version, k.canonical_json AS calendar_json, b.overrides::text AS overrides_json
           FROM kpi_job_binding b JOIN kpi_job_def d USING (def_id)
           LEFT JOIN kpi_calendar k ON k.tenant_id = b.tenant_id AND k.name = b.calendar AND k.version = b.calendar_version
 

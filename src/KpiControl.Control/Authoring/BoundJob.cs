@@ -27,8 +27,12 @@ internal static class BoundJob
         On = job.Schedule.On.Count > 0 ? job.Schedule.On : null,
     }, Sparse);
 
-    /// <summary>The schedule in force, on the calendar in force.</summary>
-    public static JobSchedule Schedule(JobArtifact job, Binding binding) => Schedule(JobEdit.InForce(job, binding), binding.BindingId, KnownCalendars.Read(binding.CalendarJson));
+    /// <summary>The schedule in force, on the calendar in force, under what stands over it.</summary>
+    public static JobSchedule Schedule(JobArtifact job, Binding binding)
+    {
+        var calendar = KnownCalendars.Read(binding.CalendarJson);
+        return binding.Overrides.Schedule(JobEdit.InForce(job, binding), spec => Schedule(spec, binding.BindingId, calendar))!;
+    }
 
     /// <summary>What H in an expression is a hash of is the binding's id, for whoever computes slots.</summary>
     public static JobSchedule Schedule(JobScheduleSpec spec, long bindingId, WorkCalendar? calendar) =>

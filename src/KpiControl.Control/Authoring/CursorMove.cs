@@ -1,4 +1,5 @@
 using System.Globalization;
+using KpiControl.Control.Overrides;
 using KpiControl.Control.Requests;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Runs;
@@ -20,10 +21,12 @@ internal static class CursorMove
         RequestTransaction tx, IReadOnlyList<EnteringJob> entering, IReadOnlyDictionary<long, CursorRow> cursors, IReadOnlyDictionary<(string Region, int Priority), short> lanes)
     {
         var moved = new List<MovedCursor>();
-        foreach (var (was, edited, wasJob, job, _) in entering)
+        foreach (var one in entering)
         {
-            var (cursor, lane) = (cursors[was.BindingId], lanes[(was.Region, job.Run.Priority)]);
-            var isSame = was.ActiveFlag == edited.ActiveFlag && JobEdit.InForce(wasJob, was).HasSlotsOf(JobEdit.InForce(job, edited));
+            var (was, edited, wasJob, job, _) = one;
+            var cursor = cursors[was.BindingId];
+            var lane = lanes[(was.Region, one.PriorityAt(cursor.Now))];
+            var isSame = was.ActiveFlag == edited.ActiveFlag && JobEdit.InForce(wasJob, was).HasSlotsOf(JobEdit.InForce(job, edited)) && Over(was, cursor) == Over(edited, cursor);
             // Of another version of the calendar what is due stays due where both say the same of it; ahead the new one counts.
             if (isSame && was.CalendarVersion != edited.CalendarVersion)
                 isSame = cursor.NextRunAt <= cursor.Now && Agree(BoundJob.Schedule(wasJob, was), BoundJob.Schedule(job, edited), cursor);
@@ -37,6 +40,10 @@ internal static class CursorMove
         foreach (var lane in moved.Select(cursor => cursor.Lane).Distinct())
             await CursorStore.TellAsync(tx, string.Create(CultureInfo.InvariantCulture, $"lane {lane}"));
     }
+
+    // One that stood over slots before the cursor alone has nothing to do with those from there on.
+    private static StandingOverride? Over(Binding binding, CursorRow cursor) =>
+        binding.Overrides.Of(OverrideKind.Schedule) is { } over && (cursor.NextRunAt is null || over.ExpiresAt > cursor.NextRunAt) ? over : null;
 
     private static async Task SkipAsync(RequestTransaction tx, Binding was, JobArtifact wasJob, CursorRow cursor)
     {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using KpiControl.Control.Hosting;
+using KpiControl.Control.Overrides;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
 using KpiControl.Protocol.V1;
@@ -39,12 +40,14 @@ internal static class JobReads
         var ids = rows.Select(row => row.BindingId).ToArray();
         var dependencies = (await JobStore.DependenciesAsync(tx, ids)).ToLookup(row => row.BindingId);
         var alerts = (await JobStore.AlertsAsync(tx, ids)).ToLookup(row => row.BindingId);
+        var standing = (await OverrideStore.OpenAsync(tx, ids)).ToLookup(row => row.BindingId);
         var open = (await JobStore.OpenAsync(tx, ids)).ToDictionary(row => row.BindingId);
         return [.. rows.Select(row =>
         {
             var job = row.ToProto();
             job.Dependencies.AddRange(dependencies[row.BindingId].Select(d => new Dependency { DepType = d.Type, DepValue = d.Value }));
             job.Alerts.AddRange(alerts[row.BindingId].Select(a => new Alert { ChannelType = a.Type, ChannelValue = a.Value, Severity = a.Severity }));
+            OverrideReads.Lay(job, standing[row.BindingId]);
             job.Occurrence = open.GetValueOrDefault(row.BindingId)?.ToProto();
             return job;
         })];

@@ -12,8 +12,9 @@ namespace KpiControl.Control.Authoring;
 /// <param name="ChangeId">The change that was approved; 0 where policy asks for none.</param>
 /// <param name="BreaksGlass">Windows and freezes do not hold it back.</param>
 /// <param name="IsRelease">False: nothing that fires changes, so windows and freezes are not asked.</param>
+/// <param name="IsAudited">Whoever puts it in force says so themselves.</param>
 /// <param name="Approvals">Who agreed, each with the capacity.</param>
-internal sealed record Rebinding(string Reason, bool Activate = false, long ChangeId = 0, bool BreaksGlass = false, bool IsRelease = true, params IReadOnlyList<string> Approvals);
+internal sealed record Rebinding(string Reason, bool Activate = false, long ChangeId = 0, bool BreaksGlass = false, bool IsRelease = true, bool IsAudited = false, params IReadOnlyList<string> Approvals);
 
 /// <summary>Puts a definition, or an edited schedule, in force: the one place where a binding gets its next revision.</summary>
 internal static class JobRebind
@@ -36,10 +37,11 @@ internal static class JobRebind
         await CalendarPins.HoldAsync(tx, jobs.Select(job => job.Job));
         if (!await PlacementStore.RebindAsync(tx, defIds, jobs))
             throw new InvalidOperationException("A binding changed while it was held.");
+        var standing = await Overrides.Overrides.ReconcileAsync(tx, [.. jobs.Select(job => (job.Binding, job.Job))]);
         List<BoundArtifact> bound = [.. jobs.Select(job => new BoundArtifact(job.Binding.BindingId, job.Job.Job))];
         await PlacementStore.ReplaceDependenciesAsync(tx, bound);
         await PlacementStore.ReplacePromisesAsync(tx, bound);
-        await PutInForceAsync(tx, [.. jobs.Select(job => new EnteringJob(job.Binding, Edited(job, defIds), job.WasJob, job.Job.Job, job.How))]);
+        await PutInForceAsync(tx, [.. jobs.Select(job => new EnteringJob(job.Binding, Edited(job, defIds) with { OverridesJson = standing.GetValueOrDefault(job.Binding.BindingId) }, job.WasJob, job.Job.Job, job.How))]);
     }
 
     /// <summary>Not scheduled any more, and marked as pruned; runs and revisions stay.</summary>
@@ -58,11 +60,11 @@ internal static class JobRebind
     {
         foreach (var (tenant, environment) in entering.Where(job => job.How is { BreaksGlass: false, IsRelease: true }).Select(job => (job.Was.TenantId, job.Was.Environment)).Distinct())
             await ReleaseGate.DemandAsync(tx, tenant, environment);
-        var lanes = await CursorStore.LanesAsync(tx, entering.Select(job => (job.Was.Region, job.Job.Run.Priority)));
+        var lanes = await CursorStore.LanesAsync(tx, entering.SelectMany(job => job.Priorities().Select(priority => (job.Was.Region, priority))));
         var cursors = await CursorStore.LockAsync(tx, [.. entering.Select(job => job.Was.BindingId)]);
         await PlacementStore.ReviseAsync(tx, [.. entering.Select(job =>
             new NewRevision(job.Was.BindingId, BoundJob.Schedule(job.Job, job.Edited).ZoneVersion, job.How.Reason, cursors[job.Was.BindingId].Now))]);
-        await AuditStore.AppendAsync(tx, [.. entering.Select(job => new AuditEntry
+        await AuditStore.AppendAsync(tx, [.. entering.Where(job => !job.How.IsAudited).Select(job => new AuditEntry
         {
             TenantId = job.Was.TenantId, Environment = job.Was.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Update), ObjectKind = "binding",
             ObjectId = job.Was.BindingId.ToString(CultureInfo.InvariantCulture), Reason = job.How.Reason, Before = Facts(job.Was, null),
@@ -94,4 +96,10 @@ internal static class JobRebind
 internal sealed record JobToRebind(Binding Binding, JobArtifact WasJob, CheckedJob Job, Rebinding How);
 
 /// <summary>A job whose binding's row is edited already, before and after.</summary>
-internal sealed record EnteringJob(Binding Was, Binding Edited, JobArtifact WasJob, JobArtifact Job, Rebinding How);
+internal sealed record EnteringJob(Binding Was, Binding Edited, JobArtifact WasJob, JobArtifact Job, Rebinding How)
+{
+    public int PriorityAt(DateTimeOffset now) => Edited.Overrides.Priority(Job, now);
+
+    /// <summary>The one in force, and the one that comes back when nothing stands over it.</summary>
+    public IEnumerable<int> Priorities() => [PriorityAt(DateTimeOffset.MinValue), Job.Run.Priority];
+}

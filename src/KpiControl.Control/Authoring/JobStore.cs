@@ -123,7 +123,7 @@ internal static class JobStore
     public static Task<IReadOnlyList<AttachedRow>> DependenciesAsync(RequestTransaction tx, long[] ids) => tx.QueryAsync<AttachedRow>(Dependencies, new { ids });
 
     private const string Alerts = """
-        SELECT binding_id, channel_type AS type, channel_value AS value, severity FROM kpi_job_alert WHERE binding_id = ANY (@ids) ORDER BY binding_id, channel_value, severity
+        SELECT binding_id, channel_type AS type, channel_value AS value, severity FROM kpi_alert_route WHERE binding_id = ANY (@ids) ORDER BY binding_id, channel_value, severity
         """;
 
     public static Task<IReadOnlyList<AttachedRow>> AlertsAsync(RequestTransaction tx, long[] ids) => tx.QueryAsync<AttachedRow>(Alerts, new { ids });

@@ -85,9 +85,9 @@ internal static class PlacementStore
     // What is in force stands in the binding; a revision is a copy of it that never changes.
     private const string Revise = """
         INSERT INTO kpi_binding_revision (binding_id, revision, tenant_id, def_id, contract_digest, schedule_cron, timezone, schedule_extra,
-               active, zone_version, changed_by, reason, calendar, calendar_version, first_slot_after)
+               active, zone_version, changed_by, reason, calendar, calendar_version, overrides, first_slot_after)
         SELECT b.binding_id, b.revision, b.tenant_id, b.def_id, c.digest, b.schedule_cron, b.timezone, b.schedule_extra,
-               b.active_flag, x.zone_version, @by, x.reason, b.calendar, b.calendar_version, COALESCE(x.first_slot_after, now())
+               b.active_flag, x.zone_version, @by, x.reason, b.calendar, b.calendar_version, b.overrides, COALESCE(x.first_slot_after, now())
           FROM jsonb_to_recordset(@rows::jsonb) AS x(binding_id bigint, zone_version text, reason text, first_slot_after timestamptz) JOIN kpi_job_binding b USING (binding_id)
           JOIN kpi_contract c ON c.tenant_id = b.tenant_id AND c.kpi_id = b.kpi_id AND c.version = b.contract_version
         """;

@@ -21,7 +21,7 @@ internal static class Backfills
         var binding = await BindingLookup.ResolveForEditAsync(tx, new(request.BindingId, request.Tenant, request.Environment, request.JobId), Verb.Backfill);
         var asked = Read(tx, request, binding);
         Triggers.DemandMayRun(await TriggerStore.FactsAsync(tx, binding.BindingId), binding);
-        var schedule = BindingSchedule.Create(binding.BindingId, binding.ScheduleCron, binding.Timezone, await RunStore.DefinitionAsync(tx, binding.DefId), binding.CalendarJson);
+        var schedule = BindingSchedule.Create(binding.BindingId, binding.ScheduleCron, binding.Timezone, await RunStore.DefinitionAsync(tx, binding.DefId), binding.CalendarJson, binding.OverridesJson);
         if (schedule is not { Schedule.HasSlots: true })
             throw Reject.Precondition("NO_SLOTS", $"{binding.BindingId}", "The job has no schedule, so a window has no slots: trigger it for a business date.");
         var slots = BackfillSlots.Of(schedule, asked.FirstDate, asked.LastDate, await RunStore.NowAsync(tx));

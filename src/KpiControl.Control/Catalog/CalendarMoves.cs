@@ -1,5 +1,6 @@
 using Google.Protobuf.WellKnownTypes;
 using KpiControl.Control.Authoring;
+using KpiControl.Control.Overrides;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Runs;
 using KpiControl.Jobs.Artifacts;
@@ -43,8 +44,10 @@ internal static class CalendarMoves
     // A version without fiscal periods under a job that counts from them: the job would have no schedule at all.
     private static void DemandSchedule(JobArtifact job, Binding edited, CalendarRow calendar)
     {
-        var inForce = job with { Schedule = JobEdit.InForce(job, edited) };
-        if (CalendarCheck.Check(inForce, calendar.Understand(), []) is [var finding, ..])
+        // Its own, and what stands over it.
+        var own = JobEdit.InForce(job, edited);
+        var specs = edited.Overrides.Of(OverrideKind.Schedule) is { } over ? [own, own with { Expression = over.Value }] : new[] { own };
+        if (specs.SelectMany(spec => CalendarCheck.Check(job with { Schedule = spec }, calendar.Understand(), [])).FirstOrDefault() is { } finding)
             throw Hosting.Reject.Precondition("CALENDAR_IN_USE", $"{edited.TenantId}/{edited.Environment}/{edited.JobId}",
                 $"The job {edited.Environment}/{edited.JobId} could not be scheduled by this version: {finding.Message}");
     }

@@ -1,3 +1,4 @@
+using KpiControl.Control.Overrides;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Calls;
 using KpiControl.Jobs.Schedules;
@@ -21,7 +22,9 @@ internal sealed record BindingPlan
     /// <summary>The KPI Call of the definition, rendered but for what differs by occurrence.</summary>
     public required KpiCall Call { get; init; }
     public required JobArtifact Job { get; init; }
+    /// <summary>With what stands over the definition's.</summary>
     public required JobSchedule Schedule { get; init; }
+    public OverrideList Overrides { get; init; } = OverrideList.None;
     /// <summary>The lane for slots that are caught up with.</summary>
     public required short CatchupLane { get; init; }
 
@@ -29,6 +32,9 @@ internal sealed record BindingPlan
     public PlanApproval? Approval { get; init; }
 
     public AgentNeeds Needs => field ??= new AgentNeeds(Job.Run.ConnId, Job.Run.AgentLabels);
+
+    /// <summary>Of an attempt that is granted at an instant.</summary>
+    public TimeSpan TimeoutAt(DateTimeOffset now) => Overrides.Timeout(Job, now);
 
     public bool HasDependencies =>
         Job.Dependencies.Gdp.Count + Job.Dependencies.Signals.Count + Job.Dependencies.Kpis.Count > 0;

@@ -200,7 +200,7 @@ internal sealed class DueStore(Databases databases)
         command.Add(takes, NpgsqlDbType.Uuid, t => t.Attempt);
         command.Add(takes, NpgsqlDbType.Bigint, t => t.Session.SessionId);
         command.Add(takes, NpgsqlDbType.Integer, t => t.Session.Generation);
-        command.Add(takes, NpgsqlDbType.Double, t => t.Plan.Job.Timeout.TotalSeconds);
+        command.Add(takes, NpgsqlDbType.Double, t => t.Timeout.TotalSeconds);
         command.Add(takes, NpgsqlDbType.TimestampTz, t => t.GivesUpAt?.UtcDateTime);
         command.Add(takes, NpgsqlDbType.Smallint, t => (short?)t.Reason);
         command.Add(takes, NpgsqlDbType.Boolean, t => t.Plan.Job.Schedule.Overlap == "queue_one");

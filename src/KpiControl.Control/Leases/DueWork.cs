@@ -116,7 +116,7 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
         var leased = taken.Where(t => t.Take.As == TakeAs.Leased && t.Fate == SlotFate.Opened).ToList();
         sender.Send(leased.Select(t => new NewLease
         {
-            Plan = t.Take.Plan, Attempt = t.Take.Attempt, Session = t.Take.Session, FenceEpoch = t.FenceEpoch, FenceNumber = t.FenceNumber, ScheduledFor = t.Take.Slot,
+            Plan = t.Take.Plan, Attempt = t.Take.Attempt, Session = t.Take.Session, Timeout = t.Take.Timeout, FenceEpoch = t.FenceEpoch, FenceNumber = t.FenceNumber, ScheduledFor = t.Take.Slot,
             WindowStart = t.Take.WindowStart, BusinessDate = t.Take.BusinessDate, Kind = OccurrenceKind.Schedule, RetriesUsed = 0,
         }));
         var sent = leased.Select(t => t.Take.Attempt).ToHashSet();

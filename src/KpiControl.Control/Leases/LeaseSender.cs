@@ -49,7 +49,7 @@ internal sealed class LeaseSender(SessionRegistry sessions)
             AttemptId = lease.Attempt.ToString(), BindingId = plan.BindingId, Tenant = plan.Tenant, Environment = plan.Environment, JobId = plan.Job.JobId,
             Fence = new Fence { Epoch = lease.FenceEpoch, Number = lease.FenceNumber }, SlotKey = new SlotKey(lease.Kind.Word(), lease.ScheduledFor).ToString(),
             ScheduledFor = lease.ScheduledFor.ToTimestamp(), BusinessDate = lease.BusinessDate.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
-            TryNumber = lease.RetriesUsed + 1, Timeout = Duration.FromTimeSpan(plan.Job.Timeout), KpiId = plan.Job.KpiId, ContractVersion = plan.Job.ContractVersion,
+            TryNumber = lease.RetriesUsed + 1, Timeout = Duration.FromTimeSpan(lease.Timeout), KpiId = plan.Job.KpiId, ContractVersion = plan.Job.ContractVersion,
             ContentHash = plan.ContentHash, ContractDigest = plan.ContractDigest, CallJson = plan.Call.For(lease.BusinessDate),
             ContractJson = withContract ? plan.ContractJson : "", ConnId = plan.Job.Run.ConnId, OnRuleFail = plan.Job.Run.OnRuleFail,
             ScdView = plan.Job.Runtime.ScdView, TriggerKind = lease.Kind.Word(),
@@ -66,6 +66,7 @@ internal sealed record NewLease
     public required BindingPlan Plan { get; init; }
     public required Guid Attempt { get; init; }
     public required SessionRef Session { get; init; }
+    public required TimeSpan Timeout { get; init; }
     public required int FenceEpoch { get; init; }
     public required long FenceNumber { get; init; }
     public required DateTimeOffset ScheduledFor { get; init; }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text;
+using KpiControl.Control.Overrides;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Calendars;
 using KpiControl.Jobs.Calls;
@@ -82,13 +83,15 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         var spec = row.ScheduleCron.Length > 0
             ? job.Schedule with { Type = "cron", Expression = row.ScheduleCron, Timezone = row.Timezone }
             : job.Schedule with { Timezone = row.Timezone };
-        if (Schedule(spec, row) is not { } schedule)
+        var overrides = OverrideList.Read(row.OverridesJson);
+        if (overrides.Schedule(spec, one => Schedule(one, row)) is not { } schedule)
             return null;
         return new BindingPlan
         {
             BindingId = row.BindingId, Revision = row.Revision, Tenant = row.TenantId, Environment = row.Environment, Region = row.Region,
             ContentHash = row.ContentHash, SchemaVersion = row.SchemaVersion, ContractDigest = row.ContractDigest, ZoneVersion = row.ZoneVersion,
             ContractJson = contract.Text, Call = _calls.GetOrAdd((row.ContentHash, row.ContractDigest), _ => KpiCall.Of(job, contract.Contract)), Job = job with { Schedule = spec }, Schedule = schedule, CatchupLane = row.CatchupLane,
+            Overrides = overrides,
             Approval = row.ChangeId is { } change ? new PlanApproval(change, row.ChangeDigest!, row.Approvers ?? []) : null,
         };
     }

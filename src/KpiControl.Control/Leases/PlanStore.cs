@@ -9,7 +9,7 @@ internal sealed class PlanStore(Databases databases)
     private const string LoadSql =
         """
         SELECT r.binding_id, r.revision, b.tenant_id, b.environment, b.region, d.content_hash, d.schema_version,
-               r.contract_digest, r.schedule_cron, r.timezone, r.zone_version, k.digest AS calendar_digest,
+               r.contract_digest, r.schedule_cron, r.timezone, r.zone_version, k.digest AS calendar_digest, r.overrides::text AS overrides_json,
                coalesce((SELECT lane FROM kpi_lane l WHERE l.region = b.region AND l.priority = 6), abs(rt.lane)) AS catchup_lane,
                a.change_id, a.digest AS change_digest, a.approvers
           FROM unnest(@ids, @revisions) AS x(binding_id, revision)
@@ -72,6 +72,8 @@ internal sealed record PlanRow
     public string ZoneVersion { get; init; } = "";
     /// <summary>Null: the schedule names no calendar.</summary>
     public string? CalendarDigest { get; init; }
+    /// <summary>Null: nothing stood over the definition.</summary>
+    public string? OverridesJson { get; init; }
     public short CatchupLane { get; init; }
     /// <summary>The change that put the definition in force; null where policy asked for none.</summary>
     public long? ChangeId { get; init; }

@@ -97,7 +97,7 @@ internal sealed class ReadyStore(Databases databases)
         command.Add(grants, NpgsqlDbType.Uuid, g => g.Attempt);
         command.Add(grants, NpgsqlDbType.Bigint, g => g.Session.SessionId);
         command.Add(grants, NpgsqlDbType.Integer, g => g.Session.Generation);
-        command.Add(grants, NpgsqlDbType.Double, g => g.Plan.Job.Timeout.TotalSeconds);
+        command.Add(grants, NpgsqlDbType.Double, g => g.Timeout.TotalSeconds);
         command.Add(grants, NpgsqlDbType.Uuid, g => g.Row.LostAttempt);
         command.Add(grants, NpgsqlDbType.Text, g => g.Plan.ZoneVersion);
         command.Parameters.Add(new NpgsqlParameter { Value = grants.Select(g => g.Session.SessionId).Distinct().ToArray() });
@@ -148,6 +148,6 @@ internal sealed class ReadyStore(Databases databases)
 }
 
 /// <summary>A ready occurrence and the session that is to have it.</summary>
-internal sealed record ReadyGrant(ReadyRow Row, BindingPlan Plan, SessionRef Session, Guid Attempt);
+internal sealed record ReadyGrant(ReadyRow Row, BindingPlan Plan, SessionRef Session, Guid Attempt, TimeSpan Timeout);
 
 internal sealed record GrantedReady(ReadyGrant Grant, long FenceNumber, int FenceEpoch);

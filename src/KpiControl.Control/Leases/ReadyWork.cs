@@ -76,7 +76,7 @@ internal sealed class ReadyWork(ReadyStore store, PlanCache plans, LeaseSender s
         var grants = new List<ReadyGrant>(rows.Count);
         foreach (var (row, plan) in FairPick.Interleave(planned, p => p.Row.Tenant))
             if (AgentChoice.Reserve(agents, plan).Session is { } agent)
-                grants.Add(new ReadyGrant(row, plan, agent.Id, Guid.CreateVersion7(now)));
+                grants.Add(new ReadyGrant(row, plan, agent.Id, Guid.CreateVersion7(now), plan.TimeoutAt(now)));
         return grants;
     }
 
@@ -84,7 +84,7 @@ internal sealed class ReadyWork(ReadyStore store, PlanCache plans, LeaseSender s
     {
         sender.Send(granted.Select(g => new NewLease
         {
-            Plan = g.Grant.Plan, Attempt = g.Grant.Attempt, Session = g.Grant.Session, FenceEpoch = g.FenceEpoch, FenceNumber = g.FenceNumber,
+            Plan = g.Grant.Plan, Attempt = g.Grant.Attempt, Session = g.Grant.Session, Timeout = g.Grant.Timeout, FenceEpoch = g.FenceEpoch, FenceNumber = g.FenceNumber,
             ScheduledFor = g.Grant.Row.ScheduledFor, WindowStart = g.Grant.Row.WindowStart, BusinessDate = g.Grant.Row.BusinessDate, Kind = g.Grant.Row.Kind,
             RetriesUsed = g.Grant.Row.RetryCount,
         }));

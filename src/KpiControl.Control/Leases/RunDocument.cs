@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Google.Protobuf;
+using KpiControl.Control.Overrides;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Evidence;
 using KpiControl.Jobs.Sla;
@@ -28,6 +29,8 @@ internal static class RunDocument
             known["values_digest"] = EvidenceValues.DigestOf(JsonNode.Parse(text)!["points"]!);
         if (plan.Approval is { } approval)
             known["approval"] = new JsonObject { ["change_id"] = $"{approval.ChangeId}", ["digest"] = approval.Digest, ["approvers"] = new JsonArray([.. approval.Approvers.Select(a => JsonValue.Create(a))]) };
+        if (plan.Overrides.Under(report.GrantedAt, held.ScheduledFor) is { Count: > 0 } overrides)
+            known["overrides"] = new JsonArray([.. overrides.Select(Standing)]);
         if (facts.Inputs.Count > 0)
             known["inputs"] = new JsonArray([.. facts.Inputs.Select(Input)]);
         if (latency is not null || deliverBy is not null)
@@ -47,6 +50,11 @@ internal static class RunDocument
 
     private static JsonNode Input(RunInput input) =>
         new JsonObject([.. input.Members().Where(m => m.Value is not null).Select(m => KeyValuePair.Create(m.Name, (JsonNode?)m.Value))]);
+
+    private static JsonNode Standing(StandingOverride over) => new JsonObject
+    {
+        ["override_id"] = $"{over.OverrideId}", ["kind"] = over.Kind, ["value"] = over.Value, ["expires_at"] = Audit.ChainTime.Text(over.ExpiresAt.UtcDateTime),
+    };
 
     private static JsonObject Sla(SlaState? latency, DateTimeOffset? deliverBy)
     {

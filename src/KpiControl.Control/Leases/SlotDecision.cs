@@ -27,7 +27,7 @@ internal static class SlotDecision
     }
 
     public static SlotTake LeasedTo(this SlotTake take, SessionRef session, DateTimeOffset now) =>
-        take with { As = TakeAs.Leased, Session = session, Attempt = Guid.CreateVersion7(now) };
+        take with { As = TakeAs.Leased, Session = session, Attempt = Guid.CreateVersion7(now), Timeout = take.Plan.TimeoutAt(now) };
 
     public static SlotTake ReadyBecause(this SlotTake take, WaitingFor reason) => take with { As = TakeAs.Ready, Reason = reason };
 }

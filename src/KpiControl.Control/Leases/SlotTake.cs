@@ -30,6 +30,7 @@ internal sealed record SlotTake
     public DateTimeOffset? GivesUpAt { get; init; }
     public Guid Attempt { get; init; }
     public SessionRef Session { get; init; }
+    public TimeSpan Timeout { get; init; }
     public WaitingFor? Reason { get; init; }
     public IReadOnlyList<SkippedSlots> Skipped { get; init; } = [];
     /// <summary>Slots to catch up with, one by one.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using KpiControl.Control.Catalog;
+using KpiControl.Control.Overrides;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Schedules;
 
@@ -17,7 +18,8 @@ internal sealed record BindingSchedule(JobSchedule Schedule, string Mode)
     /// <summary>Null where this machine cannot understand it, which authoring would have refused.</summary>
     /// <param name="cron">Empty for jobs without slots. It and the zone are the binding's, over the definition's.</param>
     /// <param name="calendarJson">The calendar that the definition names, at the version in force; null where it names none.</param>
-    public static BindingSchedule? Create(long bindingId, string cron, string timezone, string canonicalJson, string? calendarJson)
+    /// <param name="overridesJson">What stands over it; null for nothing.</param>
+    public static BindingSchedule? Create(long bindingId, string cron, string timezone, string canonicalJson, string? calendarJson, string? overridesJson)
     {
         using var job = JsonDocument.Parse(canonicalJson);
         var spec = new JobScheduleSpec
@@ -27,8 +29,9 @@ internal sealed record BindingSchedule(JobSchedule Schedule, string Mode)
             Spread = Text(job.RootElement, "schedule", "spread") is { } text && Durations.TryParse(text, out var spread) ? spread : null,
         };
         // The binding's number is what H in an expression and the place within spread are a hash of: the dispatcher uses the same.
-        return JobSchedule.TryCreate(spec, out var schedule, out _, bindingId.ToString(CultureInfo.InvariantCulture), KnownCalendars.Read(calendarJson))
-            ? new BindingSchedule(schedule!, Text(job.RootElement, "dependencies", "business_date") ?? "previous")
+        var (identity, calendar) = (bindingId.ToString(CultureInfo.InvariantCulture), KnownCalendars.Read(calendarJson));
+        return OverrideList.Read(overridesJson).Schedule(spec, one => JobSchedule.TryCreate(one, out var understood, out _, identity, calendar) ? understood : null) is { } schedule
+            ? new BindingSchedule(schedule, Text(job.RootElement, "dependencies", "business_date") ?? "previous")
             : null;
     }
 

@@ -26,6 +26,8 @@ internal static class EvidenceReading
         evidence.Validations.AddRange(report.Validations);
         evidence.Stages.AddRange(report.Stages);
         evidence.Warnings.AddRange(report.Warnings);
+        if (root.TryGetProperty("overrides", out var overrides) && overrides.ValueKind == JsonValueKind.Array)
+            evidence.Overrides.AddRange(overrides.EnumerateArray().Select(over => Parser.Parse<Override>(over.GetRawText())));
         if (withPoints)
             evidence.Points.AddRange(report.Points);
         return evidence;

@@ -9,7 +9,7 @@ internal static class ExplainStore
     private const string RevisionSql =
         """
         SELECT r.revision, r.schedule_cron, r.timezone, r.active, r.effective_from, r.first_slot_after, r.changed_by, r.reason,
-               d.content_hash, d.canonical_json, r.calendar, r.calendar_version, k.canonical_json AS calendar_json
+               d.content_hash, d.canonical_json, r.calendar, r.calendar_version, k.canonical_json AS calendar_json, r.overrides::text AS overrides_json
           FROM kpi_binding_revision r JOIN kpi_job_def d USING (def_id)
           LEFT JOIN kpi_calendar k ON k.tenant_id = r.tenant_id AND k.name = r.calendar AND k.version = r.calendar_version
          WHERE r.binding_id = @binding AND r.first_slot_after < @at::timestamptz ORDER BY r.revision DESC LIMIT 1
@@ -22,7 +22,7 @@ internal static class ExplainStore
     private const string LaterRevisionsSql =
         """
         SELECT r.revision, r.schedule_cron, r.timezone, r.active, r.effective_from, r.first_slot_after, r.changed_by, r.reason,
-               d.content_hash, d.canonical_json, r.calendar, r.calendar_version, k.canonical_json AS calendar_json
+               d.content_hash, d.canonical_json, r.calendar, r.calendar_version, k.canonical_json AS calendar_json, r.overrides::text AS overrides_json
           FROM kpi_binding_revision r JOIN kpi_job_def d USING (def_id)
           LEFT JOIN kpi_calendar k ON k.tenant_id = r.tenant_id AND k.name = r.calendar AND k.version = r.calendar_version
          WHERE r.binding_id = @binding AND r.first_slot_after >= @slot::timestamptz AND r.effective_from <= @until::timestamptz
@@ -55,6 +55,16 @@ internal static class ExplainStore
 
     public static Task<IReadOnlyList<PauseRow>> PausesAsync(RequestTransaction tx, long binding, DateTimeOffset from, DateTimeOffset until) =>
         tx.QueryAsync<PauseRow>(PausesSql, new { binding, from, until });
+
+    private const string OverridesSql =
+        """
+        SELECT override_id, kind, value, reason, created_by, created_at, expires_at, ended_at, ended_by, ending FROM kpi_override
+         WHERE binding_id = @binding AND created_at <= @until::timestamptz AND coalesce(ended_at, expires_at) > @from::timestamptz
+         ORDER BY override_id LIMIT 50
+        """;
+
+    public static Task<IReadOnlyList<StoodRow>> OverridesAsync(RequestTransaction tx, long binding, DateTimeOffset from, DateTimeOffset until) =>
+        tx.QueryAsync<StoodRow>(OverridesSql, new { binding, from, until });
 
     private const string OpenSql =
         """
@@ -123,6 +133,7 @@ internal sealed record RevisionRow
     public string? Calendar { get; init; }
     public int? CalendarVersion { get; init; }
     public string? CalendarJson { get; init; }
+    public string? OverridesJson { get; init; }
 }
 
 internal sealed record RequestedRow
@@ -140,6 +151,20 @@ internal sealed record PauseRow
     public string PausedBy { get; init; } = "";
     public DateTimeOffset? EndedAt { get; init; }
     public string? EndedBy { get; init; }
+}
+
+internal sealed record StoodRow
+{
+    public long OverrideId { get; init; }
+    public string Kind { get; init; } = "";
+    public string Value { get; init; } = "";
+    public string Reason { get; init; } = "";
+    public string CreatedBy { get; init; } = "";
+    public DateTimeOffset CreatedAt { get; init; }
+    public DateTimeOffset ExpiresAt { get; init; }
+    public DateTimeOffset? EndedAt { get; init; }
+    public string? EndedBy { get; init; }
+    public string? Ending { get; init; }
 }
 
 internal sealed record OpenRow

@@ -32,8 +32,8 @@ internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits
         return new OccurrenceFacts
         {
             Binding = binding, Slot = slot, Now = now, Revision = revision,
-            Schedule = revision is null ? null : BindingSchedule.Create(id, revision.ScheduleCron, revision.Timezone, revision.CanonicalJson, revision.CalendarJson),
-            Pauses = await ExplainStore.PausesAsync(tx, id, slot.ScheduledFor, until),
+            Schedule = revision is null ? null : BindingSchedule.Create(id, revision.ScheduleCron, revision.Timezone, revision.CanonicalJson, revision.CalendarJson, revision.OverridesJson),
+            Pauses = await ExplainStore.PausesAsync(tx, id, slot.ScheduledFor, until), Overrides = await ExplainStore.OverridesAsync(tx, id, slot.ScheduledFor, until),
             LaterRevisions = mine is null && runs.Count == 0 ? [] : await ExplainStore.LaterRevisionsAsync(tx, id, slot.ScheduledFor, until),
             AskedFor = slot.Kind == "schedule" ? null : await ExplainStore.RequestAsync(tx, binding.TenantId, id, slot),
             Runs = runs, LateReports = await RunStore.LateReportsAsync(tx, id, slot),
@@ -65,7 +65,7 @@ internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits
     private static async Task<SlotKey> AtOrBeforeAsync(RequestTransaction tx, Binding binding, IReadOnlyList<OpenRow> open, DateTimeOffset at)
     {
         var revision = await ExplainStore.RevisionAsync(tx, binding.BindingId, at);
-        var schedule = revision is null ? null : BindingSchedule.Create(binding.BindingId, revision.ScheduleCron, revision.Timezone, revision.CanonicalJson, revision.CalendarJson);
+        var schedule = revision is null ? null : BindingSchedule.Create(binding.BindingId, revision.ScheduleCron, revision.Timezone, revision.CanonicalJson, revision.CalendarJson, revision.OverridesJson);
         // Slots stand at whole seconds: the last one before the next second is the one at or before the instant.
         var second = at.AddTicks(-(at.Ticks % TimeSpan.TicksPerSecond));
         // A time that the expression has and the weekend takes away is what was asked about, and no slot.

@@ -19,6 +19,8 @@ internal sealed record OccurrenceFacts
     public RequestedRow? AskedFor { get; init; }
     /// <summary>The caller named no occurrence: this one was chosen, and the answer says why.</summary>
     public bool IsAnswerToNothing { get; init; }
+    /// <summary>What stood over the definition meanwhile.</summary>
+    public IReadOnlyList<StoodRow> Overrides { get; init; } = [];
     public IReadOnlyList<PauseRow> Pauses { get; init; } = [];
     /// <summary>Its attempts and dispositions, in order.</summary>
     public IReadOnlyList<RunRow> Runs { get; init; } = [];

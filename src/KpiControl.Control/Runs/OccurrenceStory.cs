@@ -12,7 +12,7 @@ internal static class OccurrenceStory
     public static ExplainOccurrenceResponse Tell(OccurrenceFacts facts)
     {
         var response = new ExplainOccurrenceResponse { Answer = Answer(facts) + OccurrenceSurroundings.Why(facts), SlotKey = facts.Slot.ToString() };
-        var told = InForce(facts).Concat(OccurrenceSurroundings.Later(facts)).Concat(Pauses(facts)).Concat(Attempts(facts)).Concat(Late(facts))
+        var told = InForce(facts).Concat(OccurrenceSurroundings.Later(facts)).Concat(Pauses(facts)).Concat(OccurrenceSurroundings.Overrides(facts)).Concat(Attempts(facts)).Concat(Late(facts))
             .Concat(OpenNow(facts)).Concat(OccurrenceSurroundings.Next(facts));
         // A stable sort: what happened at one instant stays in the order of its telling.
         response.Facts.AddRange(told.OrderBy(fact => fact.At?.ToDateTimeOffset() ?? DateTimeOffset.MinValue));

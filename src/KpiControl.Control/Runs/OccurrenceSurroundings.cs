@@ -21,6 +21,18 @@ internal static class OccurrenceSurroundings
     public static IEnumerable<Fact> Later(OccurrenceFacts facts) => facts.LaterRevisions.Select(revision => Fact(revision.EffectiveFrom, "revision",
         $"Revision {revision.Revision} came into force: {Words(revision)}. What of the occurrence had not begun goes on under it.", Invariant($"revision/{revision.Revision}")));
 
+    /// <summary>What stood over the definition while the occurrence was to come or open.</summary>
+    public static IEnumerable<Fact> Overrides(OccurrenceFacts facts)
+    {
+        foreach (var over in facts.Overrides)
+        {
+            var reference = Invariant($"override/{over.OverrideId}");
+            yield return Fact(over.CreatedAt, "override", $"The {over.Kind} was overridden ({over.Value}) by {over.CreatedBy} until {Text(over.ExpiresAt)}{Because(over.Reason)}.", reference);
+            if (over.EndedAt is { } ended)
+                yield return Fact(ended, "override", $"The override of the {over.Kind} ended: {over.Ending} ({over.EndedBy}).", reference);
+        }
+    }
+
     /// <summary>The slot that the schedule makes next, where it is not the one that is told.</summary>
     public static IEnumerable<Fact> Next(OccurrenceFacts facts)
     {

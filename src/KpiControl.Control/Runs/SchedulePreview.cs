@@ -71,7 +71,7 @@ internal sealed class SchedulePreview(Databases databases)
     private static async Task<(BindingSchedule, TimeZoneInfo, Pinned?)> StoredAsync(RequestTransaction tx, PreviewScheduleRequest request)
     {
         var binding = await BindingLookup.ResolveAsync(tx, new BindingKey(request.BindingId, request.Tenant, request.Environment, request.JobId), Verb.Read);
-        var schedule = BindingSchedule.Create(binding.BindingId, binding.ScheduleCron, binding.Timezone, await RunStore.DefinitionAsync(tx, binding.DefId), binding.CalendarJson)
+        var schedule = BindingSchedule.Create(binding.BindingId, binding.ScheduleCron, binding.Timezone, await RunStore.DefinitionAsync(tx, binding.DefId), binding.CalendarJson, binding.OverridesJson)
             ?? throw Reject.Precondition("SCHEDULE_UNKNOWN", "timezone", $"This node does not know the zone {binding.Timezone}.");
         return (schedule, TimeZoneInfo.FindSystemTimeZoneById(binding.Timezone), Pinned.Of(binding.Calendar, binding.CalendarVersion));
     }

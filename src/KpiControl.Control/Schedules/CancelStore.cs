@@ -31,7 +31,7 @@ internal static class CancelStore
     public static Task<IReadOnlyList<OpenOccurrence>> OpenAsync(RequestTransaction tx, long bindingId) => tx.QueryAsync<OpenOccurrence>(Open, new { bindingId });
 
     private const string Revision = """
-        SELECT r.schedule_cron, r.timezone, d.canonical_json, k.canonical_json AS calendar_json
+        SELECT r.schedule_cron, r.timezone, d.canonical_json, k.canonical_json AS calendar_json, r.overrides::text AS overrides_json
           FROM kpi_binding_revision r JOIN kpi_job_def d USING (def_id)
           LEFT JOIN kpi_calendar k ON k.tenant_id = r.tenant_id AND k.name = r.calendar AND k.version = r.calendar_version
          WHERE r.binding_id = @bindingId AND r.revision = @revision
@@ -111,4 +111,5 @@ internal sealed record QueuedUnderRow
     public string Timezone { get; init; } = "UTC";
     public string CanonicalJson { get; init; } = "{}";
     public string? CalendarJson { get; init; }
+    public string? OverridesJson { get; init; }
 }

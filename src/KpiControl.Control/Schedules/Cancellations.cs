@@ -67,7 +67,7 @@ internal static class Cancellations
             return 1;
         var under = await CancelStore.RevisionAsync(tx, binding.BindingId, open.Revision);
         // A zone that this machine no longer knows must not keep anybody from cancelling.
-        return 1 + (BindingSchedule.Create(binding.BindingId, under.ScheduleCron, under.Timezone, under.CanonicalJson, under.CalendarJson)?.Schedule.Slots(open.ScheduledFor, open.LastSlot).Count() ?? 1);
+        return 1 + (BindingSchedule.Create(binding.BindingId, under.ScheduleCron, under.Timezone, under.CanonicalJson, under.CalendarJson, under.OverridesJson)?.Schedule.Slots(open.ScheduledFor, open.LastSlot).Count() ?? 1);
     }
 
     private static string KeyOf(OpenOccurrence open) => new SlotKey(open.TriggerKind, open.ScheduledFor).ToString();

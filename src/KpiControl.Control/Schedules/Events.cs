@@ -31,6 +31,6 @@ internal static class Events
         string.Create(CultureInfo.InvariantCulture, $"signal/{signalId} {name}{(businessDate is { } date ? $" of {date:yyyy-MM-dd}" : "")}");
 
     private static StartedEvent? Start(ListeningRow job, DateOnly? businessDate, DateTimeOffset now) =>
-        BindingSchedule.Create(job.BindingId, "", job.Timezone, job.CanonicalJson, null) is { } schedule && !(now < schedule.Schedule.StartsAt) && !(now > schedule.Schedule.EndsAt)
+        BindingSchedule.Create(job.BindingId, "", job.Timezone, job.CanonicalJson, null, null) is { } schedule && !(now < schedule.Schedule.StartsAt) && !(now > schedule.Schedule.EndsAt)
             ? new StartedEvent(job.BindingId, businessDate ?? schedule.BusinessDate(now)) : null;
 }

@@ -46,6 +46,7 @@ internal sealed record UpstreamKpi
     public string Timezone { get; init; } = "UTC";
     public string CanonicalJson { get; init; } = "{}";
     public string? CalendarJson { get; init; }
+    public string? OverridesJson { get; init; }
     /// <summary>The last slot of the business date that succeeded.</summary>
     public DateTimeOffset? LastSlot { get; init; }
     /// <summary>Somebody's own run of that date succeeded.</summary>

@@ -97,7 +97,7 @@ internal sealed class DependencyStore(Databases databases)
 
     private const string UpstreamSql =
         """
-        SELECT x.n::int AS n, b.binding_id, b.schedule_cron, b.timezone, b.job_id, d.canonical_json, k.canonical_json AS calendar_json, h.last_slot, coalesce(h.by_hand, false) AS by_hand
+        SELECT x.n::int AS n, b.binding_id, b.schedule_cron, b.timezone, b.job_id, d.canonical_json, k.canonical_json AS calendar_json, b.overrides::text AS overrides_json, h.last_slot, coalesce(h.by_hand, false) AS by_hand
           FROM unnest(@tenants, @environments, @regions, @kpis, @dates) WITH ORDINALITY AS x(tenant_id, environment, region, kpi, business_date, n)
           JOIN kpi_job_binding b ON b.tenant_id = x.tenant_id AND b.environment = x.environment AND b.region = x.region
            AND b.kpi_id = split_part(x.kpi, '@', 1) AND b.contract_version = split_part(x.kpi, '@', 2) AND b.active_flag

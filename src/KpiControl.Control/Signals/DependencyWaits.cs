@@ -79,13 +79,13 @@ internal sealed class DependencyWaits(DependencyStore store)
     {
         if (upstream.ByHand || upstream.LastSlot is null)
             return upstream.ByHand;
-        var last = BindingSchedule.Create(upstream.BindingId, upstream.ScheduleCron, upstream.Timezone, upstream.CanonicalJson, upstream.CalendarJson)?.LastSlotOf(businessDate);
+        var last = BindingSchedule.Create(upstream.BindingId, upstream.ScheduleCron, upstream.Timezone, upstream.CanonicalJson, upstream.CalendarJson, upstream.OverridesJson)?.LastSlotOf(businessDate);
         return last is null || upstream.LastSlot >= last;
     }
 
     // A zone that this machine does not know holds up its own binding, visibly and until it gives up, and nobody else.
     private static DateTimeOffset EndOfBusinessDate(WaitingOccurrence waiting) =>
-        BindingSchedule.Create(waiting.BindingId, "", waiting.Timezone, "{}", null)?.Schedule.EndOf(waiting.BusinessDate) ?? DateTimeOffset.MaxValue;
+        BindingSchedule.Create(waiting.BindingId, "", waiting.Timezone, "{}", null, null)?.Schedule.EndOf(waiting.BusinessDate) ?? DateTimeOffset.MaxValue;
 
     private static long[] Sorted(IReadOnlyList<long> ids) => [.. ids.Distinct().Order()];
 }

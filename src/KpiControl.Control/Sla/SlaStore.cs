@@ -131,7 +131,7 @@ internal sealed class SlaStore(Databases databases)
         ), told AS (
           INSERT INTO kpi_alert_message (tenant_id, binding_id, episode_id, event, channel_type, channel_value, severity, run_id, occurred_at)
           SELECT v.tenant_id, v.binding_id, v.episode_id, v.event, a.channel_type, a.channel_value, a.severity, v.run_id, v.at
-            FROM events v JOIN kpi_job_alert a ON a.binding_id = v.binding_id AND v.event = ANY (a.events)
+            FROM events v JOIN kpi_alert_route a ON a.binding_id = v.binding_id AND v.event = ANY (a.events)
            WHERE v.event <> 'recovered'
               OR EXISTS (SELECT FROM kpi_alert_message m WHERE m.episode_id = v.episode_id AND m.channel_value = a.channel_value AND m.state <> 'dropped')
         )

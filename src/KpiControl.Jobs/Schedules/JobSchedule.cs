@@ -19,6 +19,9 @@ public sealed class JobSchedule
     private readonly CalendarOnClock? _calendar;
     private readonly ZoneClock _clock;
     private readonly ScheduleBounds _bounds;
+    // Where a schedule stands over another one for a while: the one that comes back, and when.
+    private readonly JobSchedule? _then;
+    private readonly DateTimeOffset _until;
 
     private JobSchedule(ISlotSource? source, CalendarOnClock? calendar, ZoneClock clock, ScheduleBounds bounds, TimeSpan offset, string zoneVersion)
     {
@@ -26,6 +29,12 @@ public sealed class JobSchedule
         (SpreadOffset, ZoneVersion) = (offset, zoneVersion);
         _expected = source is null || calendar is null ? source : new OpenSlots(source, calendar.WeekendAt);
         _firing = _expected is null || calendar is null ? source : new OpenSlots(_expected, calendar.ExceptionAt);
+    }
+
+    private JobSchedule(JobSchedule first, DateTimeOffset until, JobSchedule then)
+    {
+        (_source, _expected, _firing, _calendar, _clock, _bounds) = (first._source, first._expected, first._firing, first._calendar, first._clock, first._bounds);
+        (SpreadOffset, ZoneVersion, _until, _then) = (first.SpreadOffset, first.ZoneVersion, until, then);
     }
 
     /// <summary>False for jobs that only run when told to: they have a zone and business dates, and no slots.</summary>
@@ -70,17 +79,34 @@ public sealed class JobSchedule
         return true;
     }
 
+    /// <summary>The slots of this schedule before an instant, and those of another one from it on: nobody has to be there when it changes.</summary>
+    /// <param name="then">Of the same zone and calendar.</param>
+    public JobSchedule Until(DateTimeOffset instant, JobSchedule then) => new(this, instant, then);
+
     /// <summary>The first slot that fires strictly after an instant, or null where there is none. It always advances.</summary>
-    public DateTimeOffset? Next(DateTimeOffset after) => Next(_firing, after);
+    public DateTimeOffset? Next(DateTimeOffset after) => Next(after, schedule => schedule._firing);
 
     /// <summary>The same, and also those that a holiday or a blackout of the calendar takes away: each of them has a disposition.</summary>
-    public DateTimeOffset? NextExpected(DateTimeOffset after) => Next(_expected, after);
+    public DateTimeOffset? NextExpected(DateTimeOffset after) => Next(after, schedule => schedule._expected);
 
     /// <summary>The last slot that fires strictly before an instant: of a slot, the start of its window.</summary>
-    public DateTimeOffset? Previous(DateTimeOffset before) => Previous(_firing, before);
+    public DateTimeOffset? Previous(DateTimeOffset before) => Previous(before, schedule => schedule._firing);
 
     /// <summary>The last strictly before an instant, those that the calendar takes away included.</summary>
-    public DateTimeOffset? PreviousExpected(DateTimeOffset before) => Previous(_expected, before);
+    public DateTimeOffset? PreviousExpected(DateTimeOffset before) => Previous(before, schedule => schedule._expected);
+
+    private DateTimeOffset? Next(DateTimeOffset after, Func<JobSchedule, ISlotSource?> source)
+    {
+        if (_then is null) return Next(source(this), after);
+        if (after < _until && Next(source(this), after) is { } slot && slot < _until) return slot;
+        return _then.Next(after < _until ? _until.AddTicks(-1) : after, source);
+    }
+
+    private DateTimeOffset? Previous(DateTimeOffset before, Func<JobSchedule, ISlotSource?> source)
+    {
+        if (_then is null || before <= _until) return Previous(source(this), before);
+        return _then.Previous(before, source) is { } slot && slot >= _until ? slot : Previous(source(this), _until);
+    }
 
     /// <summary>Why an expected slot does not fire; null where it does.</summary>
     public CalendarException? ExceptionAt(DateTimeOffset slot) =>
@@ -88,7 +114,7 @@ public sealed class JobSchedule
 
     /// <summary>The weekend day of an instant at which the expression alone would fire; null for every other instant, and without a calendar.</summary>
     public CalendarDay? DayOffAt(DateTimeOffset instant) =>
-        _calendar?.DayOf(instant.UtcDateTime - SpreadOffset) is { Kind: DayKind.Weekend } day && Next(_source, instant.AddTicks(-1)) == instant ? day : null;
+        _calendar?.DayOf(instant.UtcDateTime - SpreadOffset) is { Kind: DayKind.Weekend } day && Next(instant.AddTicks(-1), schedule => schedule._source) == instant ? day : null;
 
     private DateTimeOffset? Next(ISlotSource? source, DateTimeOffset after)
     {

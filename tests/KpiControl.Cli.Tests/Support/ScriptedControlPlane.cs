@@ -45,6 +45,7 @@ public sealed class ScriptedControlPlane : IAsyncLifetime
         app.MapGrpcService<ScriptedFleet>();
         app.MapGrpcService<ScriptedDoctor>();
         app.MapGrpcService<ScriptedAlerts>();
+        app.MapGrpcService<ScriptedDrift>();
         await app.StartAsync();
         Address = app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Single();
     }

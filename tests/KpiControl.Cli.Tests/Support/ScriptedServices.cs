@@ -73,6 +73,13 @@ internal sealed class ScriptedAlerts(Script script) : AlertService.AlertServiceB
     public override Task<Episode> SilenceEpisode(SilenceEpisodeRequest request, ServerCallContext context) => script.Answer<SilenceEpisodeRequest, Episode>(request, context);
 }
 
+internal sealed class ScriptedDrift(Script script) : DriftService.DriftServiceBase
+{
+    public override Task<Override> SetOverride(SetOverrideRequest request, ServerCallContext context) => script.Answer<SetOverrideRequest, Override>(request, context);
+    public override Task<Override> ClearOverride(ClearOverrideRequest request, ServerCallContext context) => script.Answer<ClearOverrideRequest, Override>(request, context);
+    public override Task<ListOverridesResponse> ListOverrides(ListOverridesRequest request, ServerCallContext context) => script.Answer<ListOverridesRequest, ListOverridesResponse>(request, context);
+}
+
 internal sealed class ScriptedChanges(Script script) : ChangeService.ChangeServiceBase
 {
     public override Task<Plan> PlanJobs(PlanJobsRequest request, ServerCallContext context) => script.Answer<PlanJobsRequest, Plan>(request, context);

@@ -221,6 +221,7 @@ public sealed class RowSecurityTests : IAsyncLifetime
         WITH s AS (INSERT INTO kpi_session (agent, instance, region, node_id, node_generation, generation, build, slots) SELECT @tenant, gen_random_uuid(), 'eu', node_id, 1, 1, 'x', 1 FROM kpi_node RETURNING session_id)
           INSERT INTO kpi_session_tenant (session_id, tenant_id) SELECT session_id, @tenant FROM s;
         INSERT INTO kpi_sla_clock (binding_id, clock, tenant_id) VALUES (@binding, 'freshness', @tenant);
+        INSERT INTO kpi_override (tenant_id, binding_id, kind, value, reason, created_by, expires_at) VALUES (@tenant, @binding, 'timeout', '2h', 'x', 'x', now() + interval '1 hour');
         INSERT INTO kpi_sla_episode (tenant_id, binding_id, clock, opened_at, resolved_at, resolution) VALUES (@tenant, @binding, 'freshness', now(), now(), 'recovered');
         INSERT INTO kpi_alert_message (tenant_id, binding_id, event, channel_type, channel_value, severity, occurred_at) VALUES (@tenant, @binding, 'failure', 'email', 'email:a@b', 'low', now());
         INSERT INTO kpi_run_notice (tenant_id, binding_id, run_id, kind) VALUES (@tenant, @binding, 1, 'slow');

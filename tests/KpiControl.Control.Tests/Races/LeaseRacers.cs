@@ -28,7 +28,7 @@ internal sealed class Taker(RaceWorld world) : Racer(world)
     {
         Plan = plan, Seen = row.Slot, Slot = row.Slot, NextCursor = plan.Schedule.Next(row.Slot), BusinessDate = plan.BusinessDateOf(row.Slot),
         As = random.Next(8) switch { 0 => TakeAs.Ready, 1 => TakeAs.Waiting, _ => TakeAs.Leased },
-        Session = World.AnySession(random), Attempt = Guid.CreateVersion7(), Reason = WaitingFor.Dependency,
+        Session = World.AnySession(random), Attempt = Guid.CreateVersion7(), Timeout = plan.Job.Timeout, Reason = WaitingFor.Dependency,
     };
 }
 
@@ -45,7 +45,7 @@ internal sealed class Granter(RaceWorld world) : Racer(world)
         _old = scan.Rows;
         var planned = await World.Plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
         var grants = planned.DistinctBy(p => p.Row.BindingId).OrderBy(p => p.Row.BindingId)
-            .Select(p => new ReadyGrant(p.Row, p.Plan, World.AnySession(random), Guid.CreateVersion7())).ToList();
+            .Select(p => new ReadyGrant(p.Row, p.Plan, World.AnySession(random), Guid.CreateVersion7(), p.Plan.Job.Timeout)).ToList();
         if (grants.Count > 0)
             foreach (var granted in await _store.GrantAsync(grants, World.Node, token))
                 World.InHand.Enqueue(World.Holding(granted.Grant.Row.BindingId, granted.Grant.Attempt, granted.FenceEpoch, granted.FenceNumber, granted.Grant.Session, random));

@@ -160,7 +160,7 @@ public sealed class LedgerPropertyTests : IAsyncLifetime
             var store = new ReadyStore(world.Databases);
             foreach (var lane in (await connection.QueryAsync<short>("SELECT lane FROM kpi_parked WHERE binding_id = @binding", new { binding })).AsList())
                 if ((await store.ScanAsync(lane, ["acme"], null, 500, None)).Rows.FirstOrDefault(row => row.BindingId == binding && row.State == 'R') is { } ready && await PlanAsync(ready.Revision) is { } plan)
-                    foreach (var granted in await store.GrantAsync([new ReadyGrant(ready, plan, world.Sessions[0], Guid.CreateVersion7())], world.Node, None))
+                    foreach (var granted in await store.GrantAsync([new ReadyGrant(ready, plan, world.Sessions[0], Guid.CreateVersion7(), plan.Job.Timeout)], world.Node, None))
                     {
                         _held.Add(world.Holding(binding, granted.Grant.Attempt, granted.FenceEpoch, granted.FenceNumber, granted.Grant.Session, _random));
                         return true;

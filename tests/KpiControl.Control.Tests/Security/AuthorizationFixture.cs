@@ -34,6 +34,10 @@ public sealed class AuthorizationFixture : IAsyncLifetime
         var host = Control.Host;
         BindingId = (await host.CreateSimpleAsync(token, "guarded")).BindingId;
         await host.Catalog().PutCalendarAsync(new PutCalendarRequest { Tenant = "acme", Content = "calendar: known" }, cancellationToken: token);
+        await new DriftService.DriftServiceClient(host.Channel()).SetOverrideAsync(new SetOverrideRequest
+        {
+            BindingId = BindingId, Kind = "timeout", Value = "30m", Reason = "known", ExpiresAt = Google.Protobuf.WellKnownTypes.Timestamp.FromDateTimeOffset(TimeProvider.System.GetUtcNow().AddDays(1)),
+        }, cancellationToken: token);
         // A run that ended, and an occurrence that is open.
         await host.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = BindingId }, cancellationToken: token);
         await host.Jobs().CancelOccurrenceAsync(new CancelOccurrenceRequest { BindingId = BindingId }, cancellationToken: token);
@@ -90,7 +94,9 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "ValidateJob" => new { content = SampleTexts.Simple() },
             "CreateJob" => new { content = SampleTexts.Simple("fresh"), validate_only = true },
             "UpdateJob" => new { binding_id = id, content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
-            "ListChanges" or "ListReviews" or "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "ListTenants" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" or "ListDeadAlerts" => new { },
+            "ListChanges" or "ListReviews" or "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "ListTenants" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" or "ListDeadAlerts" or "ListOverrides" => new { },
+            "SetOverride" => new { binding_id = id, kind = "priority", value = "1", reason = "known", expires_at = TimeProvider.System.GetUtcNow().AddDays(1).ToString("O"), validate_only = true },
+            "ClearOverride" => new { binding_id = id, kind = "timeout", validate_only = true },
             "ResendAlert" => new { message_id = alertId, validate_only = true },
             "GetEpisode" => new { episode_id = episodeId },
             "AcknowledgeEpisode" or "UnsilenceEpisode" => new { episode_id = episodeId, validate_only = true },

@@ -51,6 +51,9 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | ChangeService/ApplyChange | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
         | ChangeService/ListReviews | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
         | ChangeService/CloseReview | ChangeRequestApprove | – | – | – | – | yes | yes | – | yes | – | – | not found |
+        | DriftService/SetOverride | ScheduleEdit | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | DriftService/ClearOverride | ScheduleEdit | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | DriftService/ListOverrides | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
         | CatalogService/PutContract | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
         | CatalogService/GetContract | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | CatalogService/ListContracts | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | not found |

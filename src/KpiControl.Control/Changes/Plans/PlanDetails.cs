@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Google.Protobuf.WellKnownTypes;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Catalog;
+using KpiControl.Control.Overrides;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Tenants;
 using KpiControl.Jobs.Artifacts;
@@ -144,14 +145,35 @@ internal sealed partial class PlanDetails
     private void AddFireTimes(PlanLine line, PlannedJob answer)
     {
         var (spec, was) = (line.WillRun ? line.Job?.Job.Schedule : null, line.Bound?.Schedule);
-        if (spec is not null && was is not null && spec.HasSlotsOf(was))
+        var (standing, left) = Standing(line);
+        if (spec is not null && was is not null && spec.HasSlotsOf(was) && !left.Any(one => one.Over.Kind == OverrideKind.Schedule))
             return;
-        var id = line.Bound?.Binding.BindingId ?? 0;
-        var (before, after) = (was is null ? null : BoundJob.Schedule(was, id, KnownCalendars.Read(line.Bound!.Binding.CalendarJson)), spec is null ? null : BoundJob.Schedule(spec, id, line.Job!.Calendar?.Understand()));
+        var (id, calendar) = (line.Bound?.Binding.BindingId ?? 0, line.Job?.Calendar?.Understand());
+        var own = spec is null ? null : BoundJob.Schedule(spec, id, calendar);
+        var (before, after) = (was is null ? null : BoundJob.Schedule(line.Bound!.Job, line.Bound.Binding), spec is null ? null : new OverrideList(standing).Schedule(spec, one => BoundJob.Schedule(one, id, calendar)));
         answer.FireTimes.AddRange(FireTimes.Next(before, after, now).Select(ToProto));
         answer.PlacedWhenBound = id == 0 && spec is { Type: "cron" } && (spec.Spread is not null || Hashed().IsMatch(spec.Expression));
         if (Jobs.Plans.ClockChange.Next((spec ?? was)!.Timezone, now) is { } change)
-            answer.ClockChange = ToProto(change, FireTimes.Around(before, after, change.At), after is null ? [] : change.EffectsOn(after, spec!, id.ToString(CultureInfo.InvariantCulture), line.Job!.Calendar?.Understand()));
+            answer.ClockChange = ToProto(change, FireTimes.Around(before, after, change.At), own is null ? [] : change.EffectsOn(own, spec!, id.ToString(CultureInfo.InvariantCulture), calendar));
+    }
+
+    /// <summary>What stands over the definition that is bound: what stays over the next one, and what ends with it and why.</summary>
+    private (IReadOnlyList<StandingOverride> Stay, IReadOnlyList<(StandingOverride Over, string Why)> End) Standing(PlanLine line)
+    {
+        var all = line.Bound?.Binding.Overrides.At(now) ?? [];
+        if (line.Job is not { Reading.CanonicalJson: { } canonical } job || line.Action == PlanAction.Unchanged)
+            return (all, []);
+        var ends = all.Select(over => (Over: over, Why: OverrideValue.Obsolete(over, job.Job, canonical, job.Calendar?.Understand()))).Where(one => one.Why is not null).ToList();
+        return ([.. all.Except(ends.Select(one => one.Over))], [.. ends.Select(one => (one.Over, one.Why!))]);
+    }
+
+    private IEnumerable<string> StandingNotes(PlanLine line)
+    {
+        var (stay, end) = Standing(line);
+        foreach (var over in stay)
+            yield return FormattableString.Invariant($"its {over.Kind} is overridden ({over.Value}) until {over.ExpiresAt.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}, and stays so until then");
+        foreach (var (over, why) in end)
+            yield return $"the override of its {over.Kind} ({over.Value}) ends: {why}";
     }
 
     private IEnumerable<string> Notes(PlanLine line)
@@ -160,6 +182,8 @@ internal sealed partial class PlanDetails
             yield break;
         if (bound.IsPaused && line.Action is not (PlanAction.Remove or PlanAction.Pause))
             yield return "it is paused, and stays so until somebody resumes it";
+        foreach (var note in line.Action is PlanAction.Remove or PlanAction.Invalid ? [] : StandingNotes(line))
+            yield return note;
         if (bound.Binding is { ActiveFlag: false, IsUnreleased: false, PrunedAt: null })
             yield return "somebody made it inactive (active_flag), and it stays so";
         if (bound.Open is { } open)

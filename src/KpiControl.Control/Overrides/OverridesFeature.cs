@@ -1,0 +1,10 @@
+namespace KpiControl.Control.Overrides;
+
+internal static class OverridesFeature
+{
+    public static IServiceCollection AddOverrides(this IServiceCollection services) => services
+        .AddSingleton<OverrideExpiryStore>()
+        .AddHostedService<OverrideExpiry>();
+
+    public static void MapOverrides(this IEndpointRouteBuilder routes) => routes.MapGrpcService<DriftService>();
+}
