@@ -21,20 +21,15 @@ internal static class ChainRowStore
     private static readonly (char Kind, string From, string Id, string Canonical)[] Tables =
     [
         ('a', "kpi_audit", "audit_id", Canonical(
-            ("table", "'audit'"), ("id", "r.audit_id"), ("recorded_at", Time("recorded_at")), ("tenant", "r.tenant_id"), ("environment", "r.environment"),
-            ("actor", "r.actor"), ("verb", "r.verb"), ("object_kind", "r.object_kind"), ("object_id", "r.object_id"), ("reason", "r.reason"),
-            ("before", "r.before"), ("after", "r.after"), ("request_id", "r.request_id"))),
+            Word("table", "audit"), Plain("id", "audit_id"), Time("recorded_at"), Text("tenant", "tenant_id"), Text("environment"), Text("actor"), Text("verb"), Text("object_kind"), Text("object_id"),
+            Text("reason"), Text("before"), Text("after"), Plain("request_id"))),
         ('e', "kpi_evidence", "evidence_id", Canonical(
-            ("table", "'evidence'"), ("id", "r.evidence_id"), ("recorded_at", Time("recorded_at")), ("tenant", "r.tenant_id"), ("run_id", "r.run_id"),
-            ("binding_id", "r.binding_id"), ("attempt_id", "r.attempt_id"), ("kind", "r.kind"), ("document", "r.document"))),
+            Word("table", "evidence"), Plain("id", "evidence_id"), Time("recorded_at"), Text("tenant", "tenant_id"), Plain("run_id"), Plain("binding_id"), Plain("attempt_id"), Text("kind"), Text("document"))),
         ('h', "kpi_job_history", "run_id", Canonical(
-            ("table", "'history'"), ("id", "r.run_id"), ("recorded_at", Time("recorded_at")), ("tenant", "r.tenant_id"), ("binding_id", "r.binding_id"),
-            ("revision", "r.revision"), ("scheduled_for", Time("scheduled_for")), ("window_start", Time("window_start")), ("business_date", "to_char(r.business_date, 'YYYY-MM-DD')"),
-            ("slot_last", Time("slot_last")), ("slot_count", "r.slot_count"), ("trigger_kind", "r.trigger_kind"), ("attempt_id", "r.attempt_id"),
-            ("retry_seq", "r.retry_seq"), ("fence_epoch", "r.fence_epoch"), ("session_id", "r.session_id"), ("lane", "r.lane"), ("final", "r.final"),
-            ("status", "r.status"), ("reason", "r.reason"), ("started_at", Time("started_at")), ("finished_at", Time("finished_at")),
-            ("rows_processed", "r.rows_processed"), ("data_points", "r.data_points"), ("error_category", "r.error_category"), ("error_code", "r.error_code"),
-            ("error_message", "r.error_message"), ("lineage_ref", "r.lineage_ref"), ("result_digest", "encode(r.result_digest, 'hex')"), ("zone_version", "r.zone_version"))),
+            Word("table", "history"), Plain("id", "run_id"), Time("recorded_at"), Text("tenant", "tenant_id"), Plain("binding_id"), Plain("revision"), Time("scheduled_for"), Time("window_start"),
+            ("business_date", Quoted("to_char(r.business_date, 'YYYY-MM-DD')")), Time("slot_last"), Plain("slot_count"), Text("trigger_kind"), Plain("attempt_id"), Plain("retry_seq"), Plain("fence_epoch"),
+            Plain("session_id"), Plain("lane"), Plain("final"), Text("status"), Text("reason"), Time("started_at"), Time("finished_at"), Plain("rows_processed"), Plain("data_points"),
+            Text("error_category"), Text("error_code"), Text("error_message"), Text("lineage_ref"), ("result_digest", Quoted("encode(r.result_digest, 'hex')")), Text("zone_version"))),
     ];
 
     private const string Hash = "sha256(convert_to({0}, 'UTF8'))";
@@ -75,10 +70,19 @@ internal static class ChainRowStore
           FROM unnest(@ids, @times) AS x(id, at) JOIN {table.From} r ON {where}
         """;
 
-    private static string Time(string column) => $"""to_char(r.{column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""";
+    private static (string Name, string Json) Word(string name, string word) => (name, $"'\"{word}\"'");
 
-    // RFC 8785: members in the order of their names, nothing between the tokens.
-    private static string Canonical(params (string Name, string Value)[] members) =>
-        "'{' || " + string.Join(" || ',' || ", members.OrderBy(m => m.Name, StringComparer.Ordinal)
-            .Select(m => $"'\"{m.Name}\":' || coalesce(to_json(({m.Value})::text)::text, 'null')")) + " || '}'";
+    private static (string Name, string Json) Text(string name, string? column = null) => (name, $"coalesce(to_json(r.{column ?? name}::text)::text, 'null')");
+
+    /// <summary>A number, a UUID or a boolean: nothing in it needs to be escaped, and escaping was half of the work.</summary>
+    private static (string Name, string Json) Plain(string name, string? column = null) => (name, Quoted($"r.{column ?? name}"));
+
+    private static (string Name, string Json) Time(string column) => (column, Quoted($"""to_char(r.{column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""));
+
+    private static string Quoted(string value) => $"coalesce('\"' || {value} || '\"', 'null')";
+
+    // RFC 8785: members in the order of their names, nothing between the tokens. concat writes into one buffer, where || copies
+    // what it has for each token.
+    private static string Canonical(params (string Name, string Json)[] members) =>
+        "concat(" + string.Join(", ", members.OrderBy(m => m.Name, StringComparer.Ordinal).Select((m, i) => $"'{(i == 0 ? '{' : ',')}\"{m.Name}\":', {m.Json}")) + ", '}')";
 }

@@ -74,7 +74,7 @@ internal sealed class CompletionRecorder(
     private async Task<Dictionary<Guid, RunFacts>> FactsAsync(IReadOnlyList<Report> reports, List<GrantedAttempt?> held, CancellationToken token)
     {
         var known = reports.Zip(held).Where(r => r.Second is not null).DistinctBy(r => r.First.Attempt).ToList();
-        var facts = await surroundings.OfAsync([.. known.Select(r => new RunAsked(r.Second!.Plan, r.First.Finished.Fence.Number, r.Second.BusinessDate, r.First.Began))], token);
+        var facts = await surroundings.OfAsync([.. known.Select(r => new RunAsked(r.First.Attempt, r.Second!.Plan, r.First.Finished.Fence.Number, r.Second.BusinessDate, r.Second.ScheduledFor, r.First.Began))], token);
         return known.Zip(facts).ToDictionary(r => r.First.First.Attempt, r => r.Second);
     }
 

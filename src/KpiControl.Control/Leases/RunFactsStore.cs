@@ -7,33 +7,36 @@ namespace KpiControl.Control.Leases;
 /// <summary>Reads what stood when attempts ran: the policy in force, and what their dependencies were met by.</summary>
 internal sealed class RunFactsStore(Databases databases)
 {
-    // Of the kind that timestamptz takes: as MaxValue comes, one attempt of a batch without its instant refused them all.
-    private static readonly DateTime Never = DateTime.SpecifyKind(DateTime.MaxValue, DateTimeKind.Utc);
-
     private const string PoliciesSql =
         """
         SELECT x.tenant, x.environment, coalesce((SELECT max(p.version) FROM kpi_tenant_policy p WHERE p.tenant_id = x.tenant AND p.environment = x.environment), 0) AS version
           FROM unnest(@tenants, @environments) AS x(tenant, environment)
         """;
 
-    // An upstream run with a later number was granted after this one, which therefore never took its value. Of facts without
-    // such a number the newest published before the attempt began; an agent whose clock is behind gets the first there was.
+    // An upstream run with a later number was granted after this one, which therefore never took its value. Facts without such a
+    // number must have stood when the attempt began: not before it was granted, by the database's clock, and not after now,
+    // whatever the agent's clock says.
     private const string InputsSql =
         """
         SELECT x.binding_id, d.dep_type AS type, d.dep_value AS name, f.refresh_id, f.data_through, f.source_run, f.version, s.signal_id,
                coalesce(f.published_at, s.published_at) AS published_at, coalesce(f.published_by, s.published_by) AS published_by, u.run_id, u.job_id
-          FROM unnest(@ids, @fences, @dates, @starts) AS x(binding_id, fence, business_date, began)
+          FROM (SELECT binding_id, fence, business_date, scheduled_for, greatest(granted, least(coalesce(began, granted), now())) AS began
+                  FROM unnest(@ids, @fences, @dates, @slots, @granted, @began) AS asked(binding_id, fence, business_date, scheduled_for, granted, began)) x
           JOIN kpi_job_binding b ON b.binding_id = x.binding_id
           JOIN kpi_job_dependency d ON d.binding_id = x.binding_id
           LEFT JOIN LATERAL (
             SELECT refresh_id, data_through, source_run, version, published_at, published_by FROM kpi_refresh
-             WHERE d.dep_type = 'gdp' AND tenant_id = b.tenant_id AND environment = b.environment AND dataset = d.dep_value AND (region IS NULL OR region = b.region)
-             ORDER BY published_at <= x.began DESC, CASE WHEN published_at <= x.began THEN data_through END DESC NULLS LAST, published_at LIMIT 1) f ON true
+             WHERE d.dep_type = 'gdp' AND tenant_id = b.tenant_id AND environment = b.environment AND dataset = d.dep_value AND (region IS NULL OR region = b.region) AND published_at <= x.began
+             ORDER BY data_through DESC, published_at DESC LIMIT 1) f ON true
           LEFT JOIN LATERAL (
-            SELECT g.signal_id, g.published_at, g.published_by FROM kpi_signal g
-             WHERE d.dep_type = 'signal' AND g.tenant_id = b.tenant_id AND g.environment = b.environment AND g.name = d.dep_value AND (g.region IS NULL OR g.region = b.region)
-               AND (g.business_date = x.business_date OR g.business_date IS NULL AND EXISTS (SELECT FROM kpi_signal_use v WHERE v.signal_id = g.signal_id AND v.binding_id = x.binding_id))
-             ORDER BY g.published_at <= x.began DESC, g.published_at DESC LIMIT 1) s ON true
+            SELECT signal_id, published_at, published_by FROM (
+              SELECT signal_id, region, published_at, published_by FROM kpi_signal
+               WHERE tenant_id = b.tenant_id AND environment = b.environment AND name = d.dep_value AND business_date = x.business_date
+              UNION ALL
+              SELECT g.signal_id, g.region, g.published_at, g.published_by FROM kpi_signal_use v JOIN kpi_signal g USING (signal_id)
+               WHERE v.binding_id = x.binding_id AND v.scheduled_for = x.scheduled_for AND g.environment = b.environment AND g.name = d.dep_value) g
+             WHERE d.dep_type = 'signal' AND (region IS NULL OR region = b.region) AND published_at <= x.began
+             ORDER BY published_at DESC LIMIT 1) s ON true
           LEFT JOIN LATERAL (
             SELECT h.run_id, o.job_id FROM kpi_job_binding o JOIN kpi_job_history h ON h.binding_id = o.binding_id
              WHERE d.dep_type = 'kpi' AND o.tenant_id = b.tenant_id AND o.environment = b.environment AND o.region = b.region
@@ -59,7 +62,8 @@ internal sealed class RunFactsStore(Databases databases)
         var inputs = dependent.Count == 0 ? null : (await connection.QueryAsync<RunInput>(new CommandDefinition(InputsSql, new
         {
             ids = dependent.Select(a => a.Plan.BindingId).ToArray(), fences = dependent.Select(a => a.Fence).ToArray(),
-            dates = dependent.Select(a => a.BusinessDate).ToArray(), starts = dependent.Select(a => a.Began?.UtcDateTime ?? Never).ToArray(),
+            dates = dependent.Select(a => a.BusinessDate).ToArray(), slots = dependent.Select(a => a.ScheduledFor.UtcDateTime).ToArray(),
+            granted = dependent.Select(a => a.GrantedBy.UtcDateTime).ToArray(), began = dependent.Select(a => a.Began?.UtcDateTime).ToArray(),
         }, cancellationToken: token))).ToLookup(i => i.BindingId);
         return [.. attempts.Select(a => new RunFacts(policies[(a.Plan.Tenant, a.Plan.Environment)], inputs is null ? [] : [.. inputs[a.Plan.BindingId]]))];
     }
@@ -67,7 +71,11 @@ internal sealed class RunFactsStore(Databases databases)
 
 /// <summary>An attempt whose surroundings are asked for.</summary>
 /// <param name="Began">By the agent's clock; null where it did not say.</param>
-internal readonly record struct RunAsked(BindingPlan Plan, long Fence, DateOnly BusinessDate, DateTimeOffset? Began);
+internal readonly record struct RunAsked(Guid Attempt, BindingPlan Plan, long Fence, DateOnly BusinessDate, DateTimeOffset ScheduledFor, DateTimeOffset? Began)
+{
+    /// <summary>By then it was granted: the end of the millisecond that its id tells.</summary>
+    public DateTimeOffset GrantedBy => AttemptId.GrantedAt(Attempt)?.AddMilliseconds(1) ?? DateTimeOffset.UnixEpoch;
+}
 
 /// <param name="PolicyVersion">0: none was ever put.</param>
 internal sealed record RunFacts(int PolicyVersion, IReadOnlyList<RunInput> Inputs);

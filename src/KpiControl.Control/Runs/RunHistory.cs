@@ -1,9 +1,9 @@
-using System.Buffers.Binary;
 using System.Globalization;
 using Dapper;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Database;
 using KpiControl.Control.Hosting;
+using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
 using KpiControl.Protocol.V1;
@@ -69,16 +69,7 @@ internal sealed class RunHistory(Databases databases)
             throw Reject.Invalid("run_id", "is missing: name a run by run_id or by attempt_id");
         if (!Guid.TryParseExact(request.AttemptId, "D", out var attempt))
             throw Reject.Invalid("attempt_id", "is not a UUID");
-        return (Minted(attempt) is { } minted ? await RunStore.FindAsync(tx, attempt, minted) : null, $"The attempt {attempt}");
-    }
-
-    // Version 7: the first 48 bits are milliseconds of Unix time. Nothing else was ever minted here.
-    private static DateTimeOffset? Minted(Guid attempt)
-    {
-        Span<byte> bytes = stackalloc byte[16];
-        attempt.TryWriteBytes(bytes, bigEndian: true, out _);
-        var milliseconds = BinaryPrimitives.ReadInt64BigEndian(bytes) >>> 16;
-        return attempt.Version == 7 && milliseconds < 4_102_444_800_000 ? DateTimeOffset.FromUnixTimeMilliseconds(milliseconds) : null;
+        return (AttemptId.GrantedAt(attempt) is { } granted ? await RunStore.FindAsync(tx, attempt, granted) : null, $"The attempt {attempt}");
     }
 
     private static (DynamicParameters, string Filter) Parameters(ListRunsRequest request, Paging paging)
