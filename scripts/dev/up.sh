@@ -103,10 +103,12 @@ up_service() {
   wait_for "the KPI service" kpi-service curl -fs "http://127.0.0.1:$SERVICE_PORT/health"
 }
 
-# The agents' authority, which signs their certificates, and the control plane's own certificate for their door.
+# The agents' authority, which signs their certificates, and the control plane's own certificate for their door. Whoever runs
+# with the ones before starts anew.
 up_certificates() {
   local tls=$STATE/tls ec=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
   openssl x509 -checkend 86400 -noout -in "$tls/server.crt" >/dev/null 2>&1 && return
+  stop agent-us; stop agent-eu; stop control
   (umask 077
    [ -s "$tls/ca.crt" ] && openssl x509 -checkend 8640000 -noout -in "$tls/ca.crt" >/dev/null ||
      openssl req -x509 "${ec[@]}" -keyout "$tls/ca.key" -out "$tls/ca.crt" -days 825 -subj "/CN=KpiControl on this machine"
@@ -141,10 +143,11 @@ enrolment_token() { # REGION
     --region "$1" --tenants acme --reason "a system on one machine" -o name
 }
 
-# An agent that has its certificate renews it by itself.
+# An agent renews its certificate by itself, unless it was down for longer than that lasts, or the authority is another.
 enrol_agent() { # REGION
-  local state=$STATE/agent-$1
-  [ -s "$state/outbox/identity/agent.pem" ] || (umask 077; enrolment_token "$1" >"$state/enrolment")
+  local state=$STATE/agent-$1 identity=$STATE/agent-$1/outbox/identity
+  openssl x509 -checkend 60 -noout -in "$identity/agent.pem" >/dev/null 2>&1 && openssl verify -CAfile "$STATE/tls/ca.crt" "$identity/agent.pem" >/dev/null 2>&1 ||
+    (umask 077; rm -rf "$identity"; enrolment_token "$1" >"$state/enrolment")
 }
 
 up_agent() { # REGION
