@@ -62,7 +62,43 @@ public sealed class CalendarCommandTests
         Assert.Equal((0, "1 file: 0 errors, 0 warnings\n"), await kpictl.Run("validate", kpictl.File("works.yaml", result.Out)) is var valid ? (valid.Exit, valid.Error) : default);
     }
 
+    [Fact]
+    public async Task A_day_of_a_series_that_was_moved_stands_where_it_went_and_one_that_was_called_off_nowhere()
+    {
+        const string Series = """
+            BEGIN:VCALENDAR
+            VERSION:2.0
+            PRODID:-//test//EN
+            BEGIN:VEVENT
+            UID:1
+            DTSTART;VALUE=DATE:20250501
+            RRULE:FREQ=YEARLY
+            SUMMARY:Works outing
+            END:VEVENT
+            BEGIN:VEVENT
+            UID:1
+            RECURRENCE-ID;VALUE=DATE:20260501
+            DTSTART;VALUE=DATE:20260508
+            SUMMARY:Works outing, a week late
+            END:VEVENT
+            BEGIN:VEVENT
+            UID:1
+            RECURRENCE-ID;VALUE=DATE:20270501
+            DTSTART;VALUE=DATE:20270501
+            STATUS:CANCELLED
+            SUMMARY:Works outing
+            END:VEVENT
+            END:VCALENDAR
+            """;
+        using var kpictl = new CommandLine();
+        var result = await kpictl.Run("calendars", "import", kpictl.File("outing.ics", Series), "--name", "outing", "--from", "2026", "--to", "2028");
+        Assert.Equal(["2026-05-08 Works outing, a week late", "2028-05-01 Works outing"],
+            System.Text.RegularExpressions.Regex.Matches(result.Out, "date: (.*)\n +name: (.*)\n").Select(day => $"{day.Groups[1].Value} {day.Groups[2].Value}"));
+    }
+
     [Theory]
+    [InlineData("BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VEVENT\nUID:1\nDTSTART;VALUE=DATE:00010101\nRRULE:FREQ=DAILY\nSUMMARY:Old\nEND:VEVENT\nEND:VCALENDAR", "before 1900")]
+    [InlineData("BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VEVENT\nUID:1\nDTSTART;VALUE=DATE:20250101\nRRULE:FREQ=SECONDLY\nSUMMARY:Often\nEND:VEVENT\nEND:VCALENDAR", "repeats within the day")]
     [InlineData("junk", "is not iCalendar")]
     [InlineData("BEGIN:VCALENDAR\nEND:VCALENDAR", "has no all-day event from 2026 to 2035")]
     [InlineData("BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VEVENT\nUID:1\nDTSTART;VALUE=DATE:20200101\nRRULE:FREQ=DAILY\nSUMMARY:Every day\nEND:VEVENT\nEND:VCALENDAR", "a calendar holds 2000")]

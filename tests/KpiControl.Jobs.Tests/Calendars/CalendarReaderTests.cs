@@ -133,6 +133,18 @@ public sealed class CalendarReaderTests
         Assert.Contains(CalendarReader.Read("calendar: c\n#" + new string('x', ArtifactLimits.MaxBytes), ArtifactFormat.Yaml).Findings, f => f.Rule.StartsWith("limits.", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void Of_many_names_of_one_day_the_first_are_kept_and_that_there_are_more()
+    {
+        var entries = string.Concat(Enumerable.Range(1, 400).Select(i => $"  - {{ date: 2026-05-01, name: Feast number {i} of the year }}\n"));
+
+        var name = Read($"calendar: crowded\nholidays:\n{entries}").Of(new DateOnly(2026, 5, 1)).Name!;
+
+        Assert.StartsWith("Feast number 1 of the year, Feast number 2 of the year, ", name, StringComparison.Ordinal);
+        Assert.EndsWith(", …", name, StringComparison.Ordinal);
+        Assert.InRange(name.Length, 150, 203);
+    }
+
     internal static WorkCalendar Read(string text)
     {
         var reading = CalendarReader.Read(text, ArtifactFormat.Yaml);
