@@ -12,9 +12,9 @@ namespace KpiControl.Control.Authoring;
 /// <param name="ChangeId">The change that was approved; 0 where policy asks for none.</param>
 /// <param name="BreaksGlass">Windows and freezes do not hold it back.</param>
 /// <param name="IsRelease">False: nothing that fires changes, so windows and freezes are not asked.</param>
-/// <param name="IsAudited">Whoever puts it in force says so themselves.</param>
+/// <param name="As">What whoever puts it in force did: the verb that is audited.</param>
 /// <param name="Approvals">Who agreed, each with the capacity.</param>
-internal sealed record Rebinding(string Reason, bool Activate = false, long ChangeId = 0, bool BreaksGlass = false, bool IsRelease = true, bool IsAudited = false, params IReadOnlyList<string> Approvals);
+internal sealed record Rebinding(string Reason, bool Activate = false, long ChangeId = 0, bool BreaksGlass = false, bool IsRelease = true, Verb As = Verb.Update, params IReadOnlyList<string> Approvals);
 
 /// <summary>Puts a definition, or an edited schedule, in force: the one place where a binding gets its next revision.</summary>
 internal static class JobRebind
@@ -64,9 +64,9 @@ internal static class JobRebind
         var cursors = await CursorStore.LockAsync(tx, [.. entering.Select(job => job.Was.BindingId)]);
         await PlacementStore.ReviseAsync(tx, [.. entering.Select(job =>
             new NewRevision(job.Was.BindingId, BoundJob.Schedule(job.Job, job.Edited).ZoneVersion, job.How.Reason, cursors[job.Was.BindingId].Now))]);
-        await AuditStore.AppendAsync(tx, [.. entering.Where(job => !job.How.IsAudited).Select(job => new AuditEntry
+        await AuditStore.AppendAsync(tx, [.. entering.Select(job => new AuditEntry
         {
-            TenantId = job.Was.TenantId, Environment = job.Was.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Update), ObjectKind = "binding",
+            TenantId = job.Was.TenantId, Environment = job.Was.Environment, Actor = tx.Caller.Principal, Verb = job.How.As.ToString(), ObjectKind = "binding",
             ObjectId = job.Was.BindingId.ToString(CultureInfo.InvariantCulture), Reason = job.How.Reason, Before = Facts(job.Was, null),
             After = Facts(job.Edited with { Revision = job.Was.Revision + 1 }, job.How),
         })]);
@@ -87,7 +87,10 @@ internal static class JobRebind
         };
     }
 
-    private static string Facts(Binding b, Rebinding? how) => how is { ChangeId: > 0 }
+    private static string Facts(Binding b, Rebinding? how) =>
+        b.OverridesJson is { } overrides ? $"{Plain(b, how)[..^1]},\"overrides\":{overrides}}}" : Plain(b, how);
+
+    private static string Plain(Binding b, Rebinding? how) => how is { ChangeId: > 0 }
         ? AuditEntry.Json(new { b.Revision, b.ContentHash, b.Region, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden, b.Calendar, b.CalendarVersion, how.ChangeId, how.Approvals })
         : AuditEntry.Json(new { b.Revision, b.ContentHash, b.Region, b.KpiId, b.ContractVersion, b.ScheduleCron, b.Timezone, b.ActiveFlag, b.ScheduleOverridden, b.Calendar, b.CalendarVersion });
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using KpiControl.Control.Catalog;
 using KpiControl.Control.Changes;
 using KpiControl.Control.Hosting;
+using KpiControl.Control.Overrides;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
@@ -23,6 +24,8 @@ internal static class JobUpdate
             throw Reject.Invalid("content", "comes with fields: send either an artifact or fields, not both");
         if (!hasFields && request.Content.Length == 0)
             throw Reject.Invalid("", "Nothing to change: send an artifact as content, or any of active_flag, paused_until, schedule_cron, timezone.");
+        if (request.ExpiresAt is not null && (!request.HasScheduleCron || request.HasTimezone || request.HasActiveFlag))
+            throw Reject.Invalid("expires_at", "is the end of schedule_cron alone: a pause has paused_until, and what else is edited has no end");
         DemandVerbs(tx, request, binding);
         Etags.Demand(request.Etag, binding.Revision);
         return hasFields ? await EditFieldsAsync(tx, binding, request) : await RebindAsync(tx, binding, request);
@@ -40,7 +43,9 @@ internal static class JobUpdate
     private static async Task<UpdateJobResponse> EditFieldsAsync(RequestTransaction tx, Binding binding, UpdateJobRequest request)
     {
         // A pause is an operation, never a change that needs approval; everything else here is one.
-        if (request.HasActiveFlag || request.HasScheduleCron || request.HasTimezone)
+        if (request.ExpiresAt is { } until)
+            await Overrides.Overrides.SetAsync(tx, new SetOverrideRequest { BindingId = binding.BindingId, Kind = OverrideKind.Schedule, Value = request.ScheduleCron, ExpiresAt = until, Reason = request.Reason });
+        else if (request.HasActiveFlag || request.HasScheduleCron || request.HasTimezone)
             await EditScheduleAsync(tx, binding, request);
         if (request.HasPausedUntil)
             await EditPauseAsync(tx, binding, request);
@@ -56,7 +61,7 @@ internal static class JobUpdate
         var placement = await TenantStore.PlacementAsync(tx, binding.TenantId, binding.Environment);
         if (placement is null or { RequiresApproval: true })
             throw Reject.Precondition("APPROVAL_REQUIRED", $"{binding.TenantId}/{binding.Environment}/{binding.JobId}",
-                $"The policy of {binding.TenantId} asks for approval of changes in {binding.Environment}: send the artifact with the schedule that it is to have, which opens a change. Nothing was stored.");
+                $"The policy of {binding.TenantId} asks for approval of changes in {binding.Environment}: send the artifact with the schedule that it is to have, which opens a change, or schedule_cron with expires_at, which overrides it until then. Nothing was stored.");
         if (edited == binding)
             return;
         if (edited.ActiveFlag && job.Schedule.Calendar is not null)

@@ -14,12 +14,13 @@ internal static class OverrideKind
     public const string Pause = "pause";
 }
 
-/// <summary>A value that stands over a definition's until an instant, that instant excluded.</summary>
+/// <summary>A value that stands over a definition's from one instant until another, that one excluded.</summary>
 internal sealed record StandingOverride
 {
     public long OverrideId { get; init; }
     public required string Kind { get; init; }
     public required string Value { get; init; }
+    public DateTimeOffset CreatedAt { get; init; }
     public DateTimeOffset ExpiresAt { get; init; }
 }
 
@@ -46,11 +47,11 @@ internal sealed class OverrideList(IReadOnlyList<StandingOverride> all)
     public IReadOnlyList<StandingOverride> Under(DateTimeOffset granted, DateTimeOffset scheduledFor) =>
         [.. all.Where(one => one.ExpiresAt > (one.Kind == OverrideKind.Schedule ? scheduledFor : granted))];
 
-    /// <summary>The schedule: the override's slots until it runs out, and the definition's from then on.</summary>
+    /// <summary>The schedule: the override's slots while it stands, the definition's before and after, so that windows, business dates and backfills of either side join.</summary>
     /// <param name="understand">Null where this machine cannot.</param>
     public JobSchedule? Schedule(JobScheduleSpec spec, Func<JobScheduleSpec, JobSchedule?> understand) =>
         understand(spec) is not { } own ? null
-        : spec.Type == "cron" && Of(OverrideKind.Schedule) is { } over ? understand(spec with { Expression = over.Value })?.Until(over.ExpiresAt, own)
+        : spec.Type == "cron" && Of(OverrideKind.Schedule) is { } over ? understand(spec with { Expression = over.Value }) is { } other ? own.Until(over.CreatedAt, other.Until(over.ExpiresAt, own)) : null
         : own;
 
     public int Priority(JobArtifact job, DateTimeOffset now) =>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Google.Protobuf.WellKnownTypes;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
@@ -10,6 +11,8 @@ namespace KpiControl.Control.Overrides;
 internal static class OverrideReads
 {
     private const char Separator = '|';
+
+    private static readonly JsonSerializerOptions Words = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     public static async Task<ListOverridesResponse> ListAsync(RequestTransaction tx, ListOverridesRequest request)
     {
@@ -44,6 +47,9 @@ internal static class OverrideReads
                 (job.ScheduleCron, job.ScheduleOverridden) = (row.Value, true);
         }
     }
+
+    /// <summary>As a statement made them.</summary>
+    public static IReadOnlyList<OverrideRow> Rows(string? json) => json is null ? [] : JsonSerializer.Deserialize<OverrideRow[]>(json, Words)!;
 
     public static Override ToProto(this OverrideRow row) => new()
     {

@@ -60,14 +60,14 @@ internal static class OverrideStore
 
     private const string Insert = """
         INSERT INTO kpi_override (binding_id, tenant_id, kind, value, reason, created_by, expires_at)
-        VALUES (@BindingId, @TenantId, @kind, @value, @reason, @by, @expiresAt) RETURNING override_id
+        VALUES (@BindingId, @TenantId, @kind, @value, @reason, @by, @expiresAt)
         """;
 
-    public static Task<long> AddAsync(RequestTransaction tx, Binding binding, string kind, string value, string reason, DateTimeOffset expiresAt) =>
-        tx.FindAsync<long>(Insert, new { binding.BindingId, binding.TenantId, kind, value, reason, by = tx.Caller.Principal, expiresAt });
+    public static Task AddAsync(RequestTransaction tx, Binding binding, string kind, string value, string reason, DateTimeOffset expiresAt) =>
+        tx.ExecuteAsync(Insert, new { binding.BindingId, binding.TenantId, kind, value, reason, by = tx.Caller.Principal, expiresAt });
 
     private const string Copied = """
-        (SELECT jsonb_agg(jsonb_build_object('override_id', o.override_id, 'kind', o.kind, 'value', o.value, 'expires_at', o.expires_at) ORDER BY o.override_id)
+        (SELECT jsonb_agg(jsonb_build_object('override_id', o.override_id, 'kind', o.kind, 'value', o.value, 'created_at', o.created_at, 'expires_at', o.expires_at) ORDER BY o.override_id)
            FROM kpi_override o WHERE o.binding_id = b.binding_id AND o.ended_at IS NULL AND o.expires_at > now())
         """;
 

@@ -78,17 +78,11 @@ internal static class Overrides
             throw Reject.Precondition("INACTIVE", $"{binding.BindingId}", "The job is not active: it waits for its approval (kpictl changes), or is retired (active_flag).");
         var (job, canonicalJson) = await DefinitionAsync(tx, binding);
         var kept = OverrideValue.Demand(kind, value, job, canonicalJson, KnownCalendars.Read(binding.CalendarJson));
-        var replaced = await OverrideStore.EndAsync(tx, "replaced", [(binding.BindingId, kind, reason)]);
-        await AuditExpiredAsync(tx, binding, replaced);
-        var id = await OverrideStore.AddAsync(tx, binding, kind, kept, reason, until);
+        await AuditExpiredAsync(tx, binding, await OverrideStore.EndAsync(tx, "replaced", [(binding.BindingId, kind, reason)]));
+        await OverrideStore.AddAsync(tx, binding, kind, kept, reason, until);
         var edited = await OverrideStore.ReviseAsync(tx, binding);
         if (kind == OverrideKind.Schedule && BoundJob.Schedule(job, edited).Next(await CursorStore.NowAsync(tx)) is var next && !(next < until))
-            throw Reject.Invalid("value", $"has no slot before the override runs out: to start nothing until then, pause the job");
-        await AuditStore.AppendAsync(tx, Entry(tx, binding, reason) with
-        {
-            Before = AuditEntry.Json(new { Override = replaced.Where(was => was.Ending == "replaced").Select(Facts).FirstOrDefault() }),
-            After = AuditEntry.Json(new { Override = new { OverrideId = id, Kind = kind, Value = kept, ExpiresAt = Text(until) }, Revision = binding.Revision + 1 }),
-        });
+            throw Reject.Invalid("value", "has no slot before the override runs out: to start nothing until then, pause the job");
         // Only a schedule changes what fires, and what fires changes in windows and outside of freezes alone, by whatever door.
         await PutInForceAsync(tx, binding, edited, job, reason, isRelease: kind == OverrideKind.Schedule);
     }
@@ -99,10 +93,6 @@ internal static class Overrides
         if (!ended.Any(was => was.Ending == "cleared"))
             return false;
         var (job, _) = await DefinitionAsync(tx, binding);
-        await AuditStore.AppendAsync(tx, Entry(tx, binding, reason) with
-        {
-            Before = AuditEntry.Json(new { Override = Facts(ended[0]) }), After = AuditEntry.Json(new { Override = (object?)null, Revision = binding.Revision + 1 }),
-        });
         // Back to what was released.
         await PutInForceAsync(tx, binding, await OverrideStore.ReviseAsync(tx, binding), job, reason, isRelease: false);
         return true;
@@ -132,7 +122,7 @@ internal static class Overrides
     }
 
     private static Task PutInForceAsync(RequestTransaction tx, Binding was, Binding edited, JobArtifact job, string reason, bool isRelease) =>
-        JobRebind.PutInForceAsync(tx, [new EnteringJob(was, edited, job, job, new Rebinding(reason, IsRelease: isRelease, IsAudited: true))]);
+        JobRebind.PutInForceAsync(tx, [new EnteringJob(was, edited, job, job, new Rebinding(reason, IsRelease: isRelease, As: Verb.ScheduleEdit))]);
 
     private static async Task<(JobArtifact Job, string CanonicalJson)> DefinitionAsync(RequestTransaction tx, Binding binding)
     {

@@ -2,6 +2,7 @@ using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Leases;
+using KpiControl.Control.Overrides;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Runs;
@@ -25,6 +26,8 @@ internal sealed record JobState
     public int Revision { get; init; }
     public DateTimeOffset CreatedAt { get; init; }
     public bool ScheduleOverridden { get; init; }
+    /// <summary>What stands over it, pauses apart.</summary>
+    public string? OverridesJson { get; init; }
     public DateTimeOffset? LastRunAt { get; init; }
     public DateTimeOffset? NextRunAt { get; init; }
     public string? LastStatus { get; init; }
@@ -53,8 +56,10 @@ internal sealed record JobState
         ScdView = ScdView, Etag = Etags.Of(Revision), CreatedAt = Time(CreatedAt), ScheduleOverridden = ScheduleOverridden, LastRunAt = Time(LastRunAt),
         NextRunAt = Time(NextRunAt), LastStatus = LastStatus ?? "", LastError = LastError ?? "", RetryCount = RetryCount, Queued = Queued,
         Paused = Paused == true, PausedUntil = Paused == true && PausedUntil != DateTimeOffset.MaxValue ? Time(PausedUntil) : null,
-        SlaState = SlaState, Occurrence = OccState is null ? null : Occurrence(),
+        SlaState = SlaState, Occurrence = OccState is null ? null : Occurrence(), Overrides = { Standing() },
     };
+
+    private IEnumerable<Override> Standing() => OverrideReads.Rows(OverridesJson).Select(row => row.ToProto());
 
     private Occurrence Occurrence() => new()
     {

@@ -107,7 +107,7 @@ public sealed class OverriddenRunTests
         ALTER TABLE kpi_binding_revision DISABLE TRIGGER append_only;
         INSERT INTO kpi_override (binding_id, tenant_id, kind, value, reason, created_at, created_by, expires_at)
         VALUES (@binding, 'acme', @kind, @value, 'test', now() - interval '8 hours', 'test', {until});
-        UPDATE kpi_job_binding b SET overrides = (SELECT jsonb_agg(jsonb_build_object('override_id', o.override_id, 'kind', o.kind, 'value', o.value, 'expires_at', o.expires_at)) FROM kpi_override o WHERE o.binding_id = b.binding_id) WHERE binding_id = @binding;
+        UPDATE kpi_job_binding b SET overrides = (SELECT jsonb_agg(jsonb_build_object('override_id', o.override_id, 'kind', o.kind, 'value', o.value, 'created_at', o.created_at, 'expires_at', o.expires_at)) FROM kpi_override o WHERE o.binding_id = b.binding_id) WHERE binding_id = @binding;
         UPDATE kpi_binding_revision r SET overrides = b.overrides FROM kpi_job_binding b WHERE b.binding_id = r.binding_id AND b.binding_id = @binding;
         ALTER TABLE kpi_binding_revision ENABLE TRIGGER append_only
         """, new { binding, kind, value });

@@ -47,6 +47,8 @@ public sealed class OverrideTests(ControlFixture fixture) : IClassFixture<Contro
         Assert.Equal(("0 2 * * *", false, bound.NextRunAt), (after.ScheduleCron, after.ScheduleOverridden, after.NextRunAt));
         Assert.Empty(after.Overrides);
         Assert.Equal(["ScheduleEdit admin@acme.example late data", "ScheduleEdit admin@acme.example data is here"], await AuditAsync(bound.BindingId));
+        Assert.Equal(["30 * * * * of r2", "none of r3"], await fixture.ListAsync(
+            "SELECT coalesce(after -> 'overrides' -> 0 ->> 'value', 'none') || ' of r' || (after ->> 'revision') FROM kpi_audit WHERE object_id = @id AND verb = 'ScheduleEdit' ORDER BY audit_id", new { id = $"{bound.BindingId}" }));
     }
 
     [Fact]
@@ -266,6 +268,37 @@ public sealed class OverrideTests(ControlFixture fixture) : IClassFixture<Contro
 
         Assert.Equal(StatusCode.NotFound, set.StatusCode);
         Assert.Empty((await other.ListOverridesAsync(new ListOverridesRequest { IncludeEnded = true }, cancellationToken: Token)).Overrides);
+    }
+
+    [Fact]
+    public async Task A_put_of_a_schedule_with_an_end_is_an_override_and_without_is_none()
+    {
+        var bound = await fixture.Host.CreateSimpleAsync(Token, "by_put");
+
+        var put = await Jobs.UpdateJobAsync(new UpdateJobRequest { BindingId = bound.BindingId, ScheduleCron = "7 * * * *", ExpiresAt = In(TimeSpan.FromDays(1)), Reason = "late" }, cancellationToken: Token);
+        var alone = await Refusals.OfAsync(Jobs.UpdateJobAsync(new UpdateJobRequest { BindingId = bound.BindingId, Timezone = "Europe/Berlin", ExpiresAt = In(TimeSpan.FromDays(1)), Reason = "late" }, cancellationToken: Token));
+
+        Assert.Equal(("7 * * * *", true), (put.Job.ScheduleCron, put.Job.ScheduleOverridden));
+        Assert.Equal(("schedule", "late"), Assert.Single(put.Job.Overrides) is var set ? (set.Kind, set.Reason) : default);
+        Assert.Equal("expires_at", Assert.Single(alone.Violations()).Field);
+        Assert.Equal("unchanged", Assert.Single((await new ChangeService.ChangeServiceClient(fixture.Host.Channel()).PlanJobsAsync(
+            new PlanJobsRequest { Artifacts = { new PlanArtifact { Content = SampleTexts.Simple("by_put") } } }, cancellationToken: Token)).Jobs).Action);
+    }
+
+    [Fact]
+    public async Task Whoever_watches_sees_it_come()
+    {
+        var bound = await fixture.Host.CreateSimpleAsync(Token, "watched");
+        using var watch = Jobs.WatchJobs(new WatchJobsRequest { BindingId = bound.BindingId }, cancellationToken: Token);
+
+        await SetAsync(bound.BindingId, "priority", "1", "urgent");
+
+        while (await watch.ResponseStream.MoveNext(Token))
+            if (watch.ResponseStream.Current.Job is { Overrides.Count: > 0 } seen)
+            {
+                Assert.Equal(("priority", "1", "urgent", "watched"), Assert.Single(seen.Overrides) is var one ? (one.Kind, one.Value, one.Reason, one.JobId) : default);
+                break;
+            }
     }
 
     [Fact]

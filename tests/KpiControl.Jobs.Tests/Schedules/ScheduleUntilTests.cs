@@ -57,6 +57,17 @@ public sealed class ScheduleUntilTests
     }
 
     [Fact]
+    public void A_stretch_of_another_schedule_joins_on_both_sides()
+    {
+        var stretch = Hourly.Until(At("2026-01-01T02:10Z"), Often.Until(At("2026-01-01T03:00Z"), Hourly));
+
+        Assert.Equal([At("2026-01-01T01:00Z"), At("2026-01-01T02:00Z"), At("2026-01-01T02:20Z"), At("2026-01-01T02:40Z"), At("2026-01-01T03:00Z"), At("2026-01-01T04:00Z")],
+            stretch.Slots(At("2026-01-01T00:30Z"), At("2026-01-01T04:30Z")));
+        Assert.Equal([At("2026-01-01T03:00Z"), At("2026-01-01T02:40Z"), At("2026-01-01T02:20Z"), At("2026-01-01T02:00Z")],
+            new[] { "2026-01-01T04:00Z", "2026-01-01T03:00Z", "2026-01-01T02:40Z", "2026-01-01T02:20Z" }.Select(slot => stretch.Previous(At(slot))!.Value));
+    }
+
+    [Fact]
     public void Forward_and_backward_it_is_the_two_joined_wherever_it_changes() => Gen.Select(Gen.Int[0, 59], Gen.Int[1, 23], Gen.Int[0, 100_000]).Sample((minute, hours, seconds) =>
     {
         var (first, then, start) = (JobScheduleTests.Schedule($"{minute} */{hours} * * *"), JobScheduleTests.Schedule("*/35 * * * *"), At("2026-03-01T00:00Z"));
