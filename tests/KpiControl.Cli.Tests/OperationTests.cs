@@ -328,8 +328,12 @@ public sealed class OperationTests(ScriptedControlPlane server) : IClassFixture<
         var well = await kpictl.Run("doctor");
         answer = new DiagnoseResponse { Checks = { fine, broken } };
         var ill = await kpictl.Run("doctor");
+        answer = new DiagnoseResponse { Checks = { fine, new Diagnosis { Kind = "reviews", Name = "what was released by break-glass is reviewed", Outcome = "open", Rows = { "tenant acme, prod: 2 open" }, Took = new() } } };
+        var waiting = await kpictl.Run("doctor");
 
-        Assert.Equal((0, 1), (well.Exit, ill.Exit));
+        Assert.Equal((0, 1, 0), (well.Exit, ill.Exit, waiting.Exit));
+        Assert.Matches("(?m)^reviews +what was released by break-glass is reviewed +OPEN", waiting.Out);
+        Assert.Contains("tenant acme, prod: 2 open", waiting.Error, StringComparison.Ordinal);
         Assert.Matches("(?m)^invariant 1 +an occurrence succeeds once +OK", well.Out);
         Assert.Matches("(?m)^invariant 5 .*BROKEN", ill.Out);
         Assert.Contains("binding 7: leased to session 3", ill.Error, StringComparison.Ordinal);

@@ -7,7 +7,7 @@ using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Doctor;
 
-/// <summary>Asks each check in turn. The invariants, and whether alerts reach whom they are for.</summary>
+/// <summary>Asks each check in turn. The invariants, whether alerts reach whom they are for, and what waits for a review.</summary>
 internal sealed class DoctorService(DoctorStore store, TimeProvider time) : Protocol.V1.DoctorService.DoctorServiceBase
 {
     public override async Task<DiagnoseResponse> Diagnose(DiagnoseRequest request, ServerCallContext context)
@@ -17,20 +17,22 @@ internal sealed class DoctorService(DoctorStore store, TimeProvider time) : Prot
         if (caller.TenantsFor(Verb.Diagnose) is not null)
             throw Reject.Denied($"{nameof(Verb.Diagnose)} in every tenant");
         var response = new DiagnoseResponse();
-        foreach (var invariant in Invariants.All.Append(DoctorStore.AlertsArrive))
-            response.Checks.Add(await CheckAsync(invariant, context.CancellationToken));
+        foreach (var invariant in Invariants.All)
+            response.Checks.Add(await CheckAsync(FormattableString.Invariant($"invariant {invariant.Number}"), invariant, "broken", context.CancellationToken));
+        response.Checks.Add(await CheckAsync("alerts", DoctorStore.AlertsArrive, "broken", context.CancellationToken));
+        response.Checks.Add(await CheckAsync("reviews", DoctorStore.ReviewsClosed, "open", context.CancellationToken));
         return response;
     }
 
     // A transaction each: a check that was stopped takes nothing with it, and none keeps a snapshot for the others.
-    private async Task<Diagnosis> CheckAsync(Invariant invariant, CancellationToken token)
+    private async Task<Diagnosis> CheckAsync(string kind, Invariant invariant, string withRows, CancellationToken token)
     {
         var began = time.GetTimestamp();
         var broken = await store.BrokenAsync(invariant, token);
         var diagnosis = new Diagnosis
         {
-            Kind = invariant.Number == 0 ? "alerts" : FormattableString.Invariant($"invariant {invariant.Number}"), Name = invariant.Name, Took = Duration.FromTimeSpan(time.GetElapsedTime(began)),
-            Outcome = broken is null ? "unknown" : broken.Count == 0 ? "ok" : "broken", More = broken?.Count > DoctorStore.MostRows,
+            Kind = kind, Name = invariant.Name, Took = Duration.FromTimeSpan(time.GetElapsedTime(began)),
+            Outcome = broken is null ? "unknown" : broken.Count == 0 ? "ok" : withRows, More = broken?.Count > DoctorStore.MostRows,
         };
         diagnosis.Rows.AddRange(broken?.Take(DoctorStore.MostRows) ?? []);
         return diagnosis;

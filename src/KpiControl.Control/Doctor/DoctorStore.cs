@@ -22,6 +22,16 @@ internal sealed class DoctorStore(Databases databases)
     /// <summary>Whether those who are to be told are told.</summary>
     public static Invariant AlertsArrive { get; } = new(0, "alerts reach their channels within a minute", AlertsSql);
 
+    private const string ReviewsSql =
+        """
+        SELECT format('tenant %s, %s: %s open, the oldest since %s, of change %s (kpictl changes reviews)', tenant_id, environment, count(*),
+                      to_char(min(opened_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), (array_agg(change_id ORDER BY opened_at, change_id))[1])
+          FROM kpi_change_review WHERE closed_at IS NULL GROUP BY tenant_id, environment ORDER BY min(opened_at)
+        """;
+
+    /// <summary>What people still have to look at; open, it breaks no promise.</summary>
+    public static Invariant ReviewsClosed { get; } = new(0, "what was released by break-glass is reviewed", ReviewsSql);
+
     // History grows with the years and some promises are about all of it: a check that takes longer is for a quieter hour.
     private const string BoundSql = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '30s'";
 

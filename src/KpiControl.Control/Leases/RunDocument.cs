@@ -46,7 +46,13 @@ internal static class RunDocument
         return Joined(Clean(Json.Format(report.Finished)), known, call: null);
     }
 
-    private static JsonObject Reporter(Report report) => new() { ["agent"] = report.Session.Opening.Agent, ["session_id"] = report.Session.Id.SessionId };
+    private static JsonObject Reporter(Report report)
+    {
+        var known = new JsonObject { ["agent"] = report.Session.Opening.Agent, ["session_id"] = report.Session.Id.SessionId };
+        if (report.AsSent is { } bytes)
+            known["as_sent"] = bytes.ToBase64();
+        return known;
+    }
 
     private static JsonNode Input(RunInput input) =>
         new JsonObject([.. input.Members().Where(m => m.Value is not null).Select(m => KeyValuePair.Create(m.Name, (JsonNode?)m.Value))]);

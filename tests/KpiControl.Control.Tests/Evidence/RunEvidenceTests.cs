@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
 using Dapper;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
 using KpiControl.Control.Tests.Leases;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Protocol.V1;
@@ -57,6 +59,40 @@ public sealed class RunEvidenceTests
         await using var back = await world.AgentAsync(instance: instance, credit: 0, held: TestAgent.Holding(lease));
         Assert.Equal(FinishedAck.Types.Outcome.Recorded, (await back.FinishAsync(TestAgent.Success(lease))).Outcome);
         Assert.Equal(["success"], await world.HistoryAsync(binding));
+    }
+
+    [Fact]
+    public async Task A_report_with_an_instant_that_is_none_is_recorded_without_it_and_kept_as_it_was_sent()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        await using var agent = await world.AgentAsync();
+        var report = TestAgent.Success(await agent.LeaseAsync());
+        report.StartedAt.Nanos = -5;
+        report.Stages.Add(new StageEvent { Stage = "kpi", EndedAt = new Timestamp { Seconds = long.MaxValue } });
+
+        Assert.Equal(FinishedAck.Types.Outcome.Recorded, (await agent.FinishAsync(report)).Outcome);
+
+        Assert.Equal(["success"], await world.HistoryAsync(binding));
+        Assert.True(await world.OneAsync<bool>("SELECT started_at IS NULL AND finished_at IS NOT NULL FROM kpi_job_history WHERE binding_id = @binding", new { binding }));
+        Assert.Equal(report.ToByteArray(), Convert.FromBase64String(await world.OneAsync<string>("SELECT document ->> 'as_sent' FROM kpi_evidence WHERE binding_id = @binding AND kind = 'run'", new { binding })));
+        Assert.True(await world.OneAsync<bool>(
+            "SELECT sha256(decode(e.document ->> 'as_sent', 'base64')) = h.result_digest FROM kpi_evidence e JOIN kpi_job_history h USING (run_id, binding_id) WHERE binding_id = @binding", new { binding }));
+    }
+
+    [Fact]
+    public async Task Such_a_report_that_comes_too_late_is_answered_and_kept_too()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        await using var agent = await world.AgentAsync();
+        var report = TestAgent.Success(await agent.LeaseAsync());
+        await agent.FinishAsync(report);
+        report.FinishedAt.Nanos = -5;
+
+        Assert.Equal(FinishedAck.Types.Outcome.Refused, (await agent.FinishAsync(report)).Outcome);
+
+        Assert.Equal(report.ToByteArray(), Convert.FromBase64String(await world.OneAsync<string>("SELECT document ->> 'as_sent' FROM kpi_evidence WHERE binding_id = @binding AND kind = 'refused'", new { binding })));
     }
 
     [Fact]

@@ -1,8 +1,10 @@
 using System.Text.Json.Nodes;
 using Dapper;
 using Grpc.Core;
+using KpiControl.Control.Leases;
 using KpiControl.Protocol.V1;
 using KpiControl.Testing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace KpiControl.Control.Tests.Provenance;
 
@@ -10,6 +12,21 @@ namespace KpiControl.Control.Tests.Provenance;
 public sealed class LineageTests(LineageFixture fixture) : IClassFixture<LineageFixture>
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_an_attempt_took_is_known_beside_one_that_does_not_say_when_it_began()
+    {
+        var services = fixture.Host.Services;
+        var plans = await services.GetRequiredService<PlanCache>().PlannedAsync([new PlanKey(fixture.North, 1), new PlanKey(fixture.Total, 1)], key => key, Token);
+        var date = new DateOnly(2026, 1, 31);
+
+        RunAsked Asked(BindingPlan plan, long fence, DateTimeOffset? began) => new(Guid.CreateVersion7(), plan, fence, date, TimeProvider.System.GetUtcNow(), began);
+        var facts = await services.GetRequiredService<RunFactsStore>().OfAsync(
+            [Asked(plans[1].Plan, fixture.Total2, null), Asked(plans[0].Plan, fixture.North2, TimeProvider.System.GetUtcNow())], Token);
+
+        Assert.Equal([fixture.North2, fixture.South1], facts[0].Inputs.Select(input => input.RunId));
+        Assert.Equal(["2026.02"], facts[1].Inputs.Select(input => input.Version));
+    }
 
     [Fact]
     public async Task Up_from_a_run_are_the_runs_and_versions_that_it_took_and_not_those_of_today()
