@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 for part in scripts/dev/*.sh; do . "$part"; done
-ALLOWED='MIT|Apache-2\.0|BSD-[23]-Clause|PostgreSQL'
+# The GPL only with the exception that lets a program link the library as it is, under any licence (libgit2).
+ALLOWED='MIT|Apache-2\.0|BSD-[23]-Clause|PostgreSQL|GPL-2\.0-only WITH GCC-exception-2\.0'
 out=$(mktemp -d); trap 'rm -rf "$out"' EXIT
 
 write_sboms "$out"

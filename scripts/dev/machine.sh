@@ -40,6 +40,7 @@ install_test_tools() {
   command -v node >/dev/null || wanted+=(nodejs)
   command -v npm >/dev/null || wanted+=(npm)
   command -v unzip >/dev/null || wanted+=(unzip)
+  [ -x /usr/sbin/sshd ] || wanted+=(openssh-server)
   [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || wanted+=(pgbouncer)
   [ ${#wanted[@]} -eq 0 ] || apt_install "${wanted[@]}"
   while read -r lock; do

@@ -28,8 +28,9 @@ this page with the packages in use and refuses a licence that is not in `scripts
 | package | version | licence | in |
 |---|---|---|---|
 TEXT
-  jq -rn '[inputs | .metadata.component.name as $in | .components[] | {name, version, $in,
-      licence: ([.licenses[]? | .expression // .license.id // .license.name // .license.url] | join(", "))}]
+  # Packages that carry their licence as a file, read by hand.
+  jq -rn --argjson read '{"LibGit2Sharp": "MIT", "LibGit2Sharp.NativeBinaries": "GPL-2.0-only WITH GCC-exception-2.0"}' '[inputs | .metadata.component.name as $in | .components[] | .name as $name | {name, version, $in,
+      licence: ([.licenses[]? | .expression // .license.id // .license.name // .license.url] | join(", ") | if . == "" then $read[$name] // "" else . end)}]
     | group_by([(.name | ascii_downcase), .version])[]
     | "| \(.[0].name) | \(.[0].version) | \(.[0].licence) | \(map(.in) | unique | join(", ")) |"' "$1"/*.cdx.json
 }

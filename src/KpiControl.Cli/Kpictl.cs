@@ -21,6 +21,7 @@ internal static class Kpictl
             BackfillCommand.Create(world), ReplayCommand.Create(world), PreviewCommand.Create(world), ExplainCommand.Create(world), WatchCommand.Create(world),
             ChangesCommand.Create(world), ChangeDecisionCommands.Propose(world), ChangeDecisionCommands.Approve(world), ChangeDecisionCommands.Reject(world),
             ChangeDecisionCommands.Withdraw(world), ChangeDecisionCommands.Release(world), PromotionCommands.Promote(world), PromotionCommands.RollBack(world),
+            DriftCommand.Create(world),
             ContractsCommand.Create(world), CalendarsCommand.Create(world),
             SignalCommand.Create(world),
             AgentsCommand.Create(world),

@@ -7,6 +7,7 @@ using KpiControl.Control.Certificates;
 using KpiControl.Control.Changes;
 using KpiControl.Control.Database;
 using KpiControl.Control.Doctor;
+using KpiControl.Control.Drift;
 using KpiControl.Control.Fleet;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Leases;
@@ -44,6 +45,7 @@ internal static class ControlPlane
             .AddLeases()
             .AddSla()
             .AddAlerts()
+            .AddDrift()
             .AddDoctor()
             .AddAudit()
             .AddGrpcApi();
@@ -69,7 +71,7 @@ internal static class ControlPlane
         app.MapCatalog();
         app.MapAuthoring();
         app.MapChanges();
-        app.MapOverrides();
+        app.MapDrift();
         return app;
     }
 }

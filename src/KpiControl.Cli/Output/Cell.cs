@@ -20,9 +20,9 @@ internal readonly record struct Cell
     /// <summary>A status in its colour.</summary>
     public static Cell Status(string status) => new(status, status switch
     {
-        "success" or "active" or "live" or "succeeded" or "passed" or "idle" or "created" or "pass" or "resolved" => "green",
-        "failed" or "lost" or "error" or "retired" or "refused" or "breach" => "red",
-        "partial" or "suppressed" or "cancelled" or "skipped" or "paused" or "silent" or "waiting" or "warning" or "deprecated" or "warn" => "yellow",
+        "success" or "active" or "live" or "succeeded" or "passed" or "idle" or "created" or "pass" or "resolved" or "ok" or "in_sync" => "green",
+        "failed" or "lost" or "error" or "retired" or "refused" or "breach" or "failing" or "invalid" or "unreadable" => "red",
+        "partial" or "suppressed" or "cancelled" or "skipped" or "paused" or "silent" or "waiting" or "warning" or "deprecated" or "warn" or "drifted" or "missing" or "orphaned" or "overridden" => "yellow",
         "running" or "leased" or "ready" or "rebound" or "updated" => "blue",
         _ => null,
     });

@@ -1,4 +1,5 @@
 using KpiControl.Control.Alerts.Sending;
+using KpiControl.Control.Hosting;
 using KpiControl.Jobs.Calls;
 
 namespace KpiControl.Control.Alerts;
@@ -32,7 +33,7 @@ internal sealed class TenantChannels
     }
 
     public static IEnumerable<string> Secret(string name, string reference) =>
-        AlertSecret.Mistake(reference) is { } mistake ? [$"{name} {mistake}"] : [];
+        SecretReference.Mistake(reference) is { } mistake ? [$"{name} {mistake}"] : [];
 }
 
 /// <summary>An SMTP server that takes the tenant's mail.</summary>
@@ -60,7 +61,7 @@ internal sealed class EmailChannel
             yield return "Security none is for a server on this machine alone";
         if (!MimeKit.MailboxAddress.TryParse(From, out _))
             yield return $"From '{From}' is not a mail address";
-        if (User.Length > 0 && AlertSecret.Mistake(Password) is { } mistake)
+        if (User.Length > 0 && SecretReference.Mistake(Password) is { } mistake)
             yield return $"Password {mistake}";
         if (CaFile.Length > 0 && !File.Exists(CaFile))
             yield return $"CaFile '{CaFile}' does not exist";
@@ -79,8 +80,8 @@ internal sealed class SlackChannel
     [
         .. Token.Length > 0 ? TenantChannels.Url("Url", Url).Concat(TenantChannels.Secret("Token", Token)) : [],
         .. Token.Length == 0 && Webhooks.Count == 0 ? ["Token and Webhooks are both missing"] : Array.Empty<string>(),
-        .. Webhooks.SelectMany(hook => AlertSecret.Mistake(hook.Value) is { } mistake ? [$"Webhooks:{hook.Key} {mistake}"]
-            : TenantChannels.Url("", AlertSecret.Read(hook.Value)).Any() ? [$"Webhooks:{hook.Key} leads to a secret that is not an https address"] : Array.Empty<string>()),
+        .. Webhooks.SelectMany(hook => SecretReference.Mistake(hook.Value) is { } mistake ? [$"Webhooks:{hook.Key} {mistake}"]
+            : TenantChannels.Url("", SecretReference.Read(hook.Value)).Any() ? [$"Webhooks:{hook.Key} leads to a secret that is not an https address"] : Array.Empty<string>()),
     ];
 }
 

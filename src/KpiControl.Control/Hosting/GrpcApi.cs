@@ -31,6 +31,7 @@ internal static class GrpcApi
         {
             JobServiceReflection.Descriptor,
             ChangeServiceReflection.Descriptor,
+            DriftServiceReflection.Descriptor,
             CatalogServiceReflection.Descriptor,
             SignalServiceReflection.Descriptor,
             FleetServiceReflection.Descriptor,

@@ -5,6 +5,4 @@ internal static class OverridesFeature
     public static IServiceCollection AddOverrides(this IServiceCollection services) => services
         .AddSingleton<OverrideExpiryStore>()
         .AddHostedService<OverrideExpiry>();
-
-    public static void MapOverrides(this IEndpointRouteBuilder routes) => routes.MapGrpcService<DriftService>();
 }

@@ -233,6 +233,9 @@ public sealed class RowSecurityTests : IAsyncLifetime
           INSERT INTO kpi_change_decision (change_id, principal, tenant_id, capacity, decision, digest) SELECT change_id, 'x', @tenant, 'business', 'approve', '' FROM c;
         INSERT INTO kpi_break_glass_approval (change_id, principal, tenant_id, capacity, digest, reason, expires_at) SELECT change_id, 'x', @tenant, 'business', '', 'x', now() + interval '1 hour' FROM kpi_change WHERE tenant_id = @tenant;
         INSERT INTO kpi_change_review (change_id, tenant_id, environment, reason, participants) SELECT change_id, @tenant, 'dev', 'x', '{a,b,c}' FROM kpi_change WHERE tenant_id = @tenant;
+        INSERT INTO kpi_store (store, tenant_id, environment, kind, location, paths) VALUES (@tenant, @tenant, 'dev', 'directory', '/srv', '{}');
+        INSERT INTO kpi_store_artifact (store, path, tenant_id, version, format, fault, problem) VALUES (@tenant, 'a.yaml', @tenant, '1', 'yaml', 'invalid', 'x');
+        INSERT INTO kpi_source_ref (binding_id, tenant_id, store) VALUES (@binding, @tenant, @tenant);
         INSERT INTO kpi_chain_head (tenant_id, seq, hash) VALUES (@tenant, 1, decode(repeat('00', 32), 'hex'));
         INSERT INTO kpi_chain_link (tenant_id, seq, linked_at, row_kinds, row_ids, row_times, row_hashes, prev_hash, hash)
           VALUES (@tenant, 1, now(), '{a}', '{1}', ARRAY[now()], decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'));

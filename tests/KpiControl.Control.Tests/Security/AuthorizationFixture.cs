@@ -53,6 +53,10 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             SELECT 'agent-known', gen_random_uuid(), 'eu', node_id, 1, 1, 'test', 1, now(), 'drained' FROM n
             """);
         await Control.RunAsync("""
+            INSERT INTO kpi_store (store, tenant_id, environment, kind, location, paths) VALUES ('acme-store', 'acme', 'dev', 'directory', '/srv', '{**/*.yaml}');
+            INSERT INTO kpi_source_ref (binding_id, tenant_id, store) VALUES (@BindingId, 'acme', 'acme-store')
+            """, new { BindingId });
+        await Control.RunAsync("""
             INSERT INTO kpi_enrolment (token_hash, agent, region, tenants, reason, created_by, expires_at) VALUES (sha256('t'), 'agent-x', 'eu', '{acme}', '', 'test', now() + interval '1 hour')
             """);
         episodeId = await Control.ScalarAsync<long>("""
@@ -94,7 +98,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "ValidateJob" => new { content = SampleTexts.Simple() },
             "CreateJob" => new { content = SampleTexts.Simple("fresh"), validate_only = true },
             "UpdateJob" => new { binding_id = id, content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
-            "ListChanges" or "ListReviews" or "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "ListTenants" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" or "ListDeadAlerts" or "ListOverrides" => new { },
+            "ListChanges" or "ListReviews" or "ListStores" or "ListDrift" or "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "ListTenants" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" or "ListDeadAlerts" or "ListOverrides" => new { },
             "SetOverride" => new { binding_id = id, kind = "priority", value = "1", reason = "known", expires_at = TimeProvider.System.GetUtcNow().AddDays(1).ToString("O"), validate_only = true },
             "ClearOverride" => new { binding_id = id, kind = "timeout", validate_only = true },
             "ResendAlert" => new { message_id = alertId, validate_only = true },
@@ -123,13 +127,14 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "CancelBackfill" => new { backfill_id = backfillId, validate_only = true },
             "ReplayRun" => new { run_id = runId, validate_only = true },
             "GetRun" or "GetLineage" or "ExportEvidence" => new { run_id = runId },
-            "GetJob" or "ListRuns" or "PreviewSchedule" or "ExplainOccurrence" or "WatchJobs" => new { binding_id = id },
+            "GetDrift" or "GetJob" or "ListRuns" or "PreviewSchedule" or "ExplainOccurrence" or "WatchJobs" => new { binding_id = id },
             "PutContract" => new { tenant = "acme", content = SampleTexts.SimpleContract("9.0.0"), validate_only = true },
             "GetContract" => new { tenant = "acme", kpi_id = "T-SIMPLE", version = "1.0.0" },
             "PutCalendar" => new { tenant = "acme", content = "calendar: guarded", validate_only = true },
             "GetCalendar" => new { tenant = "acme", name = "known" },
             "CreateTenant" => new { tenant = "newcomer", home_region = "eu", validate_only = true },
             "UpdateTenant" => new { tenant = "acme", weight = 3, validate_only = true },
+            "SyncStore" => new { store = "acme-store", validate_only = true },
             "GetTenant" or "ListPolicies" => new { tenant = "acme" },
             "GetPolicy" => new { tenant = "acme", environment = "dev" },
             "PutPolicy" => new { tenant = "acme", environment = "dev", requires_owners = true, validate_only = true },

@@ -54,6 +54,10 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | DriftService/SetOverride | ScheduleEdit | – | – | – | yes | – | – | – | yes | – | – | not found |
         | DriftService/ClearOverride | ScheduleEdit | – | – | – | yes | – | – | – | yes | – | – | not found |
         | DriftService/ListOverrides | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
+        | DriftService/ListStores | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
+        | DriftService/SyncStore | Update | – | – | yes | yes | – | – | – | yes | – | – | not found |
+        | DriftService/ListDrift | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
+        | DriftService/GetDrift | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | CatalogService/PutContract | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
         | CatalogService/GetContract | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | CatalogService/ListContracts | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | not found |

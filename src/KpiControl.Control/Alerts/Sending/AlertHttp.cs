@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using KpiControl.Control.Hosting;
 
 namespace KpiControl.Control.Alerts.Sending;
 

@@ -1,4 +1,5 @@
 using System.Security.Cryptography.X509Certificates;
+using KpiControl.Control.Hosting;
 using MailKit.Net.Smtp;
 using MailKit.Security;
 using Microsoft.Extensions.Options;
@@ -28,7 +29,7 @@ internal sealed class EmailSender(IOptions<AlertOptions> options) : IAlertSender
             var socket = await CalledAddress.ConnectAsync(channel.Host, channel.Port, token);
             await client.ConnectAsync(socket, channel.Host, channel.Port, Security(channel.Security), token);
             if (channel.User.Length > 0)
-                await client.AuthenticateAsync(channel.User, AlertSecret.Read(channel.Password), token);
+                await client.AuthenticateAsync(channel.User, SecretReference.Read(channel.Password), token);
             await client.SendAsync(mail, token);
             await client.DisconnectAsync(quit: true, token);
             return SendOutcome.Sent;

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using KpiControl.Control.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Alerts.Sending;
@@ -15,7 +16,7 @@ internal sealed class OpsgenieSender(AlertHttp http, IOptions<AlertOptions> opti
         var alert = group[0];
         if (options.Value.Of(alert.TenantId, channels => channels.Opsgenie) is not { } channel)
             return Task.FromResult(SendOutcome.NoChannel("Opsgenie"));
-        var key = ("Authorization", $"GenieKey {AlertSecret.Read(channel.ApiKey)}");
+        var key = ("Authorization", $"GenieKey {SecretReference.Read(channel.ApiKey)}");
         if (alert.IsRecovery)
             return http.PostAsync($"{channel.Url.TrimEnd('/')}/{Uri.EscapeDataString(alert.IncidentKey)}/close?identifierType=alias",
                 JsonSerializer.Serialize(new { source = "kpicontrol", note = AlertText.Body(alert) }), token, headers: key);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using KpiControl.Control.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Alerts.Sending;
@@ -16,7 +17,7 @@ internal sealed class PagerDutySender(AlertHttp http, IOptions<AlertOptions> opt
             return Task.FromResult(SendOutcome.NoChannel($"PagerDuty:Keys:{name}"));
         return http.PostAsync(channel.Url, JsonSerializer.Serialize(new
         {
-            routing_key = AlertSecret.Read(channel.Keys[name]), event_action = alert.IsRecovery ? "resolve" : "trigger", dedup_key = alert.IncidentKey,
+            routing_key = SecretReference.Read(channel.Keys[name]), event_action = alert.IsRecovery ? "resolve" : "trigger", dedup_key = alert.IncidentKey,
             payload = new
             {
                 summary = AlertText.Subject(alert), source = alert.Job, timestamp = alert.OccurredAt.UtcDateTime.ToString("O", CultureInfo.InvariantCulture), component = alert.KpiId, @class = alert.Event,

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using KpiControl.Control.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Alerts.Sending;
@@ -14,11 +15,11 @@ internal sealed class SlackSender(AlertHttp http, IOptions<AlertOptions> options
             return Task.FromResult(SendOutcome.NoChannel("Slack"));
         var text = AlertText.Body(group);
         if (channel.Webhooks.TryGetValue(name.TrimStart('#'), out var hook))
-            return http.PostAsync(AlertSecret.Read(hook), JsonSerializer.Serialize(new { text }), token);
+            return http.PostAsync(SecretReference.Read(hook), JsonSerializer.Serialize(new { text }), token);
         return channel.Token.Length == 0
             ? Task.FromResult(SendOutcome.NoChannel($"Slack:Webhooks:{name.TrimStart('#')}"))
             : http.PostAsync(channel.Url, JsonSerializer.Serialize(new { channel = name, text, unfurl_links = false }), token, Refusal,
-                headers: ("Authorization", $"Bearer {AlertSecret.Read(channel.Token)}"));
+                headers: ("Authorization", $"Bearer {SecretReference.Read(channel.Token)}"));
     }
 
     // Slack answers 200 to what it refuses.

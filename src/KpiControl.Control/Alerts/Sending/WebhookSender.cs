@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using KpiControl.Control.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Alerts.Sending;
@@ -22,7 +23,7 @@ internal sealed class WebhookSender(AlertHttp http, IOptions<AlertOptions> optio
             return Task.FromResult(SendOutcome.NoChannel($"Webhooks:{name}"));
         var body = Event(alert);
         return http.PostAsync(channel.Url, body, token, contentType: "application/cloudevents+json",
-            headers: (SignatureHeader, Sign(AlertSecret.Read(channel.Secret), body)));
+            headers: (SignatureHeader, Sign(SecretReference.Read(channel.Secret), body)));
     }
 
     public static string Sign(string secret, string body) =>

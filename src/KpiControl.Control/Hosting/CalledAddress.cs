@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using KpiControl.Jobs.Calls;
 
-namespace KpiControl.Control.Alerts.Sending;
+namespace KpiControl.Control.Hosting;
 
 /// <summary>A configured name, connected to where it may lead.</summary>
 internal static class CalledAddress

@@ -1,7 +1,7 @@
-namespace KpiControl.Control.Alerts.Sending;
+namespace KpiControl.Control.Hosting;
 
 /// <summary>A secret by reference: <c>env:NAME</c>, or <c>file:/path</c>, which is read at each use, so that a rotation counts at once.</summary>
-internal static class AlertSecret
+internal static class SecretReference
 {
     /// <returns>What is wrong with the reference, without what it leads to; null where it leads to something.</returns>
     public static string? Mistake(string reference)
@@ -12,7 +12,7 @@ internal static class AlertSecret
             return "is not a reference: write env:NAME or file:/path, never the secret itself";
         if (!File.Exists(reference[5..]))
             return $"'{reference}' does not exist";
-        return Hosting.KeyFile.IsOpenToOthers(reference[5..]) ? $"'{reference}' is open to every user of this machine: chmod 600" : null;
+        return KeyFile.IsOpenToOthers(reference[5..]) ? $"'{reference}' is open to every user of this machine: chmod 600" : null;
     }
 
     /// <exception cref="InvalidOperationException">It leads nowhere.</exception>

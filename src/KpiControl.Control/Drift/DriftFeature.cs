@@ -1,0 +1,17 @@
+using KpiControl.Control.Drift.Stores;
+using KpiControl.Control.Hosting;
+
+namespace KpiControl.Control.Drift;
+
+internal static class DriftFeature
+{
+    public static IServiceCollection AddDrift(this IServiceCollection services)
+    {
+        services.AddValidated<DriftOptions>(DriftOptions.Section);
+        services.AddSingleton<SyncStateStore>().AddSingleton<ArtifactStores>().AddSingleton<StorePass>();
+        services.AddHostedService<StoreBootstrap>().AddHostedService<StoreSync>();
+        return services;
+    }
+
+    public static void MapDrift(this IEndpointRouteBuilder routes) => routes.MapGrpcService<DriftService>();
+}

@@ -1,0 +1,79 @@
+using System.Diagnostics;
+
+namespace KpiControl.Control.Tests.Drift;
+
+/// <summary>A bare repository and an author's clone of it, made and changed with git itself; gone with the test.</summary>
+public sealed class GitRepository : IDisposable
+{
+    private readonly string root = Directory.CreateTempSubdirectory("kpi-git-").FullName;
+
+    public GitRepository()
+    {
+        Git(root, "init", "--quiet", "--bare", "--initial-branch=main", Bare);
+        Git(root, "clone", "--quiet", Bare, Clone);
+        Git(Clone, "checkout", "--quiet", "-b", "main");
+    }
+
+    /// <summary>Where bare repositories lie.</summary>
+    public string Root => root;
+
+    public string Bare => Path.Combine(root, "kpi-jobs.git");
+
+    public string Head => Git(Clone, "rev-parse", "HEAD");
+
+    /// <summary>What the branch holds on the server.</summary>
+    public string Show(string path, string branch = "main") => Git(Bare, "show", $"{branch}:{path}");
+
+    public string Log(string format, string branch = "main") => Git(Bare, "log", $"--format={format}", branch);
+
+    /// <returns>The commit, which is pushed.</returns>
+    public string Commit(params (string Path, string? Content)[] files)
+    {
+        foreach (var (path, content) in files)
+        {
+            var file = Path.Combine(Clone, path);
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            if (content is null)
+                File.Delete(file);
+            else
+                File.WriteAllText(file, content);
+        }
+        Git(Clone, "add", "--all");
+        Git(Clone, "commit", "--quiet", "--allow-empty", "--message", "by the author");
+        Git(Clone, "push", "--quiet", "origin", "main");
+        return Head;
+    }
+
+    /// <summary>The last commit is another one: what it was is no longer part of the branch.</summary>
+    public string Rewrite(string path, string content)
+    {
+        File.WriteAllText(Path.Combine(Clone, path), content);
+        Git(Clone, "commit", "--quiet", "--all", "--amend", "--message", "rewritten");
+        Git(Clone, "push", "--quiet", "--force", "origin", "main");
+        return Head;
+    }
+
+    public void Pull() => Git(Clone, "pull", "--quiet", "--rebase", "origin", "main");
+
+    public void RenameBranch(string from, string to) => Git(Bare, "branch", "--move", from, to);
+
+    public static string Git(string directory, params string[] arguments)
+    {
+        var start = new ProcessStartInfo("git", arguments) { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in new[]
+        {
+            ("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_TERMINAL_PROMPT", "0"), ("GIT_AUTHOR_NAME", "Ann"), ("GIT_AUTHOR_EMAIL", "ann@example.com"),
+            ("GIT_COMMITTER_NAME", "Ann"), ("GIT_COMMITTER_EMAIL", "ann@example.com"),
+        })
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!;
+        var error = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return process.ExitCode == 0 ? output.TrimEnd() : throw new InvalidOperationException($"git {string.Join(' ', arguments)}: {error.GetAwaiter().GetResult()}");
+    }
+
+    public void Dispose() => Directory.Delete(root, recursive: true);
+
+    private string Clone => Path.Combine(root, "clone");
+}

@@ -1,0 +1,89 @@
+using System.ComponentModel.DataAnnotations;
+using KpiControl.Control.Database;
+using KpiControl.Control.Drift;
+using KpiControl.Testing;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Options;
+
+namespace KpiControl.Control.Tests.Drift;
+
+/// <summary>Passes of several nodes over one store, and settings that no node starts with.</summary>
+public sealed class StorePassTests
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task One_node_is_at_a_store_and_one_that_was_overtaken_writes_nothing()
+    {
+        await using var world = await DriftWorld.OfDirectoryAsync("/nowhere/at/all");
+        await world.SyncAsync();
+        await world.Host.StopAsync();
+        await using var databases = new Databases(Options.Create(new DatabaseOptions { Requests = world.Database.Requests, Scheduler = world.Database.Scheduler }));
+        var states = new SyncStateStore(databases);
+        Task<IReadOnlyList<ClaimedStore>> ClaimAsync() => states.ClaimAsync([DriftWorld.Store, "unknown"], Minute, Token);
+
+        await world.ScalarAsync<int>("UPDATE kpi_store SET next_pass_at = now() - interval '1 second'");
+        var claims = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => ClaimAsync()));
+        var first = Assert.Single(claims.SelectMany(claimed => claimed));
+        Assert.Empty(await ClaimAsync());
+
+        // The node stalls; another one comes to be at the store.
+        await world.ScalarAsync<int>("UPDATE kpi_store SET claimed_until = now() - interval '1 second'");
+        var second = Assert.Single(await ClaimAsync());
+        Assert.True(second.Fence > first.Fence);
+        ReadArtifact[] read = [ReadArtifact.Of(new("a.yaml", "1"), null, System.Text.Encoding.UTF8.GetBytes(SampleTexts.Simple("a")), "acme")];
+        Assert.False(await states.PutAsync(first, read, Minute, Token));
+        Assert.False(await states.EndAsync(first, new PassResult("v1", false, 1, []), Minute, Token));
+        await states.FailAsync(first, "late", Minute, Token);
+        Assert.Equal("0 ", await world.ScalarAsync<string>("SELECT concat((SELECT count(*) FROM kpi_store_artifact), ' ', version) FROM kpi_store"));
+        Assert.NotEqual("late", await world.ScalarAsync<string>("SELECT failure FROM kpi_store"));
+
+        Assert.True(await states.PutAsync(second, read, Minute, Token));
+        Assert.True(await states.EndAsync(second, new PassResult("v2", false, 1, []), Minute, Token));
+        Assert.Equal("1 v2", await world.ScalarAsync<string>("SELECT concat(artifacts, ' ', version) FROM kpi_store"));
+    }
+
+    [Theory]
+    [InlineData(":Tenant 'Acme' is not a tenant's name", "Tenant", "Acme")]
+    [InlineData(":Environment 'production' is none of dev, stg and prod", "Environment", "production")]
+    [InlineData(":Kind 's4' is neither git nor directory", "Kind", "s4")]
+    [InlineData(":Location 'jobs' is neither https://…, ssh://… nor an absolute path", "Location", "jobs")]
+    [InlineData(":Location 'http://git.example/x' is not encrypted", "Location", "http://git.example/x")]
+    [InlineData(":Location holds a credential", "Location", "https://ann:geheim@git.example/x")]
+    [InlineData(":Location 'ftp://git.example/x' is neither", "Location", "ftp://git.example/x")]
+    [InlineData(":Branch 'a b' is not a branch's name", "Branch", "a b")]
+    [InlineData(":Paths '../x' is not a pattern within the store", "Paths:0", "../x")]
+    [InlineData(":Paths says only what is no artifact", "Paths:0", "!x")]
+    [InlineData(":Password is not a reference", "Location", "https://git.example/x", "Password", "geheim")]
+    [InlineData(":SshKeyFile '' is not an absolute path", "Location", "ssh://git@git.example/x")]
+    [InlineData(":KnownHostsFile '/nowhere' does not exist", "Location", "ssh://git@git.example/x", "KnownHostsFile", "/nowhere")]
+    public void Settings_that_cannot_work_are_refused_at_start_in_words(string told, params string[] settings)
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(
+            DriftWorld.Settings("git", "/srv/jobs.git", [.. settings.Chunk(2).Select(pair => (pair[0], pair[1]))]).Select(one => KeyValuePair.Create(one.Key, (string?)one.Value))).Build();
+        var options = configuration.GetSection(DriftOptions.Section).Get<DriftOptions>()!;
+        var mistakes = options.Validate(new ValidationContext(options)).Select(mistake => mistake.ErrorMessage!).ToList();
+        Assert.Contains(mistakes, mistake => mistake.StartsWith($"Drift:Stores:acme-store{told}", StringComparison.Ordinal));
+        Assert.DoesNotContain(mistakes, mistake => mistake.Contains("geheim", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_node_does_not_start_with_a_store_that_cannot_be()
+    {
+        await using var database = await PostgresFixture.CreateDatabaseAsync(Token);
+        await using var issuer = await TestIssuer.StartAsync();
+        var refused = await Assert.ThrowsAsync<OptionsValidationException>(() => ControlHost.StartAsync(database, issuer, DriftWorld.Settings("s4", "/srv")));
+        Assert.Contains("Drift:Stores:acme-store:Kind 's4' is neither git nor directory", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_store_of_a_tenant_that_does_not_exist_is_refused_at_start()
+    {
+        await using var database = await PostgresFixture.CreateDatabaseAsync(Token);
+        await using var issuer = await TestIssuer.StartAsync();
+        var refused = await Assert.ThrowsAsync<StartupException>(() => ControlHost.StartAsync(database, issuer, DriftWorld.Settings("directory", "/srv", ("Tenant", "nobody"))));
+        Assert.Contains("names a tenant that does not exist", refused.Message, StringComparison.Ordinal);
+    }
+}
