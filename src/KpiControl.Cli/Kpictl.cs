@@ -10,30 +10,33 @@ namespace KpiControl.Cli;
 /// <summary>The table of contents, and the one place where a command's failure becomes words and an exit code.</summary>
 internal static class Kpictl
 {
-    public static RootCommand Create(Surroundings world)
+    // Once for the process: the options are static, and each tree that holds one is a parent more, which the library goes through.
+    private static readonly RootCommand Root = Create();
+
+    private static RootCommand Create()
     {
         var root = new RootCommand("kpictl: author KPI jobs, place them, and see what became of them.")
         {
-            InitCommand.Create(world), ValidateCommand.Create(world), HashCommand.Create(world), SchemaCommand.Create(world),
-            PlanCommand.Create(world), PlanCommand.Diff(world), ApplyCommand.Create(world), GetCommand.Create(world), DescribeCommand.Create(world),
-            RunsCommand.Create(world), HistoryCommand.Create(world), LineageCommand.Create(world),
-            TriggerCommand.Create(world), CancelCommand.Create(world), PauseCommand.Create(world), ResumeCommand.Create(world), OverrideCommand.Create(world),
-            BackfillCommand.Create(world), ReplayCommand.Create(world), PreviewCommand.Create(world), ExplainCommand.Create(world), WatchCommand.Create(world),
-            ChangesCommand.Create(world), ChangeDecisionCommands.Propose(world), ChangeDecisionCommands.Approve(world), ChangeDecisionCommands.Reject(world),
-            ChangeDecisionCommands.Withdraw(world), ChangeDecisionCommands.Release(world), PromotionCommands.Promote(world), PromotionCommands.RollBack(world),
-            DriftCommand.Create(world),
-            ContractsCommand.Create(world), CalendarsCommand.Create(world),
-            SignalCommand.Create(world),
-            AgentsCommand.Create(world),
-            TenantsCommand.Create(world),
-            PoliciesCommand.Create(world),
-            EpochCommand.Create(world),
-            AuditCommand.Create(world), EvidenceCommand.Create(world),
-            SlaCommand.Create(world),
-            AlertsCommand.Create(world),
-            DoctorCommand.Create(world),
-            LoginCommand.Create(world), LoginCommand.CreateLogout(world),
-            VersionCommand.Create(world), CompletionCommand.Create(world),
+            InitCommand.Create(), ValidateCommand.Create(), HashCommand.Create(), SchemaCommand.Create(),
+            PlanCommand.Create(), PlanCommand.Diff(), ApplyCommand.Create(), GetCommand.Create(), DescribeCommand.Create(),
+            RunsCommand.Create(), HistoryCommand.Create(), LineageCommand.Create(),
+            TriggerCommand.Create(), CancelCommand.Create(), PauseCommand.Create(), ResumeCommand.Create(), OverrideCommand.Create(),
+            BackfillCommand.Create(), ReplayCommand.Create(), PreviewCommand.Create(), ExplainCommand.Create(), WatchCommand.Create(),
+            ChangesCommand.Create(), ChangeDecisionCommands.Propose(), ChangeDecisionCommands.Approve(), ChangeDecisionCommands.Reject(),
+            ChangeDecisionCommands.Withdraw(), ChangeDecisionCommands.Release(), PromotionCommands.Promote(), PromotionCommands.RollBack(),
+            DriftCommand.Create(),
+            ContractsCommand.Create(), CalendarsCommand.Create(),
+            SignalCommand.Create(),
+            AgentsCommand.Create(),
+            TenantsCommand.Create(),
+            PoliciesCommand.Create(),
+            EpochCommand.Create(),
+            AuditCommand.Create(), EvidenceCommand.Create(),
+            SlaCommand.Create(),
+            AlertsCommand.Create(),
+            DoctorCommand.Create(),
+            LoginCommand.Create(), LoginCommand.CreateLogout(),
+            VersionCommand.Create(), CompletionCommand.Create(),
         };
         foreach (var option in root.Options.OfType<VersionOption>().ToArray())
             root.Options.Remove(option);
@@ -81,17 +84,21 @@ internal static class Kpictl
     private static async Task<int> Invoke(string[] args, Surroundings world, CancellationToken token)
     {
         // No response files: an argument that begins with @ is a value like any other.
-        var parsed = Create(world).Parse(args.Length == 0 ? ["--help"] : args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        var parsed = Root.Parse(args.Length == 0 ? ["--help"] : args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         var asksForHelp = parsed.Action is HelpAction || parsed.Tokens is [{ Type: TokenType.Directive }, ..];
         if (!asksForHelp && Talk.Mistakes(parsed) is { Length: > 0 } mistakes)
         {
             Talk.Misused(world, parsed, mistakes);
             return Misuse(args);
         }
-        var configuration = new InvocationConfiguration
-        {
-            Output = world.Out, Error = world.Error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null,
-        };
-        return await parsed.InvokeAsync(configuration, token);
+        return await parsed.InvokeAsync(new Invocation(world) { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, token);
     }
+}
+
+/// <summary>One call of kpictl, with the streams, variables and clock of its caller.</summary>
+internal sealed class Invocation : InvocationConfiguration
+{
+    public Invocation(Surroundings world) => (World, Output, Error) = (world, world.Out, world.Error);
+
+    public Surroundings World { get; }
 }

@@ -13,14 +13,14 @@ internal static class AgentsCommand
 
     private static readonly Argument<string> Name = new("AGENT") { Description = "The agent's name, as kpictl agents shows it" };
 
-    public static Command Create(Surroundings world)
+    public static Command Create()
     {
-        var command = new Command("agents", "List agents and their sessions, or take one out of service").Online().With(Region, All, Limit, SharedOptions.Output).Does(world, List);
+        var command = new Command("agents", "List agents and their sessions, or take one out of service").Online().With(Region, All, Limit, SharedOptions.Output).Does(List);
         command.Add(new Command("drain", "Give an agent no more leases; it finishes what it holds") { Name }
-            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Drain));
+            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Drain));
         command.Add(new Command("resume", "Give a drained agent leases again") { Name }
-            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Resume));
-        EnrolmentCommands.AddTo(command, world);
+            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Resume));
+        EnrolmentCommands.AddTo(command);
         return command;
     }
 

@@ -17,20 +17,20 @@ internal static class AlertsCommand
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => 50 };
     private static readonly Option<string?> Until = new("--until") { Description = "An instant, a date, or a duration from now", HelpName = "TIME", Required = true };
 
-    public static Command Create(Surroundings world)
+    public static Command Create()
     {
         var command = new Command("alerts", "Episodes in which a promise is not kept: list, acknowledge, silence") { Job }
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Clock, All, Limit, SharedOptions.Output).Does(world, List);
-        command.Add(new Command("show", "One episode") { Id }.Online().With(SharedOptions.Output).Does(world, Show));
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Clock, All, Limit, SharedOptions.Output).Does(List);
+        command.Add(new Command("show", "One episode") { Id }.Online().With(SharedOptions.Output).Does(Show));
         command.Add(new Command("ack", "Say that somebody looks after an episode: nothing is repeated") { Id }
-            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Acknowledge));
+            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Acknowledge));
         command.Add(new Command("silence", "Tell nothing of an episode until an instant") { Id }
-            .Online().With(Until, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Silence));
+            .Online().With(Until, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Silence));
         command.Add(new Command("unsilence", "End a silence") { Id }
-            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Unsilence));
-        command.Add(new Command("dead", "Alerts that were given up").Online().With(SharedOptions.Tenant, SharedOptions.Environment, Limit, SharedOptions.Output).Does(world, Dead));
+            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Unsilence));
+        command.Add(new Command("dead", "Alerts that were given up").Online().With(SharedOptions.Tenant, SharedOptions.Environment, Limit, SharedOptions.Output).Does(Dead));
         command.Add(new Command("resend", "Send an alert that was given up again") { MessageId }
-            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Resend));
+            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Resend));
         return command;
     }
 

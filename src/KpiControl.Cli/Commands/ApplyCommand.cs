@@ -17,11 +17,11 @@ internal static class ApplyCommand
     // The server decides on each by itself; more at once only queue there.
     private const int AtOnce = 8;
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("apply", "Create jobs from their artifacts, or rebind the ones whose meaning changed; twice is the same as once") { Paths }
             .Online().With(Files, SharedOptions.Recursive, SharedOptions.Tenant, SharedOptions.Environment, PlanOptions.Region, PlanOptions.Plan, PlanOptions.PlanDigest,
                 PlanOptions.Source, PlanOptions.Prune, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output)
-            .Does(world, Apply);
+            .Does(Apply);
 
     private static async Task<int> Apply(Session session)
     {

@@ -26,14 +26,14 @@ internal static class AuditCommand
     // A whole trail takes longer than a call.
     private static readonly TimeSpan ExportTime = TimeSpan.FromMinutes(30);
 
-    public static Command Create(Surroundings world) => new("audit", "Who did what; export the trail and verify that nothing of it was altered")
+    public static Command Create() => new("audit", "Who did what; export the trail and verify that nothing of it was altered")
     {
         new Command("list", "List who did what, the newest first").Online()
-            .With(SharedOptions.Tenant, Since, Until, Actor, Verb, Object, Limit, SharedOptions.Output).Does(world, List),
-        new Command("export", "Write a tenant's chain with its rows to standard output (docs/audit-format.md)").Online().With(SharedOptions.Tenant, From).Does(world, Export),
+            .With(SharedOptions.Tenant, Since, Until, Actor, Verb, Object, Limit, SharedOptions.Output).Does(List),
+        new Command("export", "Write a tenant's chain with its rows to standard output (docs/audit-format.md)").Online().With(SharedOptions.Tenant, From).Does(Export),
         new Command("verify", "Verify an export by itself, or have the control plane verify its own chain") { File }.Online()
-            .With(SharedOptions.Tenant, From, Key, Kept).Does(world, session => session.Value(File) is { } file ? VerifyFile(session, file) : VerifyServer(session)),
-        new Command("key", "Print the public key that verifies exports; keep it where the system cannot reach").Online().Does(world, PrintKey),
+            .With(SharedOptions.Tenant, From, Key, Kept).Does(session => session.Value(File) is { } file ? VerifyFile(session, file) : VerifyServer(session)),
+        new Command("key", "Print the public key that verifies exports; keep it where the system cannot reach").Online().Does(PrintKey),
     };
 
     private static async Task<int> List(Session session)

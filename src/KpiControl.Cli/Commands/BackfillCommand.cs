@@ -23,15 +23,15 @@ internal static class BackfillCommand
 
     static BackfillCommand() => Order.AcceptOnlyFromAmong("oldest", "newest");
 
-    public static Command Create(Surroundings world) => Placed(
+    public static Command Create() => Placed(
         new Command("backfill", "Run the slots of a window of business dates (again), behind everything live")
         {
             Job,
-            Placed(new Command("list", "List backfills, newest first") { Only, Limit }).Does(world, List),
-            Placed(new Command("status", "How far a backfill is") { Id }.With(Wait)).Does(world, Status),
+            Placed(new Command("list", "List backfills, newest first") { Only, Limit }).Does(List),
+            Placed(new Command("status", "How far a backfill is") { Id }.With(Wait)).Does(Status),
             Placed(new Command("cancel", "End a backfill: what waits at once, what runs when its agent has stopped it") { Id }
-                .With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Yes)).Does(world, Cancel),
-        }.With(From, To, Order, Rerun, Wait, SharedOptions.Reason, SharedOptions.DryRun)).Does(world, Start);
+                .With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Yes)).Does(Cancel),
+        }.With(From, To, Order, Rerun, Wait, SharedOptions.Reason, SharedOptions.DryRun)).Does(Start);
 
     private static Command Placed(Command command) => command.Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Output);
 

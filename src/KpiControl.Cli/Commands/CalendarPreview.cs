@@ -15,9 +15,9 @@ internal static class CalendarPreview
     private static readonly Option<string?> From = new("--from") { Description = "The first day; absent: today", HelpName = "DATE", CustomParser = Times.DateOption };
     private static readonly Option<int> Days = new("--days") { Description = "How far to look", HelpName = "N", DefaultValueFactory = _ => 366 };
 
-    public static Command Command(Surroundings world) =>
+    public static Command Command() =>
         new Command("preview", "The holidays, blackouts and fiscal closes of a calendar, from a day on") { Which }
-            .Online().With(SharedOptions.Tenant, From, Days, SharedOptions.Output).Does(world, Preview);
+            .Online().With(SharedOptions.Tenant, From, Days, SharedOptions.Output).Does(Preview);
 
     private static async Task<int> Preview(Session session)
     {

@@ -23,16 +23,16 @@ internal static class CalendarsCommand
     private static readonly Option<bool> AndPut = new("--put") { Description = "Store it as well; otherwise it is printed" };
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => 1000 };
 
-    public static Command Create(Surroundings world) => new("calendars", "List, read, store, import and look ahead at calendars")
+    public static Command Create() => new("calendars", "List, read, store, import and look ahead at calendars")
     {
-        new Command("list", "List calendars, or the versions of one") { Only }.Online().With(SharedOptions.Tenant, Limit, SharedOptions.Output).Does(world, List),
+        new Command("list", "List calendars, or the versions of one") { Only }.Online().With(SharedOptions.Tenant, Limit, SharedOptions.Output).Does(List),
         new Command("show", "Print a calendar as it was written (-o json or yaml: with its digest and version)") { Which }
-            .Online().With(SharedOptions.Tenant, SharedOptions.Output).Does(world, Show),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Output).Does(Show),
         new Command("put", "Store a version and move what uses the calendar; --dry-run tells which fire times would move") { File }
-            .Online().With(SharedOptions.Tenant, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Yes, SharedOptions.Output).Does(world, Put),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Yes, SharedOptions.Output).Does(Put),
         new Command("import", "Make a calendar of an iCalendar file") { IcalFile }
-            .Online().With(SharedOptions.Tenant, Name, From, To, AndPut, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Yes, SharedOptions.Output).Does(world, Import),
-        CalendarPreview.Command(world),
+            .Online().With(SharedOptions.Tenant, Name, From, To, AndPut, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Yes, SharedOptions.Output).Does(Import),
+        CalendarPreview.Command(),
     };
 
     internal static (string Name, int Version) Parse(string text) => text.Split('@') switch

@@ -12,10 +12,10 @@ internal static class CancelCommand
     private static readonly Option<string?> Slot = new("--slot")
     { Description = "The occurrence's slot_key; absent: the open one", HelpName = "SLOT_KEY" };
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("cancel", "End a job's open occurrence: at once where it waits, when its agent has stopped it where it runs") { Job }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Slot, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Yes, SharedOptions.Output)
-            .Does(world, Cancel);
+            .Does(Cancel);
 
     private static async Task<int> Cancel(Session session)
     {

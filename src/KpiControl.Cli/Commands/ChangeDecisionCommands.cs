@@ -19,22 +19,22 @@ internal static class ChangeDecisionCommands
 
     private static readonly Option<bool> BreakGlass = new("--break-glass") { Description = "It cannot wait for a window or its owners: two approvers agree so, and a review is opened" };
 
-    public static Command Propose(Surroundings world) => new Command("propose", "Open a change: what is to be approved before it is bound")
-        .Online().With(File, SharedOptions.Environment, Region, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Propose);
+    public static Command Propose() => new Command("propose", "Open a change: what is to be approved before it is bound")
+        .Online().With(File, SharedOptions.Environment, Region, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Propose);
 
-    public static Command Approve(Surroundings world) => new Command("approve", "Agree to exactly what a change shows; its owners may, its author may not") { Id }
-        .Online().With(Digest, Comment, BreakGlass, SharedOptions.DryRun, SharedOptions.Yes, SharedOptions.Output).Does(world, Approve);
+    public static Command Approve() => new Command("approve", "Agree to exactly what a change shows; its owners may, its author may not") { Id }
+        .Online().With(Digest, Comment, BreakGlass, SharedOptions.DryRun, SharedOptions.Yes, SharedOptions.Output).Does(Approve);
 
-    public static Command Reject(Surroundings world) => new Command("reject", "Close a change; --comment says why") { Id }
-        .Online().With(Comment, SharedOptions.DryRun, SharedOptions.Output).Does(world, session => Step(session, "rejected", async (id, dryRun) =>
+    public static Command Reject() => new Command("reject", "Close a change; --comment says why") { Id }
+        .Online().With(Comment, SharedOptions.DryRun, SharedOptions.Output).Does(session => Step(session, "rejected", async (id, dryRun) =>
             await session.Changes.RejectChangeAsync(new DecideChangeRequest { ChangeId = id, Comment = session.Value(Comment) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun) }, session.Call)));
 
-    public static Command Withdraw(Surroundings world) => new Command("withdraw", "Take back a change that you proposed") { Id }
-        .Online().With(Comment, SharedOptions.DryRun, SharedOptions.Output).Does(world, session => Step(session, "withdrawn", async (id, dryRun) =>
+    public static Command Withdraw() => new Command("withdraw", "Take back a change that you proposed") { Id }
+        .Online().With(Comment, SharedOptions.DryRun, SharedOptions.Output).Does(session => Step(session, "withdrawn", async (id, dryRun) =>
             await session.Changes.WithdrawChangeAsync(new WithdrawChangeRequest { ChangeId = id, Comment = session.Value(Comment) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun) }, session.Call)));
 
-    public static Command Release(Surroundings world) => new Command("release", "Put an approved change in force") { Id }
-        .Online().With(BreakGlass, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, session => Step(session, "released", async (id, dryRun) =>
+    public static Command Release() => new Command("release", "Put an approved change in force") { Id }
+        .Online().With(BreakGlass, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(session => Step(session, "released", async (id, dryRun) =>
             await session.Changes.ApplyChangeAsync(new ApplyChangeRequest { ChangeId = id, BreakGlass = session.Value(BreakGlass), Reason = session.Value(SharedOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun) }, session.Call)));
 
     private static async Task<int> Propose(Session session)

@@ -15,9 +15,9 @@ internal static class ChangesCommand
 
     static ChangesCommand() => State.AcceptOnlyFromAmong("open", "closed", "all");
 
-    public static Command Create(Surroundings world) => new Command("changes", "List what waits for approval, or show one change with its differences") { Id, ReviewsCommand.Create(world) }
+    public static Command Create() => new Command("changes", "List what waits for approval, or show one change with its differences") { Id, ReviewsCommand.Create() }
         .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Job, State, Limit, SharedOptions.Output)
-        .Does(world, session => session.Value(Id) is { } id ? Show(session, id) : List(session));
+        .Does(session => session.Value(Id) is { } id ? Show(session, id) : List(session));
 
     private static async Task<int> List(Session session)
     {

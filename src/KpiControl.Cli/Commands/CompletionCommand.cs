@@ -9,8 +9,8 @@ internal static class CompletionCommand
 
     static CompletionCommand() => Shell.AcceptOnlyFromAmong("bash", "zsh", "fish");
 
-    public static Command Create(Surroundings world) =>
-        new Command("completion", "Print a completion script: source <(kpictl completion bash)") { Shell }.Does(world, session =>
+    public static Command Create() =>
+        new Command("completion", "Print a completion script: source <(kpictl completion bash)") { Shell }.Does(session =>
         {
             session.World.Out.Write(session.Value(Shell) switch { "zsh" => Zsh, "fish" => Fish, _ => Bash });
             return Task.FromResult(ExitCode.Done);

@@ -15,14 +15,14 @@ internal static class ContractsCommand
 
     static ContractsCommand() => NewStatus.AcceptOnlyFromAmong("draft", "proposed", "approved", "active", "deprecated", "retired");
 
-    public static Command Create(Surroundings world) => new("contracts", "List, read, store and move metric contracts")
+    public static Command Create() => new("contracts", "List, read, store and move metric contracts")
     {
-        new Command("list", "List contract versions").Online().With(SharedOptions.Tenant, Kpi, Limit, SharedOptions.Output).Does(world, List),
+        new Command("list", "List contract versions").Online().With(SharedOptions.Tenant, Kpi, Limit, SharedOptions.Output).Does(List),
         new Command("get", "Print a contract as it was written (-o json or yaml: with its digest and status)") { Which }
-            .Online().With(SharedOptions.Tenant, SharedOptions.Output).Does(world, Get),
-        ContractPut.Command(world),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Output).Does(Get),
+        ContractPut.Command(),
         new Command("status", "Move a version along draft, proposed, approved, active, deprecated, retired") { Which, NewStatus }
-            .Online().With(SharedOptions.Tenant, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Yes, SharedOptions.Output).Does(world, Move),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Yes, SharedOptions.Output).Does(Move),
     };
 
     private static async Task<int> List(Session session)

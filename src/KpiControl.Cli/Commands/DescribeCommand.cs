@@ -11,10 +11,10 @@ internal static class DescribeCommand
 {
     private static readonly Argument<string> Subject = new("JOB|run/ID") { Description = "A job as in get, or a run: run/ID" };
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("describe", "Everything about a job with its latest runs, or about a run with its values") { Subject }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, RunsCommand.Points, SharedOptions.Output)
-            .Does(world, session => RunAddress.Of(session.Value(Subject)!) is { } run ? RunsCommand.Detail(session, run) : Describe(session));
+            .Does(session => RunAddress.Of(session.Value(Subject)!) is { } run ? RunsCommand.Detail(session, run) : Describe(session));
 
     private static async Task<int> Describe(Session session)
     {

@@ -10,8 +10,8 @@ internal static class DoctorCommand
     // Each check is stopped by itself after half a minute.
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(10);
 
-    public static Command Create(Surroundings world) =>
-        new Command("doctor", "Check that what is promised holds in the database; fails where a row breaks it") { DoctorZonesCommand.Create(world) }.Online().With(SharedOptions.Output).Does(world, Diagnose);
+    public static Command Create() =>
+        new Command("doctor", "Check that what is promised holds in the database; fails where a row breaks it") { DoctorZonesCommand.Create() }.Online().With(SharedOptions.Output).Does(Diagnose);
 
     private static async Task<int> Diagnose(Session session)
     {

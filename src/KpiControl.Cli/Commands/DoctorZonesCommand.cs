@@ -16,9 +16,9 @@ internal static class DoctorZonesCommand
     private static readonly Argument<string> Other = new("PATH") { Description = "A directory of compiled zones (usr/share/zoneinfo of an unpacked tzdata), or a NodaTime .nzd file" };
     private static readonly Option<TimeSpan?> Ahead = new("--ahead") { Description = "How far to look [default: 730d]", HelpName = "DURATION", CustomParser = Times.DurationOption };
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("zones", "List the future fire times that another time zone database would move") { Other }
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Ahead, SharedOptions.Output).Does(world, Compare);
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Ahead, SharedOptions.Output).Does(Compare);
 
     private static async Task<int> Compare(Session session)
     {

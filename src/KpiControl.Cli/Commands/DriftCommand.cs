@@ -20,15 +20,15 @@ internal static class DriftCommand
 
     static DriftCommand() => State.AcceptOnlyFromAmong("in_sync", "drifted", "missing", "orphaned", "invalid", "unreadable", "overridden", "all");
 
-    public static Command Create(Surroundings world) => new Command("drift", "List jobs that are not what the store of their artifacts holds")
+    public static Command Create() => new Command("drift", "List jobs that are not what the store of their artifacts holds")
     {
         new Command("show", "One job: its hashes from the store down to its last run, and what differs") { Job }
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Output).Does(world, Show),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Output).Does(Show),
         new Command("stores", "List the stores, and how the last pass over each went")
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Limit, SharedOptions.Output).Does(world, Stores),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Limit, SharedOptions.Output).Does(Stores),
         new Command("sync", "Look at a store now, and wait until that is done") { Store }
-            .Online().With(ReadAll, NoWait, SharedOptions.DryRun, SharedOptions.Output).Does(world, Sync),
-    }.Online().With(SharedOptions.Tenant, SharedOptions.Environment, OfStore, State, Limit, SharedOptions.Output).Does(world, List);
+            .Online().With(ReadAll, NoWait, SharedOptions.DryRun, SharedOptions.Output).Does(Sync),
+    }.Online().With(SharedOptions.Tenant, SharedOptions.Environment, OfStore, State, Limit, SharedOptions.Output).Does(List);
 
     private static async Task<int> List(Session session)
     {

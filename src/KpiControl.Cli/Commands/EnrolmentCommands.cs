@@ -17,18 +17,18 @@ internal static class EnrolmentCommands
     private static readonly Option<TimeSpan?> ValidFor = new("--valid-for") { Description = "How long the token may be used [default: 1h]", HelpName = "DURATION", CustomParser = Times.DurationOption };
     private static readonly Option<bool> All = new("--all", "-a") { Description = "Those that were used, revoked or ran out, too" };
 
-    public static void AddTo(Command agents, Surroundings world)
+    public static void AddTo(Command agents)
     {
         agents.Add(new Command("enrol", "Make a one-time token, with which an agent gets its certificate; it is shown once") { Names }
-            .Online().With(Region, Tenants, ValidFor, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Enrol));
-        var enrolments = new Command("enrolments", "List the tokens that were made, or revoke one that was not used").Online().With(All, SharedOptions.Output).Does(world, List);
+            .Online().With(Region, Tenants, ValidFor, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Enrol));
+        var enrolments = new Command("enrolments", "List the tokens that were made, or revoke one that was not used").Online().With(All, SharedOptions.Output).Does(List);
         enrolments.Add(new Command("revoke", "Revoke a token that was not used") { Number }
-            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, RevokeEnrolment));
+            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(RevokeEnrolment));
         agents.Add(enrolments);
         agents.Add(new Command("register", "Say what an agent serves whose certificates an outside authority signs") { Name }
-            .Online().With(Region, Tenants, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Register));
+            .Online().With(Region, Tenants, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Register));
         agents.Add(new Command("revoke", "Shut an agent out: its stream ends, its certificates never count again") { Name }
-            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Revoke));
+            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Revoke));
     }
 
     private static async Task<int> Enrol(Session session)

@@ -7,11 +7,11 @@ namespace KpiControl.Cli.Commands;
 
 internal static class EpochCommand
 {
-    public static Command Create(Surroundings world) => new("epoch", "Show the cluster's epoch, or raise it after a failover or a restore")
+    public static Command Create() => new("epoch", "Show the cluster's epoch, or raise it after a failover or a restore")
     {
-        new Command("show", "Show the epoch, and whether it stands").Online().With(SharedOptions.Output).Does(world, Show),
+        new Command("show", "Show the epoch, and whether it stands").Online().With(SharedOptions.Output).Does(Show),
         new Command("bump", "Raise the epoch: what was granted before can never be taken for current, and grants go on")
-            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Bump),
+            .Online().With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Bump),
     };
 
     private static async Task<int> Show(Session session)

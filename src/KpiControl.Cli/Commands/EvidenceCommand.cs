@@ -26,11 +26,11 @@ internal static class EvidenceCommand
     // A month of a busy job takes longer than a call.
     private static readonly TimeSpan ExportTime = TimeSpan.FromMinutes(30);
 
-    public static Command Create(Surroundings world) => new("evidence", "Prove a reported number: export what led to it, signed, and verify such a bundle")
+    public static Command Create() => new("evidence", "Prove a reported number: export what led to it, signed, and verify such a bundle")
     {
         new Command("export", "Write what proves a run, or all runs of a period, as one signed bundle (docs/evidence-format.md)") { Subject }
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Job, Kpi, To).Does(world, Export),
-        new Command("verify", "Verify a bundle without any server, and name the first thing that does not fit") { Bundle }.With(Key).Does(world, Verify),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Job, Kpi, To).Does(Export),
+        new Command("verify", "Verify a bundle without any server, and name the first thing that does not fit") { Bundle }.With(Key).Does(Verify),
     };
 
     private static async Task<int> Export(Session session)

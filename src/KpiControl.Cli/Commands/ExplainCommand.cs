@@ -18,10 +18,10 @@ internal static class ExplainCommand
     };
     private static readonly Option<string?> Slot = new("--slot") { Description = "An occurrence by its slot_key", HelpName = "SLOT_KEY" };
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("explain", "Why an occurrence ran, ran late, waits, was skipped or did not run: facts in order") { Job, Time }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Slot, SharedOptions.Output)
-            .Does(world, Explain);
+            .Does(Explain);
 
     private static async Task<int> Explain(Session session)
     {

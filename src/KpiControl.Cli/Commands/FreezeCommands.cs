@@ -11,8 +11,8 @@ internal static class FreezeCommands
     private static readonly Option<string?> From = new("--from") { Description = "From when on; absent: now", HelpName = "INSTANT" };
     private static readonly Option<string> Until = new("--until") { Description = "Until when, not included", HelpName = "INSTANT", Required = true };
 
-    public static Command Freeze(Surroundings world) => new Command("freeze", "Let nothing be released in an environment for a while; --reason is what whoever is refused reads")
-        .Online().With(SharedOptions.Tenant, SharedOptions.Environment, From, Until, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, session =>
+    public static Command Freeze() => new Command("freeze", "Let nothing be released in an environment for a while; --reason is what whoever is refused reads")
+        .Online().With(SharedOptions.Tenant, SharedOptions.Environment, From, Until, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(session =>
         {
             var clock = session.World.Clock;
             var freeze = new Freeze
@@ -23,8 +23,8 @@ internal static class FreezeCommands
             return Put(session, freezes => freezes.Append(freeze));
         });
 
-    public static Command Thaw(Surroundings world) => new Command("thaw", "Take back the freezes of an environment that have not ended; those that have stay on record in the policy's history")
-        .Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, session => Put(session, _ => []));
+    public static Command Thaw() => new Command("thaw", "Take back the freezes of an environment that have not ended; those that have stay on record in the policy's history")
+        .Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(session => Put(session, _ => []));
 
     // Of what was read, and refused where somebody else wrote in between: their freeze must not be lost. What has ended the control plane leaves out, by its clock.
     private static async Task<int> Put(Session session, Func<IEnumerable<Freeze>, IEnumerable<Freeze>> edit)

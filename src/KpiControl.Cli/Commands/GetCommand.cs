@@ -16,10 +16,10 @@ internal static class GetCommand
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => 1000 };
     private static readonly Option<bool> Artifact = new("--artifact") { Description = "Print JOB's artifact as it was written" };
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("get", "List jobs, or show one, with their audit surface") { Job }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Region, Filter, Limit, Artifact, SharedOptions.Output)
-            .Does(world, session => session.Value(Job) is { } job ? One(session, job) : List(session));
+            .Does(session => session.Value(Job) is { } job ? One(session, job) : List(session));
 
     private static async Task<int> One(Session session, string name)
     {

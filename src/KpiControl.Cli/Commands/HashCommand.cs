@@ -10,9 +10,9 @@ internal static class HashCommand
     private static readonly Argument<string> File = new("FILE") { Description = "An artifact" };
     private static readonly Option<bool> Canonical = new("--canonical") { Description = "Print the canonical JSON that is hashed, without a line end" };
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("hash", "Print the content hash of what an artifact means") { File, Canonical }
-            .Does(world, session => Task.FromResult(Hash(session)));
+            .Does(session => Task.FromResult(Hash(session)));
 
     private static int Hash(Session session)
     {

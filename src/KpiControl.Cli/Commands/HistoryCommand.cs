@@ -19,10 +19,10 @@ internal static class HistoryCommand
 
     public static Option[] ListOptions => [Status, Filter, SharedOptions.BusinessDate, Limit];
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("history", "List a job's runs, and the slots that did not run, newest first") { Job }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment).With(ListOptions).With(SharedOptions.Output)
-            .Does(world, session => List(session, session.Value(Job)));
+            .Does(session => List(session, session.Value(Job)));
 
     /// <summary>Null: the runs of every job that the caller may see.</summary>
     public static async Task<int> List(Session session, string? job)

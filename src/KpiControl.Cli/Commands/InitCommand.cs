@@ -27,9 +27,9 @@ internal static class InitCommand
 
     static InitCommand() => Template.CompletionSources.Add(_ => JobTemplate.All.Select(template => template.Name));
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("init", "Make an artifact from a template and a metric contract, and check what was made")
-            .With(Template, Known, Contract, ContractFile, Set, File, Force, Schema).Online().With(SharedOptions.Tenant).Does(world, Init);
+            .With(Template, Known, Contract, ContractFile, Set, File, Force, Schema).Online().With(SharedOptions.Tenant).Does(Init);
 
     private static async Task<int> Init(Session session)
     {

@@ -21,10 +21,10 @@ internal static class LineageCommand
     private static readonly Option<int> Depth = new("--depth") { Description = "At most so many steps [default: 10, at most 50]", HelpName = "N" };
     private static readonly Option<int> Nodes = new("--nodes") { Description = "At most so many nodes [default: 500, at most 2000]", HelpName = "N" };
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("lineage", "Where a number comes from, and what a table, a KPI or a run goes into") { Subject }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Run, Table, Signal, Up, Down, Depth, Nodes, SharedOptions.Output)
-            .Does(world, Show);
+            .Does(Show);
 
     private static async Task<int> Show(Session session)
     {

@@ -18,10 +18,10 @@ internal static class LoginCommand
     private static readonly Option<string?> Audience = new("--audience") { Description = "Of the token, where the issuer wants it said", HelpName = "AUDIENCE" };
     private static readonly Option<string?> Resource = new("--resource") { Description = "The resource that the token is for (RFC 8707), where the issuer wants it said", HelpName = "URI" };
 
-    public static Command Create(Surroundings world) => new Command("login", "Log in at the issuer: every command then has a token")
-        .Online().With(At, Client, SecretFrom, Scope, Audience, Resource).Does(world, Login);
+    public static Command Create() => new Command("login", "Log in at the issuer: every command then has a token")
+        .Online().With(At, Client, SecretFrom, Scope, Audience, Resource).Does(Login);
 
-    public static Command CreateLogout(Surroundings world) => new Command("logout", "Forget the login, and have the issuer forget it").Online().Does(world, Logout);
+    public static Command CreateLogout() => new Command("logout", "Forget the login, and have the issuer forget it").Online().Does(Logout);
 
     private static async Task<int> Login(Session session)
     {

@@ -20,14 +20,14 @@ internal static class OverrideCommand
     private static readonly Option<bool> All = new("--all", "-a") { Description = "Those that ended, too" };
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => 50 };
 
-    public static Command Create(Surroundings world) => new Command("override", "What stands over jobs' definitions for a while: set, list, clear")
+    public static Command Create() => new Command("override", "What stands over jobs' definitions for a while: set, list, clear")
     {
         new Command("set", "Put a value over the definition's until an instant") { Job, Kind, Value }
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Until, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Set),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Until, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Set),
         new Command("list", "What stands now, pauses included") { OfJob }
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, OnlyKind, All, Limit, SharedOptions.Output).Does(world, List),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, OnlyKind, All, Limit, SharedOptions.Output).Does(List),
         new Command("clear", "End one before its time") { Job, Kind }
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Clear),
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Clear),
     };
 
     private static async Task<int> Set(Session session)

@@ -13,10 +13,10 @@ internal static class PauseCommand
     private static readonly Option<string?> Until = new("--until")
     { Description = "Resumes by itself then: an instant, a date, or a duration from now; absent: until resumed", HelpName = "TIME" };
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("pause", "Start nothing more of a job; running attempts finish") { Job }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Until, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output)
-            .Does(world, Pause);
+            .Does(Pause);
 
     private static async Task<int> Pause(Session session)
     {

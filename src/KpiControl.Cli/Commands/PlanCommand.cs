@@ -13,15 +13,15 @@ internal static class PlanCommand
     private static readonly Argument<string[]> Paths = new("PATH") { Description = "Artifacts, or directories of them with all that is below", Arity = ArgumentArity.OneOrMore };
     private static readonly Option<bool> Detailed = new("--detailed-exitcode") { Description = "Exit with 0 where there is nothing to do, 2 where there is, 1 on any error" };
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("plan", "Show what applying artifacts would do: to definitions, fire times, promises and dependents, and whose approval it needs") { Paths }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, PlanOptions.Region, PlanOptions.Source, PlanOptions.Prune, Detailed, PlanOptions.Output)
-            .Does(world, session => Plan(session, differencesOnly: false));
+            .Does(session => Plan(session, differencesOnly: false));
 
-    public static Command Diff(Surroundings world) =>
+    public static Command Diff() =>
         new Command("diff", "Show the fields that applying artifacts would change; exits with 0 where there are none, 2 where there are, 1 on any error") { Paths }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, PlanOptions.Region, PlanOptions.Source, PlanOptions.Prune, PlanOptions.Output)
-            .Does(world, session => Plan(session, differencesOnly: true));
+            .Does(session => Plan(session, differencesOnly: true));
 
     private static async Task<int> Plan(Session session, bool differencesOnly)
     {

@@ -20,16 +20,16 @@ internal static class PoliciesCommand
     private static readonly Option<string?> Etag = new("--etag") { Description = "As it was read; refused where it has changed since", HelpName = "ETAG" };
     private static readonly Option<int> Version = new("--version") { Description = "A former version", HelpName = "N" };
 
-    public static Command Create(Surroundings world) => new Command("policies", "Show the policies of a tenant's environments, or change one")
+    public static Command Create() => new Command("policies", "Show the policies of a tenant's environments, or change one")
     {
-        new Command("history", "Every version, the newest first").Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Output).Does(world, History),
-        new Command("get", "Show the policy of one environment").Online().With(SharedOptions.Tenant, SharedOptions.Environment, Version, SharedOptions.Output).Does(world, async session =>
+        new Command("history", "Every version, the newest first").Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Output).Does(History),
+        new Command("get", "Show the policy of one environment").Online().With(SharedOptions.Tenant, SharedOptions.Environment, Version, SharedOptions.Output).Does(async session =>
             Show(session, await session.Tenants.GetPolicyAsync(new GetPolicyRequest { Tenant = session.Target.Tenant ?? "", Environment = session.Target.Environment ?? "dev", Version = session.Value(Version) }, session.Call), dryRun: false)),
         new Command("set", "Change the policy of one environment; what is not named stays")
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Approval, Owners, Sla, Alerts, Windows, NoWindows, BreakGlassFor, NoBreakGlass, Etag, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Set),
-        FreezeCommands.Freeze(world),
-        FreezeCommands.Thaw(world),
-    }.Online().With(SharedOptions.Tenant, SharedOptions.Output).Does(world, List);
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Approval, Owners, Sla, Alerts, Windows, NoWindows, BreakGlassFor, NoBreakGlass, Etag, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Set),
+        FreezeCommands.Freeze(),
+        FreezeCommands.Thaw(),
+    }.Online().With(SharedOptions.Tenant, SharedOptions.Output).Does(List);
 
     private static async Task<int> List(Session session)
     {

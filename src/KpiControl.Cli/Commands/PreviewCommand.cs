@@ -23,10 +23,10 @@ internal static class PreviewCommand
     private static readonly Option<string?> After = new("--after") { Description = "From this instant; absent: now", HelpName = "TIME" };
     private static readonly Option<int> Count = new("--count", "-n") { Description = "How many, at most 1000", HelpName = "N", DefaultValueFactory = _ => 5 };
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("preview", "The next fire times of a job, or of a schedule that is not stored") { Job }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Cron, Timezone, DayMatch, CalendarFile, After, Count, SharedOptions.Output)
-            .Does(world, Preview);
+            .Does(Preview);
 
     private static async Task<int> Preview(Session session)
     {

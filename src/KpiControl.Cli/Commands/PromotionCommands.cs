@@ -15,11 +15,11 @@ internal static class PromotionCommands
 
     static PromotionCommands() => To.AcceptOnlyFromAmong("stg", "prod");
 
-    public static Command Promote(Surroundings world) => new Command("promote", "Propose a job's definition, the same hash, for the next environment") { Job }
-        .Online().With(SharedOptions.Tenant, SharedOptions.Environment, To, Region, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Promote);
+    public static Command Promote() => new Command("promote", "Propose a job's definition, the same hash, for the next environment") { Job }
+        .Online().With(SharedOptions.Tenant, SharedOptions.Environment, To, Region, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Promote);
 
-    public static Command RollBack(Surroundings world) => new Command("rollback", "Propose a definition that was in force before") { Job }
-        .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Revision, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, RollBack);
+    public static Command RollBack() => new Command("rollback", "Propose a definition that was in force before") { Job }
+        .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Revision, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(RollBack);
 
     private static async Task<int> Promote(Session session)
     {

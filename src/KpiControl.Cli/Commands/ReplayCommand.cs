@@ -14,9 +14,9 @@ internal static class ReplayCommand
 
     static ReplayCommand() => Definition.AcceptOnlyFromAmong("same", "current");
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("replay", "Run an occurrence that ended once more, for its own window and business date") { Run }
-            .Online().With(Definition, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Replay);
+            .Online().With(Definition, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Replay);
 
     private static async Task<int> Replay(Session session)
     {

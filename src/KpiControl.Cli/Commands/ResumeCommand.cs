@@ -10,10 +10,10 @@ internal static class ResumeCommand
 {
     private static readonly Argument<string> Job = JobAddress.Argument();
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("resume", "End a pause") { Job }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output)
-            .Does(world, Resume);
+            .Does(Resume);
 
     private static async Task<int> Resume(Session session)
     {

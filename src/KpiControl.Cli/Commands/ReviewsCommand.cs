@@ -15,11 +15,11 @@ internal static class ReviewsCommand
 
     static ReviewsCommand() => State.AcceptOnlyFromAmong("open", "closed", "all");
 
-    public static Command Create(Surroundings world) => new Command("reviews", "List what was released by breaking the glass and is not reviewed yet")
+    public static Command Create() => new Command("reviews", "List what was released by breaking the glass and is not reviewed yet")
     {
         new Command("close", "Close a review; only somebody who had no part in the release may") { Id }
-            .Online().With(Comment, SharedOptions.DryRun, SharedOptions.Output).Does(world, Close),
-    }.Online().With(SharedOptions.Tenant, SharedOptions.Environment, State, Limit, SharedOptions.Output).Does(world, List);
+            .Online().With(Comment, SharedOptions.DryRun, SharedOptions.Output).Does(Close),
+    }.Online().With(SharedOptions.Tenant, SharedOptions.Environment, State, Limit, SharedOptions.Output).Does(List);
 
     private static async Task<int> List(Session session)
     {

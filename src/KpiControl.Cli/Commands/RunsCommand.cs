@@ -31,11 +31,11 @@ internal static class RunsCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("runs", "List a job's runs, or show one run with its values, lineage and evidence") { Subject }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment)
             .With(HistoryCommand.ListOptions).With(Points, SharedOptions.Output)
-            .Does(world, session => session.Value(Subject) is not { } subject ? HistoryCommand.List(session, null)
+            .Does(session => session.Value(Subject) is not { } subject ? HistoryCommand.List(session, null)
                 : (RunAddress.Of(subject) ?? RunAddress.Number(subject)) is { } run ? Detail(session, run)
                 : HistoryCommand.List(session, subject));
 

@@ -19,14 +19,14 @@ internal static class SignalCommand
     private static readonly Option<string?> TableVersion = new("--table-version") { Description = "The table's version, for lineage", HelpName = "VERSION" };
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many, the newest", HelpName = "N", DefaultValueFactory = _ => 50 };
 
-    public static Command Create(Surroundings world) => Placed(
+    public static Command Create() => Placed(
         new Command("signal", "Publish a signal or a refresh of a GDP table; it wakes the runs that wait for it")
         {
             Name,
             Placed(new Command("refresh", "Publish that a GDP table was refreshed") { Dataset, DataThrough, RunId, TableVersion, Region, SharedOptions.DryRun })
-                .Does(world, Refresh),
-            Placed(new Command("list", "List what was published, newest first") { Only, Limit }).Does(world, List),
-        }.With(SharedOptions.BusinessDate, Region, SharedOptions.DryRun)).Does(world, Publish);
+                .Does(Refresh),
+            Placed(new Command("list", "List what was published, newest first") { Only, Limit }).Does(List),
+        }.With(SharedOptions.BusinessDate, Region, SharedOptions.DryRun)).Does(Publish);
 
     private static Command Placed(Command command) =>
         command.Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Output);

@@ -15,12 +15,12 @@ internal static class SlaCommand
     private static readonly Option<string?> Month = new("--month") { Description = "The month, as 2026-11; absent: the one that runs", HelpName = "MONTH" };
     private static readonly Option<string?> By = new("--by") { Description = "binding (default), tenant or criticality", HelpName = "WHAT" };
 
-    public static Command Create(Surroundings world)
+    public static Command Create()
     {
         var command = new Command("sla", "How the promises of jobs stand, and how a month was") { Job }
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, State, Limit, SharedOptions.Output).Does(world, List);
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, State, Limit, SharedOptions.Output).Does(List);
         command.Add(new Command("report", "Percent met and error budget of a month")
-            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Month, By, Limit, SharedOptions.Output).Does(world, Report));
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Month, By, Limit, SharedOptions.Output).Does(Report));
         return command;
     }
 

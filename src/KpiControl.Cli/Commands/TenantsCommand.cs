@@ -16,14 +16,14 @@ internal static class TenantsCommand
     private static readonly Option<int?> Weight = new("--weight") { Description = "Share of a lane when more is due than there is credit for, 1 to 100", HelpName = "N" };
     private static readonly Option<string?> Etag = new("--etag") { Description = "As it was read; refused where it has changed since", HelpName = "ETAG" };
 
-    public static Command Create(Surroundings world) => new Command("tenants", "List tenants, or make and change them (platform operators)")
+    public static Command Create() => new Command("tenants", "List tenants, or make and change them (platform operators)")
     {
-        new Command("get", "Show a tenant") { Name }.Online().With(SharedOptions.Output).Does(world, async session =>
+        new Command("get", "Show a tenant") { Name }.Online().With(SharedOptions.Output).Does(async session =>
             Show(session, await session.Tenants.GetTenantAsync(new GetTenantRequest { Tenant = session.Value(Name) }, session.Call), dryRun: false)),
-        new Command("create", "Make a tenant") { Name }.Online().With(Home, Regions, Weight, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Make),
+        new Command("create", "Make a tenant") { Name }.Online().With(Home, Regions, Weight, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Make),
         new Command("update", "Change a tenant; what is not named stays") { Name }
-            .Online().With(Home, Add, Remove, Weight, Etag, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(world, Update),
-    }.Online().With(SharedOptions.Output).Does(world, List);
+            .Online().With(Home, Add, Remove, Weight, Etag, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Update),
+    }.Online().With(SharedOptions.Output).Does(List);
 
     private static async Task<int> List(Session session)
     {

@@ -15,11 +15,11 @@ internal static class TriggerCommand
     { Description = "Of --wait: give up waiting, not the run, after so long [default: 15m]", HelpName = "DURATION", CustomParser = Times.DurationOption };
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("trigger", "Run a job now; it waits for its dependencies like a scheduled run") { Job }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.BusinessDate, Wait, WaitTimeout,
                 SharedOptions.Reason, SharedOptions.DryRun, RunsCommand.Points, SharedOptions.Output)
-            .Does(world, Trigger);
+            .Does(Trigger);
 
     private static async Task<int> Trigger(Session session)
     {

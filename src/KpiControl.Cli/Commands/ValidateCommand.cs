@@ -13,9 +13,9 @@ internal static class ValidateCommand
     { Description = "Artifacts, calendars, or directories of them", Arity = ArgumentArity.OneOrMore };
     private static readonly Option<bool> Quiet = new("--quiet", "-q") { Description = "Errors only" };
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("validate", "Check artifacts and calendars without a control plane: syntax, schema, meaning, secrets, and the graph among them") { Files }
-            .With(SharedOptions.Recursive, Quiet, SharedOptions.Output).Does(world, session => Task.FromResult(Validate(session)));
+            .With(SharedOptions.Recursive, Quiet, SharedOptions.Output).Does(session => Task.FromResult(Validate(session)));
 
     private static int Validate(Session session)
     {

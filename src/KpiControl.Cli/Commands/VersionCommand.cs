@@ -13,9 +13,9 @@ internal static class VersionCommand
     private static readonly Option<bool> ClientOnly = new("--client") { Description = "Without asking the control plane" };
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("version", "Print kpictl's version, and the control plane's where it can be reached") { ClientOnly }
-            .Online().With(SharedOptions.Output).Does(world, Print);
+            .Online().With(SharedOptions.Output).Does(Print);
 
     private static async Task<int> Print(Session session)
     {

@@ -20,10 +20,10 @@ internal static class WatchCommand
     private static readonly TimeSpan ReconnectPause = TimeSpan.FromSeconds(1);
     private const int MostReconnects = 30;
 
-    public static Command Create(Surroundings world) =>
+    public static Command Create() =>
         new Command("watch", "What happens to a job, or to all, as it happens; ends with Ctrl-C") { Job }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Cursor, SharedOptions.Output)
-            .Does(world, Watch);
+            .Does(Watch);
 
     private static async Task<int> Watch(Session session)
     {

@@ -15,9 +15,9 @@ internal static class ContractPut
     private static readonly Option<string[]> Files = new("--file", "-f")
     { Description = "A contract, or a directory of them; repeatable", HelpName = "FILE|DIR", Required = true, AllowMultipleArgumentsPerToken = true };
 
-    public static Command Command(Surroundings world) =>
+    public static Command Command() =>
         new Command("put", "Store contract versions; the same content again changes nothing")
-            .Online().With(SharedOptions.Tenant, Files, SharedOptions.Recursive, SharedOptions.DryRun, SharedOptions.Output).Does(world, Put);
+            .Online().With(SharedOptions.Tenant, Files, SharedOptions.Recursive, SharedOptions.DryRun, SharedOptions.Output).Does(Put);
 
     private static async Task<int> Put(Session session)
     {

@@ -56,11 +56,11 @@ internal static class SharedOptions
     }
 
     /// <summary>What the command does, in a session of its own.</summary>
-    public static Command Does(this Command command, Surroundings world, Func<Session, Task<int>> action)
+    public static Command Does(this Command command, Func<Session, Task<int>> action)
     {
         command.SetAction(async (parsed, token) =>
         {
-            using var session = new Session(world, parsed, token);
+            using var session = new Session(((Invocation)parsed.InvocationConfiguration).World, parsed, token);
             try
             {
                 return await action(session);
@@ -71,7 +71,7 @@ internal static class SharedOptions
             }
             catch (RpcException failed) when (!token.IsCancellationRequested)
             {
-                return new RpcFailure(session.Target).Print(world, failed);
+                return new RpcFailure(session.Target).Print(session.World, failed);
             }
         });
         return command;
