@@ -24,7 +24,7 @@ internal static class Kpictl
             BackfillCommand.Create(), ReplayCommand.Create(), PreviewCommand.Create(), ExplainCommand.Create(), WatchCommand.Create(),
             ChangesCommand.Create(), ChangeDecisionCommands.Propose(), ChangeDecisionCommands.Approve(), ChangeDecisionCommands.Reject(),
             ChangeDecisionCommands.Withdraw(), ChangeDecisionCommands.Release(), PromotionCommands.Promote(), PromotionCommands.RollBack(),
-            DriftCommand.Create(),
+            DriftCommand.Create(), ReconcileCommand.Create(),
             ContractsCommand.Create(), CalendarsCommand.Create(),
             SignalCommand.Create(),
             AgentsCommand.Create(),

@@ -52,6 +52,13 @@ public sealed class DriftCommandTests : IAsyncLifetime
         Assert.Matches("(?m)^/schedule/expression +\"\\*/15 \\* \\* \\* \\*\" +\"0 5 \\* \\* \\*\"", shown);
         Assert.Matches("(?m)^files +ok +acme/dev +directory ", await Done("drift", "stores"));
 
+        Assert.Contains("which of the two is right?", (await kpictl.Run("reconcile", "daily")).Error, StringComparison.Ordinal);
+        Assert.Equal("acme/dev/daily is rebound to what the store holds, and is r2 now (dry run)", (await Done("reconcile", "daily", "--promote", "--dry-run")).Trim());
+        Assert.StartsWith("acme/dev/daily is to be written to files:daily.yaml", await Done("reconcile", "daily", "--roll-back", "--reason", "not agreed to"), StringComparison.Ordinal);
+        await Done("drift", "sync", "files");
+        Assert.Contains("*/15 * * * *", await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Matches("(?m)^written back +stored .*, asked for by ", await Done("drift", "show", "daily"));
+
         Assert.Contains("would be asked for", await Done("drift", "sync", "files", "--dry-run"), StringComparison.Ordinal);
         Directory.Delete(files, recursive: true);
         var down = await kpictl.Run("drift", "sync", "files");

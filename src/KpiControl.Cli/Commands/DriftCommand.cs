@@ -13,12 +13,12 @@ internal static class DriftCommand
     private static readonly Argument<string> Job = JobAddress.Argument();
     private static readonly Argument<string> Store = new("STORE") { Description = "The store's name, as kpictl drift stores shows it" };
     private static readonly Option<string?> OfStore = new("--store") { Description = "Of this store alone", HelpName = "STORE" };
-    private static readonly Option<string?> State = new("--state") { Description = "in_sync, drifted, missing, orphaned, invalid, unreadable, overridden or all [default: all but in_sync]", HelpName = "STATE" };
+    private static readonly Option<string?> State = new("--state") { Description = "in_sync, pending_write, drifted, missing, orphaned, invalid, unreadable, overridden or all [default: all but in_sync]", HelpName = "STATE" };
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => 50 };
     private static readonly Option<bool> ReadAll = new("--read-all") { Description = "Read every artifact again, whether it seems changed or not" };
     private static readonly Option<bool> NoWait = new("--no-wait") { Description = "Ask for the pass, and do not wait for it" };
 
-    static DriftCommand() => State.AcceptOnlyFromAmong("in_sync", "drifted", "missing", "orphaned", "invalid", "unreadable", "overridden", "all");
+    static DriftCommand() => State.AcceptOnlyFromAmong("in_sync", "pending_write", "drifted", "missing", "orphaned", "invalid", "unreadable", "overridden", "all");
 
     public static Command Create() => new Command("drift", "List jobs that are not what the store of their artifacts holds")
     {

@@ -29,7 +29,8 @@ internal static class DriftText
         var (world, entry, now) = (session.World, drift.Entry, session.World.Clock.GetUtcNow());
         new Sheet().Line("job", Name(entry)).Line("state", Cell.Status(entry.State)).Line("why", entry.Reason).Line("since", Ages.Both(entry.Since, now))
             .Line("store", StoreText.Line(drift.Store))
-            .Line("agreed last", entry.SourceRef is { } was ? $"{Ages.Both(was.AgreedAt, now)} on {was.Path}{(was.Commit.Length > 0 ? $" at {was.Commit}" : "")}" : "never").WriteTo(world);
+            .Line("agreed last", entry.SourceRef is { } was ? $"{Ages.Both(was.AgreedAt, now)} on {was.Path}{(was.Commit.Length > 0 ? $" at {was.Commit}" : "")}" : "never")
+            .Line("written back", drift.Write is { } write ? Written(write, now) : "").WriteTo(world);
         Sheet.Heading(world, "Hashes");
         var table = new TextTable("RUNG", "HASH", "", "WHERE", "SINCE");
         foreach (var rung in drift.Ladder)
@@ -43,6 +44,10 @@ internal static class DriftText
             differences.Row(difference.Path, difference.Before.Length > 0 ? difference.Before : "–", difference.After.Length > 0 ? difference.After : "–");
         differences.WriteTo(world);
     }
+
+    private static string Written(StoreWrite write, DateTimeOffset now) =>
+        $"{write.StoreState} {(write.EndedAt is { } ended ? Ages.Both(ended, now) : $"since {Ages.Both(write.RequestedAt, now)}")}, asked for by {write.RequestedBy}"
+        + (write.StoredCommit.Length > 0 ? $", {write.StoredCommit}" : "") + (write.Problem.Length > 0 ? $": {write.Problem}" : "");
 
     private static string Short(string hash) => hash.Length > "sha256:".Length + ShownOfHash ? hash["sha256:".Length..][..ShownOfHash] : "-";
 }

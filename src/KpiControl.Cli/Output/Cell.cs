@@ -23,7 +23,7 @@ internal readonly record struct Cell
         "success" or "active" or "live" or "succeeded" or "passed" or "idle" or "created" or "pass" or "resolved" or "ok" or "in_sync" => "green",
         "failed" or "lost" or "error" or "retired" or "refused" or "breach" or "failing" or "invalid" or "unreadable" => "red",
         "partial" or "suppressed" or "cancelled" or "skipped" or "paused" or "silent" or "waiting" or "warning" or "deprecated" or "warn" or "drifted" or "missing" or "orphaned" or "overridden" => "yellow",
-        "running" or "leased" or "ready" or "rebound" or "updated" => "blue",
+        "running" or "leased" or "ready" or "pending_write" or "rebound" or "updated" => "blue",
         _ => null,
     });
 }

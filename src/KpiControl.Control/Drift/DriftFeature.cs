@@ -8,7 +8,7 @@ internal static class DriftFeature
     public static IServiceCollection AddDrift(this IServiceCollection services)
     {
         services.AddValidated<DriftOptions>(DriftOptions.Section);
-        services.AddSingleton<SyncStateStore>().AddSingleton<ArtifactStores>().AddSingleton<StorePass>();
+        services.AddSingleton<SyncStateStore>().AddSingleton<PendingWriteStore>().AddSingleton<ArtifactStores>().AddSingleton<StorePass>();
         services.AddHostedService<StoreBootstrap>().AddHostedService<StoreSync>();
         return services;
     }

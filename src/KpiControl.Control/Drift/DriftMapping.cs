@@ -26,5 +26,11 @@ internal static class DriftMapping
         },
     };
 
+    public static StoreWrite ToProto(this WriteRow row) => new()
+    {
+        WriteId = row.WriteId, Store = row.Store, Path = row.Path, ContentHash = row.ContentHash, StoreState = row.StoreState, Reason = row.Reason, RequestedBy = row.RequestedBy,
+        RequestedAt = row.RequestedAt.ToTimestamp(), Tries = row.Tries, Problem = row.Problem ?? "", StoredCommit = row.StoredCommit ?? "", EndedAt = row.EndedAt?.ToTimestamp(),
+    };
+
     private static DateTimeOffset? Later(DateTimeOffset? one, DateTimeOffset? other) => one is null || other > one ? other : one;
 }

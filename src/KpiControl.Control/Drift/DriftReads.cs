@@ -14,7 +14,7 @@ internal static class DriftReads
 {
     private const char Between = '\n';
 
-    private static readonly string[] States = ["", "all", "in_sync", "drifted", "missing", "orphaned", "invalid", "unreadable", "overridden"];
+    private static readonly string[] States = ["", "all", "in_sync", "pending_write", "drifted", "missing", "orphaned", "invalid", "unreadable", "overridden"];
 
     public static async Task<StoreRow> StoreAsync(RequestTransaction tx, string name, Verb verb)
     {
@@ -61,7 +61,7 @@ internal static class DriftReads
         var row = await RowAsync(tx, binding);
         var ladder = await DriftStore.LadderAsync(tx, binding.BindingId, row.Store, row.Path);
         var store = await DriftStore.FindAsync(tx, row.Store) ?? throw new InvalidOperationException("A store that a job follows is gone.");
-        var answer = new JobDrift { Entry = row.ToProto(), Store = store.ToProto(), Ladder = { Rungs(row, ladder) } };
+        var answer = new JobDrift { Entry = row.ToProto(), Store = store.ToProto(), Ladder = { Rungs(row, ladder) }, Write = (await WriteBackStore.LastAsync(tx, binding.BindingId))?.ToProto() };
         if (ladder.StoreContent is { } content && ArtifactReader.Read(content, FormatOf(ladder.StoreFormat)).CanonicalJson is { } canonical)
             answer.Differences.AddRange(ArtifactDiff.Between(ladder.BoundJson, canonical).Select(d => new FieldChange { Path = d.Path, Before = d.Before ?? "", After = d.After ?? "" }));
         return answer;

@@ -49,6 +49,7 @@ internal sealed record DriftRow
     public string? DefinitionHash { get; init; }
     public DateTimeOffset? BoundAt { get; init; }
     public string? Path { get; init; }
+    public string? StoreVersion { get; init; }
     public string? StoreHash { get; init; }
     public string? StoreRawSha256 { get; init; }
     public string? StoreCommit { get; init; }
@@ -65,6 +66,9 @@ internal sealed record DriftRow
     public DateTimeOffset? ReadAt { get; init; }
     public DateTimeOffset? FailingSince { get; init; }
     public string? Failure { get; init; }
+    /// <summary>Since when what is bound is to be written to the store; null: it is not.</summary>
+    public DateTimeOffset? WriteSince { get; init; }
+    public string? WriteProblem { get; init; }
 }
 
 /// <summary>What the store holds, what is bound, and what ran last.</summary>

@@ -37,9 +37,10 @@ internal static class DriftStore
                  COALESCE(rt.paused_until > now(), false) AS is_paused, b.schedule_overridden,
                  (SELECT string_agg(o.kind, ' and ' ORDER BY o.kind) FROM kpi_override o WHERE o.binding_id = b.binding_id AND o.ended_at IS NULL AND o.expires_at > now()) AS overrides, d.content_hash AS bound_hash, v.effective_from AS bound_at,
                  'sha256:' || encode(sha256(convert_to(d.canonical_json, 'UTF8')), 'hex') AS definition_hash,
-                 a.path, a.content_hash AS store_hash, a.raw_sha256 AS store_raw_sha256, a.store_commit, a.fault, a.problem, a.changed_at,
+                 a.path, a.version AS store_version, a.content_hash AS store_hash, a.raw_sha256 AS store_raw_sha256, a.store_commit, a.fault, a.problem, a.changed_at,
                  CASE WHEN c.count > 1 THEN c.paths END AS copies,
-                 r.path AS ref_path, r.store_commit AS ref_commit, r.raw_sha256 AS ref_raw_sha256, r.content_hash AS ref_hash, r.agreed_at
+                 r.path AS ref_path, r.store_commit AS ref_commit, r.raw_sha256 AS ref_raw_sha256, r.content_hash AS ref_hash, r.agreed_at,
+                 w.requested_at AS write_since, w.problem AS write_problem
             FROM kpi_source_ref r
             JOIN kpi_store s USING (store)
             JOIN kpi_job_binding b USING (binding_id)
@@ -48,16 +49,18 @@ internal static class DriftStore
             JOIN kpi_binding_revision v ON v.binding_id = b.binding_id AND v.revision = b.revision
             LEFT JOIN LATERAL (SELECT * FROM kpi_store_artifact a WHERE a.store = r.store AND a.job_id = b.job_id ORDER BY a.path LIMIT 1) a ON true
             LEFT JOIN LATERAL (SELECT count(*), string_agg(o.path, ' and ' ORDER BY o.path) AS paths FROM kpi_store_artifact o WHERE o.store = r.store AND o.job_id = b.job_id) c ON true
+            LEFT JOIN kpi_store_write w ON w.binding_id = b.binding_id AND w.store_state = 'pending'
            WHERE @bindingId::bigint = 0 AND (b.pruned_at IS NULL OR a.path IS NOT NULL) OR b.binding_id = @bindingId
           UNION ALL
           SELECT s.store, s.tenant_id, s.environment, s.configured, s.read_at, s.failing_since, s.failure, a.job_id, NULL, 0, false, false, false, NULL, NULL, NULL, NULL,
-                 a.path, a.content_hash, a.raw_sha256, a.store_commit, a.fault, a.problem, a.changed_at, NULL, NULL, NULL, NULL, NULL, NULL
+                 a.path, a.version, a.content_hash, a.raw_sha256, a.store_commit, a.fault, a.problem, a.changed_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
             FROM kpi_store_artifact a
             JOIN kpi_store s USING (store)
            WHERE @bindingId::bigint = 0
              AND NOT EXISTS (SELECT FROM kpi_source_ref r JOIN kpi_job_binding b USING (binding_id) WHERE r.store = a.store AND b.job_id = a.job_id)
         ), compared AS (
           SELECT f.*, CASE
+                   WHEN f.write_since IS NOT NULL THEN 'pending_write'
                    WHEN f.failing_since IS NOT NULL OR NOT f.configured OR f.fault = 'unreadable' THEN 'unreadable'
                    WHEN f.fault = 'invalid' OR f.copies IS NOT NULL THEN 'invalid'
                    WHEN f.binding_id IS NULL THEN 'orphaned'

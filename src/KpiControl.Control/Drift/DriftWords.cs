@@ -5,6 +5,7 @@ internal static class DriftWords
 {
     public static string Of(DriftRow row) => row.State switch
     {
+        "pending_write" => $"what is bound is to be written to the store since {Text(row.WriteSince!.Value)}{(row.WriteProblem is { } problem ? $"; the last try failed: {problem}" : "")}",
         "unreadable" when !row.Configured => $"the store is not configured any more; {LastSeen(row)}",
         "unreadable" when row.FailingSince is { } since => $"the store cannot be read since {Text(since)}: {row.Failure}; {LastSeen(row)}",
         "unreadable" => $"{row.Path} is there and cannot be read: {row.Problem}",

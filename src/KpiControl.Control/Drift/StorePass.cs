@@ -3,19 +3,20 @@ using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Drift;
 
-/// <summary>One pass over a store: lists what is there, reads what is new, and writes down what it found.</summary>
-internal sealed class StorePass(SyncStateStore states, ArtifactStores stores, IOptions<DriftOptions> options)
+/// <summary>One pass over a store: writes what waits for it, lists what is there, reads what is new, and notes what it found.</summary>
+internal sealed class StorePass(SyncStateStore states, PendingWriteStore writes, ArtifactStores stores, IOptions<DriftOptions> options)
 {
     private const int BatchSize = 500;
 
     /// <summary>Longer than a pass may take between two writes.</summary>
-    public TimeSpan ClaimLength => options.Value.Timeout * 2;
+    public TimeSpan ClaimLength => options.Value.Timeout * 3;
 
     /// <returns>Null where another node came to be at the store meanwhile.</returns>
     /// <exception cref="StoreFaultException">The store cannot be read.</exception>
     public async Task<PassResult?> RunAsync(ClaimedStore claimed, CancellationToken token)
     {
-        using var snapshot = await OpenAsync(claimed, token);
+        await WriteAsync(claimed, token);
+        using var snapshot = await WithinAsync(bound => stores.Of(claimed.Store).OpenAsync(claimed.Version, bound), token);
         var result = new PassResult(snapshot.Version, snapshot.IsRewritten, 0, []);
         if (claimed.ReadsAll || snapshot.Version != claimed.Version)
         {
@@ -26,13 +27,39 @@ internal sealed class StorePass(SyncStateStore states, ArtifactStores stores, IO
         return await states.EndAsync(claimed, result, options.Value.SyncEvery, token) ? result : null;
     }
 
-    private async Task<IStoreSnapshot> OpenAsync(ClaimedStore claimed, CancellationToken token)
+    // Before anything is read, so that the pass sees what it wrote. What cannot be written keeps nothing from being read.
+    private async Task WriteAsync(ClaimedStore claimed, CancellationToken token)
+    {
+        var pending = (await writes.OfAsync(claimed, token)).ToLookup(write => write.IsOvertaken);
+        foreach (var overtaken in pending[true])
+            await writes.EndAsync(overtaken, WriteOutcome.Refused("another definition was bound before it was written"), token);
+        PendingWrite[] current = [.. pending[false]];
+        if (current.Length == 0)
+            return;
+        var outcomes = await TryWriteAsync(claimed, current, token);
+        foreach (var (write, outcome) in current.Zip(outcomes))
+            await writes.EndAsync(write, outcome, token);
+    }
+
+    private async Task<IReadOnlyList<WriteOutcome>> TryWriteAsync(ClaimedStore claimed, PendingWrite[] current, CancellationToken token)
+    {
+        try
+        {
+            return await WithinAsync(bound => stores.Of(claimed.Store).WriteAsync(current, bound), token);
+        }
+        catch (StoreFaultException fault)
+        {
+            return [.. current.Select(_ => WriteOutcome.Failed(fault.Message))];
+        }
+    }
+
+    private async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> call, CancellationToken token)
     {
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(token);
         bound.CancelAfter(options.Value.Timeout);
         try
         {
-            return await stores.Of(claimed.Store).OpenAsync(claimed.Version, bound.Token);
+            return await call(bound.Token);
         }
         catch (OperationCanceledException) when (!token.IsCancellationRequested)
         {

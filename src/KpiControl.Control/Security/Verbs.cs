@@ -67,6 +67,7 @@ internal static class Verbs
         ["/kpicontrol.v1.DriftService/SyncStore"] = new Requirement.ByVerb(Update),
         ["/kpicontrol.v1.DriftService/ListDrift"] = new Requirement.ByVerb(List),
         ["/kpicontrol.v1.DriftService/GetDrift"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.DriftService/ReconcileJob"] = new Requirement.ByVerb(Rollback),
         ["/kpicontrol.v1.CatalogService/PutContract"] = new Requirement.ByVerb(Publish),
         ["/kpicontrol.v1.CatalogService/GetContract"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.CatalogService/ListContracts"] = new Requirement.ByVerb(List),

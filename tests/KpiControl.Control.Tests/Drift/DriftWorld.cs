@@ -72,6 +72,9 @@ public sealed class DriftWorld : IAsyncDisposable
     public async Task RebindAsync(long bindingId, string jobId, string cron) =>
         await Host.Jobs().UpdateJobAsync(new UpdateJobRequest { BindingId = bindingId, Content = SampleTexts.Simple(jobId, cron) }, cancellationToken: Token);
 
+    public async Task<ReconcileJobResponse> ReconcileAsync(string jobId, string direction, string storeHash = "", string path = "", string reason = "", bool validateOnly = false) => await Drift.ReconcileJobAsync(
+        new ReconcileJobRequest { Tenant = "acme", Environment = "dev", JobId = jobId, Direction = direction, StoreHash = storeHash, Path = path, Reason = reason, ValidateOnly = validateOnly }, cancellationToken: Token);
+
     public async Task<JobDrift> OfAsync(string jobId) => await Drift.GetDriftAsync(new GetDriftRequest { Tenant = "acme", Environment = "dev", JobId = jobId }, cancellationToken: Token);
 
     public async Task<string> StateAsync(string jobId) => (await OfAsync(jobId)).Entry.State;

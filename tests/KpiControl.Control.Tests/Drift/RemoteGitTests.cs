@@ -79,6 +79,11 @@ public sealed class RemoteGitTests : IDisposable
             Assert.Equal(("ok", commit), (first.State, first.Version));
             Assert.Equal("in_sync", await world.StateAsync("daily"));
             Assert.Equal(0, (await world.SyncAsync()).ContentsRead);
+            await world.RebindAsync((await world.OfAsync("daily")).Entry.BindingId, "daily", "0 9 * * *");
+            await world.ReconcileAsync("daily", "roll_back");
+            await world.SyncAsync();
+            Assert.Equal(("in_sync", ""), await world.OfAsync("daily") is var drift ? (drift.Entry.State, drift.Write.Problem) : default);
+            Assert.Contains("0 9 * * *", repository.Show("daily.yaml"), StringComparison.Ordinal);
         }
         await using (var stranger = await DriftWorld.OfGitAsync(url, ("SshKeyFile", server.StrangersKey), ("KnownHostsFile", server.KnownHosts)))
             Assert.Contains("Permission denied (publickey)", (await stranger.SyncAsync()).Failure, StringComparison.Ordinal);

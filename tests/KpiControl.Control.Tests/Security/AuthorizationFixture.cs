@@ -134,6 +134,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "GetCalendar" => new { tenant = "acme", name = "known" },
             "CreateTenant" => new { tenant = "newcomer", home_region = "eu", validate_only = true },
             "UpdateTenant" => new { tenant = "acme", weight = 3, validate_only = true },
+            "ReconcileJob" => new { binding_id = id, direction = "roll_back", validate_only = true },
             "SyncStore" => new { store = "acme-store", validate_only = true },
             "GetTenant" or "ListPolicies" => new { tenant = "acme" },
             "GetPolicy" => new { tenant = "acme", environment = "dev" },

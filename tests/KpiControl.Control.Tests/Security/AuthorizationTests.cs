@@ -58,6 +58,7 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | DriftService/SyncStore | Update | – | – | yes | yes | – | – | – | yes | – | – | not found |
         | DriftService/ListDrift | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
         | DriftService/GetDrift | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | DriftService/ReconcileJob | Rollback | – | – | – | yes | – | – | – | yes | – | – | not found |
         | CatalogService/PutContract | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
         | CatalogService/GetContract | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | CatalogService/ListContracts | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | not found |

@@ -24,6 +24,56 @@ internal sealed class DirectoryStore(StoreSettings settings) : IArtifactStore
         }
     }, token);
 
+    public Task<IReadOnlyList<WriteOutcome>> WriteAsync(IReadOnlyList<PendingWrite> writes, CancellationToken token) =>
+        Task.Run<IReadOnlyList<WriteOutcome>>(() => [.. writes.Select(Write)], token);
+
+    private WriteOutcome Write(PendingWrite write)
+    {
+        var file = new FileInfo(Path.Combine(settings.Location, write.Path));
+        try
+        {
+            if (!Directory.Exists(settings.Location))
+                throw new StoreFaultException($"the directory {settings.Location} is not there");
+            if (LeadsElsewhere(file))
+                return WriteOutcome.Refused($"{write.Path} leads through a link, and links lead nowhere here");
+            if (file.Exists && file.Length <= ArtifactLimits.MaxBytes && write.IsMeantBy(File.ReadAllBytes(file.FullName)))
+                return WriteOutcome.Stored(null);
+            if ((file.Exists ? VersionOf(file) : null) != write.SeenVersion)
+                return WriteOutcome.Moved(write.Path);
+            Replace(file, write);
+            return WriteOutcome.Stored(null);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            return WriteOutcome.Failed($"{write.Path} cannot be written: {error.Message}");
+        }
+    }
+
+    // Whoever reads meanwhile finds the one or the other, whole. Its name begins with a dot: it is no artifact.
+    private static void Replace(FileInfo file, PendingWrite write)
+    {
+        file.Directory!.Create();
+        var beside = Path.Combine(file.DirectoryName!, $".kpi-write-{write.WriteId}");
+        using (var written = new FileStream(beside, FileMode.Create, FileAccess.Write))
+        {
+            written.Write(Encoding.UTF8.GetBytes(write.Text));
+            written.Flush(flushToDisk: true);
+        }
+        File.Move(beside, file.FullName, overwrite: true);
+    }
+
+    private bool LeadsElsewhere(FileInfo file)
+    {
+        if (file.LinkTarget is not null)
+            return true;
+        for (var folder = file.Directory; folder is not null && folder.FullName.Length > settings.Location.TrimEnd('/').Length; folder = folder.Parent)
+            if (folder.LinkTarget is not null)
+                return true;
+        return false;
+    }
+
+    private static string VersionOf(FileInfo file) => string.Create(CultureInfo.InvariantCulture, $"{file.LastWriteTimeUtc.Ticks:x}-{file.Length}");
+
     private List<StoreEntry> List()
     {
         var root = new DirectoryInfo(settings.Location);
@@ -31,7 +81,7 @@ internal sealed class DirectoryStore(StoreSettings settings) : IArtifactStore
             throw new StoreFaultException($"the directory {settings.Location} is not there");
         var files = root.EnumerateFiles("*", All).Select(file => (Path: Path.GetRelativePath(root.FullName, file.FullName).Replace('\\', '/'), File: file)).ToList();
         return [.. patterns.Select(files, found => found.Path)
-            .Select(found => new StoreEntry(found.Path, string.Create(CultureInfo.InvariantCulture, $"{found.File.LastWriteTimeUtc.Ticks:x}-{found.File.Length}")))
+            .Select(found => new StoreEntry(found.Path, VersionOf(found.File)))
             .OrderBy(entry => entry.Path, StringComparer.Ordinal)];
     }
 

@@ -17,18 +17,29 @@ internal sealed class GitStore(StoreSettings settings, string cache) : IArtifact
     // The library's calls cannot be taken back: one that hangs must not be joined by another on the same clone.
     private readonly SemaphoreSlim alone = new(1);
 
+    private string Pushed => $"refs/kpi-writes/{settings.Branch}";
+
     private string Tracked => $"refs/kpi/{settings.Branch}";
 
-    public async Task<IStoreSnapshot> OpenAsync(string? before, CancellationToken token)
+    public Task<IStoreSnapshot> OpenAsync(string? before, CancellationToken token) => AloneAsync<IStoreSnapshot>(() => Open(before, token), token);
+
+    public async Task<IReadOnlyList<WriteOutcome>> WriteAsync(IReadOnlyList<PendingWrite> writes, CancellationToken token)
+    {
+        using var written = await AloneAsync(() => Write(writes, token), token);
+        return written.Outcomes;
+    }
+
+    // What comes of the work lets go of the clone when it is disposed.
+    private async Task<T> AloneAsync<T>(Func<T> work, CancellationToken token) where T : IDisposable
     {
         if (!await alone.WaitAsync(TimeSpan.Zero, token))
             throw new StoreFaultException($"{settings.Location} has not answered an earlier pass yet");
-        var opening = Task.Run(async () =>
+        var working = Task.Run(async () =>
         {
             try
             {
                 await access.DemandReachableAsync(token);
-                return Open(before, token);
+                return work();
             }
             catch
             {
@@ -38,12 +49,12 @@ internal sealed class GitStore(StoreSettings settings, string cache) : IArtifact
         }, CancellationToken.None);
         try
         {
-            return await opening.WaitAsync(token);
+            return await working.WaitAsync(token);
         }
         catch (OperationCanceledException)
         {
             // Whenever it ends after all, nobody waits for it.
-            _ = opening.ContinueWith(late => late.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
+            _ = working.ContinueWith(late => late.Result.Dispose(), CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion, TaskScheduler.Default);
             throw;
         }
     }
@@ -63,6 +74,35 @@ internal sealed class GitStore(StoreSettings settings, string cache) : IArtifact
             repository.Dispose();
             throw;
         }
+    }
+
+    private Written Write(IReadOnlyList<PendingWrite> writes, CancellationToken token)
+    {
+        using var repository = Clone();
+        var tip = repository.Lookup<Commit>(Fetch(repository, token));
+        var (branch, outcomes) = (new GitCommits(repository, tip), new List<WriteOutcome>());
+        foreach (var write in writes)
+            outcomes.Add(branch.Add(write));
+        if (branch.Tip.Id != tip.Id)
+            Push(repository, branch.Tip);
+        return new Written(this, outcomes);
+    }
+
+    // Never by force: where the branch has moved meanwhile nothing of it is written, and the next pass builds upon what is there then.
+    private void Push(Repository repository, Commit tip)
+    {
+        repository.Refs.Add(Pushed, tip.Id, allowOverwrite: true);
+        var refused = "";
+        access.Call(credentials =>
+        {
+            repository.Network.Push(repository.Network.Remotes[Remote], $"{Pushed}:{Branches}{settings.Branch}", new PushOptions
+            {
+                CredentialsProvider = credentials, CertificateCheck = access.CertificateCheck, OnPushStatusError = error => refused = error.Message,
+            });
+            return true;
+        });
+        if (refused.Length > 0)
+            throw new StoreFaultException($"{settings.Location} refuses the push to {settings.Branch}: {refused}");
     }
 
     private Repository Clone()
@@ -166,5 +206,12 @@ internal sealed class GitStore(StoreSettings settings, string cache) : IArtifact
                 else if (entry.Mode is Mode.NonExecutableFile or Mode.ExecutableFile or Mode.NonExecutableGroupWritableFile)
                     found.Add(new StoreEntry(folder + entry.Name, entry.Target.Sha));
         }
+    }
+
+    private sealed class Written(GitStore store, IReadOnlyList<WriteOutcome> outcomes) : IDisposable
+    {
+        public IReadOnlyList<WriteOutcome> Outcomes => outcomes;
+
+        public void Dispose() => store.alone.Release();
     }
 }

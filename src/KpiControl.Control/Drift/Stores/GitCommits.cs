@@ -1,0 +1,33 @@
+using System.Text;
+using LibGit2Sharp;
+
+namespace KpiControl.Control.Drift.Stores;
+
+/// <summary>Commits on top of a branch, one for each artifact that it does not hold yet; nobody sees them before they are pushed.</summary>
+internal sealed class GitCommits(Repository repository, Commit tip)
+{
+    public Commit Tip { get; private set; } = tip;
+
+    public WriteOutcome Add(PendingWrite write)
+    {
+        var there = Tip.Tree[write.Path];
+        if (there is { TargetType: not TreeEntryTargetType.Blob })
+            return WriteOutcome.Refused($"{write.Path} is no file");
+        if (there?.Target is Blob blob && write.IsMeantBy(Bytes(blob)))
+            return WriteOutcome.Stored(Tip.Sha);
+        if (there?.Target.Sha != write.SeenVersion)
+            return WriteOutcome.Moved(write.Path);
+        using var text = new MemoryStream(Encoding.UTF8.GetBytes(write.Text));
+        var tree = TreeDefinition.From(Tip.Tree).Add(write.Path, repository.ObjectDatabase.CreateBlob(text), Mode.NonExecutableFile);
+        var by = new Signature("KpiControl", "kpi-control@localhost", DateTimeOffset.FromUnixTimeSeconds(TimeProvider.System.GetUtcNow().ToUnixTimeSeconds()));
+        Tip = repository.ObjectDatabase.CreateCommit(by, by, write.Message, repository.ObjectDatabase.CreateTree(tree), [Tip], prettifyMessage: true);
+        return WriteOutcome.Stored(Tip.Sha);
+    }
+
+    private static byte[] Bytes(Blob blob)
+    {
+        using var content = blob.GetContentStream();
+        var bytes = new byte[(int)Math.Min(content.Length, Jobs.Artifacts.ArtifactLimits.MaxBytes + 1)];
+        return bytes[..content.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)];
+    }
+}
