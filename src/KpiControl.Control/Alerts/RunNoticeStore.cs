@@ -44,9 +44,18 @@ internal sealed class RunNoticeStore(Databases databases)
         return await connection.QuerySingleAsync<int>(new CommandDefinition(TellSql, cancellationToken: token));
     }
 
+    /// <summary>Where the end of something may be told, of a row <c>v</c> with a binding: the job's own routes, and ways that an override sent alerts, whether it stands or not.</summary>
+    internal const string EndRoutes =
+        """
+        (SELECT a.channel_type, a.channel_value, a.severity FROM kpi_job_alert a WHERE a.binding_id = v.binding_id AND 'recovered' = ANY (a.events)
+         UNION
+         SELECT split_part(o.value, ':', 1), o.value, (array_agg(a.severity ORDER BY array_position('{high,medium,low}', a.severity)))[1]
+           FROM kpi_override o JOIN kpi_job_alert a USING (binding_id) WHERE o.binding_id = v.binding_id AND o.kind = 'alert_route' GROUP BY o.value HAVING bool_or('recovered' = ANY (a.events)))
+        """;
+
     // Told to those channels alone that heard of the failure.
     private const string RecoverSql =
-        """
+        $"""
         WITH r AS (
           UPDATE kpi_sla_episode e SET resolved_at = greatest(e.opened_at, CASE WHEN rt.active THEN rt.last_run_at ELSE now() END), resolution = CASE WHEN rt.active THEN 'recovered' ELSE 'retired' END
             FROM kpi_job_runtime rt
@@ -56,10 +65,10 @@ internal sealed class RunNoticeStore(Databases databases)
           RETURNING e.episode_id, e.binding_id, e.tenant_id, e.resolved_at, e.resolution, e.run_id
         ), told AS (
           INSERT INTO kpi_alert_message (tenant_id, binding_id, episode_id, event, channel_type, channel_value, severity, run_id, occurred_at)
-          SELECT r.tenant_id, r.binding_id, r.episode_id, 'recovered', a.channel_type, a.channel_value, a.severity, r.run_id, r.resolved_at
-            FROM r JOIN kpi_alert_route a USING (binding_id)
-           WHERE r.resolution = 'recovered' AND 'recovered' = ANY (a.events)
-             AND EXISTS (SELECT FROM kpi_alert_message m WHERE m.episode_id = r.episode_id AND m.channel_value = a.channel_value AND m.state <> 'dropped')
+          SELECT v.tenant_id, v.binding_id, v.episode_id, 'recovered', a.channel_type, a.channel_value, a.severity, v.run_id, v.resolved_at
+            FROM r v CROSS JOIN LATERAL {EndRoutes} a
+           WHERE v.resolution = 'recovered'
+             AND EXISTS (SELECT FROM kpi_alert_message m WHERE m.episode_id = v.episode_id AND m.channel_value = a.channel_value AND m.state <> 'dropped')
         )
         SELECT count(*)::int FROM r
         """;

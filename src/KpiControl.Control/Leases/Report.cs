@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
@@ -40,9 +39,6 @@ internal sealed record Report(AgentSession Session, Finished Finished, Guid Atte
     };
 
     public DateTimeOffset? Began => Instant(Finished.StartedAt);
-
-    /// <summary>By the database's clock: an attempt's identity is minted at the grant, and holds its instant.</summary>
-    public DateTimeOffset GrantedAt => DateTimeOffset.FromUnixTimeMilliseconds(BinaryPrimitives.ReadInt64BigEndian(Attempt.ToByteArray(bigEndian: true)) >> 16);
 
     private SlaState? Slowness(GrantedAttempt? held) => held is null || Took is not { } took ? null : RunPromise.Latency(held.Plan.Job.Sla, took);
 

@@ -29,7 +29,7 @@ internal static class RunDocument
             known["values_digest"] = EvidenceValues.DigestOf(JsonNode.Parse(text)!["points"]!);
         if (plan.Approval is { } approval)
             known["approval"] = new JsonObject { ["change_id"] = $"{approval.ChangeId}", ["digest"] = approval.Digest, ["approvers"] = new JsonArray([.. approval.Approvers.Select(a => JsonValue.Create(a))]) };
-        if (plan.Overrides.Under(report.GrantedAt, held.ScheduledFor) is { Count: > 0 } overrides)
+        if (plan.Overrides.Under(AttemptId.GrantedAt(report.Attempt) ?? DateTimeOffset.MinValue, held.ScheduledFor) is { Count: > 0 } overrides)
             known["overrides"] = new JsonArray([.. overrides.Select(Standing)]);
         if (facts.Inputs.Count > 0)
             known["inputs"] = new JsonArray([.. facts.Inputs.Select(Input)]);

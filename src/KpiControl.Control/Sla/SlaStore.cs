@@ -1,4 +1,5 @@
 using Dapper;
+using KpiControl.Control.Alerts;
 using KpiControl.Control.Database;
 using KpiControl.Control.Leases;
 using Npgsql;
@@ -100,7 +101,7 @@ internal sealed class SlaStore(Databases databases)
 
     // However many nodes look at once: the clock that still stands as it was seen is moved by one of them, and that one writes the episode.
     private const string ApplySql =
-        """
+        $"""
         WITH x AS (
           SELECT * FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[],
                                $10::timestamptz[], $11::interval[], $12::interval[], $13::boolean[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::text[], $18::bigint[])
@@ -133,7 +134,11 @@ internal sealed class SlaStore(Databases databases)
           SELECT v.tenant_id, v.binding_id, v.episode_id, v.event, a.channel_type, a.channel_value, a.severity, v.run_id, v.at
             FROM events v JOIN kpi_alert_route a ON a.binding_id = v.binding_id AND v.event = ANY (a.events)
            WHERE v.event <> 'recovered'
-              OR EXISTS (SELECT FROM kpi_alert_message m WHERE m.episode_id = v.episode_id AND m.channel_value = a.channel_value AND m.state <> 'dropped')
+          UNION ALL
+          SELECT v.tenant_id, v.binding_id, v.episode_id, v.event, a.channel_type, a.channel_value, a.severity, v.run_id, v.at
+            FROM events v CROSS JOIN LATERAL {RunNoticeStore.EndRoutes} a
+           WHERE v.event = 'recovered'
+             AND EXISTS (SELECT FROM kpi_alert_message m WHERE m.episode_id = v.episode_id AND m.channel_value = a.channel_value AND m.state <> 'dropped')
         )
         SELECT ord FROM u
         """;

@@ -235,6 +235,25 @@ public sealed class OverrideTests(ControlFixture fixture) : IClassFixture<Contro
     }
 
     [Fact]
+    public async Task Who_heard_of_a_failure_by_an_override_hears_of_its_end_though_the_override_is_over()
+    {
+        var bound = await fixture.Host.CreateSimpleAsync(Token, "recovers", more: "alerts: [ { channel: \"email:a@example.com\", severity: high } ]");
+        await SetAsync(bound.BindingId, "alert_route", "slack:#night-shift", "on call");
+        await FailAsync(bound.BindingId);
+        await PatientlyAsync("SELECT count(*) = 1 FROM kpi_alert_message WHERE binding_id = @id", bound.BindingId);
+        await RunOutAsync(bound.BindingId);
+
+        await fixture.RunAsync("UPDATE kpi_job_runtime SET last_status = 'success', last_run_at = now() WHERE binding_id = @id", new { id = bound.BindingId });
+        await PatientlyAsync("SELECT count(*) = 2 FROM kpi_alert_message WHERE binding_id = @id", bound.BindingId);
+        // There was no such run, and every last run has its history.
+        await fixture.RunAsync("UPDATE kpi_job_runtime SET last_status = NULL, last_run_at = NULL WHERE binding_id = @id", new { id = bound.BindingId });
+
+        Assert.Equal(["failure slack:#night-shift high", "recovered slack:#night-shift high"],
+            await fixture.ListAsync("SELECT concat_ws(' ', event, channel_value, severity) FROM kpi_alert_message WHERE binding_id = @id ORDER BY message_id", new { id = bound.BindingId }));
+        await PatientlyAsync("SELECT ending = 'expired' FROM kpi_override WHERE binding_id = @id", bound.BindingId);
+    }
+
+    [Fact]
     public async Task Where_changes_need_approval_an_override_does_not_and_a_freeze_holds_back_schedules_alone()
     {
         var bound = await fixture.Host.CreateSimpleAsync(Token, "frozen");
