@@ -171,4 +171,39 @@ public sealed class ApplyTests(ScriptedControlPlane server) : IClassFixture<Scri
         Assert.Equal(2, (await kpictl.Run("contracts", "get", "CFO-EF-02")).Exit);
         Assert.Equal("CFO-EF-02@1.1.0 is active\n", (await kpictl.Run("contracts", "status", "CFO-EF-02@1.1.0", "active")).Out);
     }
+
+    [Fact]
+    public async Task A_contract_is_stored_with_the_jobs_that_it_breaks_and_retired_after_they_were_shown()
+    {
+        var contract = new Contract
+        {
+            KpiId = "CFO-EF-02", Version = "2.0.0", Status = "active", Digest = "sha256:cc", MoreEffects = true,
+            Effects =
+            {
+                new ContractEffect
+                {
+                    Environment = "prod", Region = "eu", JobId = "dso_daily", ContractVersion = "1.1.0", Breaks = true,
+                    Findings =
+                    {
+                        new Finding { Rule = "contract.dependency_left", Severity = "warning", Message = "It would still wait." },
+                        new Finding { Rule = "contract.missing_dependency", Severity = "error", Message = "It does not wait for GDP_New." },
+                    },
+                    Breaking = { new BreakingReason { Rule = "breaking.grain", Message = "Values would be by day." } },
+                },
+                new ContractEffect { Environment = "dev", Region = "eu", JobId = "dso_restated", ContractVersion = "1.0.0" },
+            },
+        };
+        server.Script.When<PutContractRequest>(_ => contract);
+        server.Script.When<SetContractStatusRequest>(_ => contract);
+        using var kpictl = new CommandLine(server);
+
+        var put = (await kpictl.Run("contracts", "put", "-f", kpictl.File("c.yaml", "header: {}\n"), "--dry-run")).Out;
+
+        Assert.Contains("CFO-EF-02@2.0.0 can be stored (dry run): active, sha256:cc\n  jobs bound to this version or earlier ones: 2 and more, which are not shown; it breaks 1\n", put, StringComparison.Ordinal);
+        Assert.Matches("(?m)^  prod/dso_daily +eu +1.1.0 +yes +contract.missing_dependency: It does not wait for GDP_New. *$", put);
+        Assert.Matches("(?m)^ +breaking.grain: Values would be by day. *\n +warning contract.dependency_left: It would still wait. *$", put);
+        Assert.Matches("(?m)^  dev/dso_restated +eu +1.0.0 +no *$", put);
+        Assert.Matches("is active\n +jobs bound", (await kpictl.Run("contracts", "status", "CFO-EF-02@2.0.0", "retired")).Out);
+        Assert.False(server.Script.Last<SetContractStatusRequest>().ValidateOnly);
+    }
 }

@@ -53,6 +53,23 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_contracts_next_version_shows_the_jobs_that_it_breaks_before_it_is_stored()
+    {
+        var file = Repository.File("samples", "contracts", "cfo-ef-02.yaml");
+        await Done("contracts", "put", "-f", file);
+        await Done("apply", "-f", Repository.File("samples", "jobs", "dso_daily.yaml"));
+        var next = (await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken)).Replace("version: \"1.1.0\"", "version: \"1.2.0\"", StringComparison.Ordinal)
+            .Replace("[GDP_Receivables, GDP_Sales]", "[GDP_Receivables, GDP_Sales, GDP_Payables]", StringComparison.Ordinal);
+
+        var told = await Done("contracts", "put", "-f", kpictl.File("next.yaml", next), "--dry-run");
+
+        Assert.Contains("jobs bound to this version or earlier ones: 1; it breaks 1\n", told, StringComparison.Ordinal);
+        Assert.Matches("(?m)^ +dev/dso_daily +eu +1.1.0 +yes +contract.missing_dependency: The contract is computed from GDP_Payables, and the job does not wait for it. *$", told);
+        Assert.DoesNotContain("1.2.0", await Done("contracts", "list"), StringComparison.Ordinal);
+        Assert.Matches("(?m)^ +dev/dso_daily +eu +1.1.0 +yes +contract.retired: ", await Done("contracts", "status", "CFO-EF-02@1.1.0", "retired", "--dry-run"));
+    }
+
+    [Fact]
     public async Task What_stands_over_a_job_is_seen_wherever_the_job_is_and_goes_again()
     {
         await Done("contracts", "put", "-f", Repository.File("samples", "contracts", "cfo-ef-02.yaml"));

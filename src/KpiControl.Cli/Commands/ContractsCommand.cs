@@ -77,15 +77,29 @@ internal static class ContractsCommand
         var (kpi, version) = ContractName.Parse(session.Value(Which)!);
         var status = session.Value(NewStatus)!;
         var dryRun = session.Value(SharedOptions.DryRun);
-        if (status == "retired" && !dryRun && !Talk.Agreed(session.World, session.Value(SharedOptions.Yes), $"Retire {kpi}@{version}? Its jobs are refused from then on."))
-            return Talk.Refused(session.World, new Refusal("not retired"));
-        var contract = await session.Catalog.SetContractStatusAsync(new SetContractStatusRequest
+        var request = new SetContractStatusRequest
         {
             Tenant = session.Target.Tenant ?? "", KpiId = kpi, Version = version, Status = status,
             Reason = session.Value(SharedOptions.Reason) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
-        }, session.Call);
-        session.Answer.Print(contract, () => session.World.Out.WriteLine($"{ContractName.Of(contract)} {(dryRun ? $"would be {status} (dry run)" : $"is {contract.Status}")}"),
-            () => [ContractName.Of(contract)]);
+        };
+        if (status == "retired" && !dryRun && !await MayRetire(session, request))
+            return Talk.Refused(session.World, new Refusal("not retired"));
+        var contract = await session.Catalog.SetContractStatusAsync(request, session.Call);
+        session.Answer.Print(contract, () =>
+        {
+            session.World.Out.WriteLine($"{ContractName.Of(contract)} {(dryRun ? $"would be {status} (dry run)" : $"is {contract.Status}")}");
+            ContractEffectTable.Print(session.World, contract);
+        }, () => [ContractName.Of(contract)]);
         return ExitCode.Done;
+    }
+
+    // Who is asked sees first which jobs it is about.
+    private static async Task<bool> MayRetire(Session session, SetContractStatusRequest request)
+    {
+        if (session.Value(SharedOptions.Yes) || !session.World.CanAsk)
+            return true;
+        var rehearsed = await session.Catalog.SetContractStatusAsync(new SetContractStatusRequest(request) { ValidateOnly = true, RequestId = "" }, session.Call);
+        ContractEffectTable.Print(session.World, rehearsed);
+        return Talk.Agreed(session.World, yes: false, $"Retire {ContractName.Of(rehearsed)}? Its jobs are refused from then on.");
     }
 }

@@ -54,7 +54,10 @@ internal static class ContractPut
     {
         var how = session.Value(SharedOptions.DryRun) ? "can be stored (dry run)" : "stored";
         foreach (var contract in contracts)
+        {
             session.World.Out.WriteLine($"{ContractName.Of(contract)} {how}: {contract.Status}, {contract.Digest}");
+            ContractEffectTable.Print(session.World, contract);
+        }
     }
 
     private static string FormatOf(string file) => file.EndsWith(".json", StringComparison.OrdinalIgnoreCase) ? "json" : "yaml";

@@ -55,4 +55,12 @@ internal sealed class CatalogService(Databases databases, Mutations mutations) :
             response.NextPageToken = Paging.Token(request, FormattableString.Invariant($"{last.TenantId}\n{last.Name}\n{last.Version}"));
         return response;
     }
+
+    public override Task<ListTemplatesResponse> ListTemplates(ListTemplatesRequest request, ServerCallContext context) => Task.FromResult(Templates.List());
+
+    public override async Task<RenderTemplateResponse> RenderTemplate(RenderTemplateRequest request, ServerCallContext context)
+    {
+        await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
+        return await Templates.RenderAsync(tx, request);
+    }
 }

@@ -1,4 +1,5 @@
 using KpiControl.Control.Requests;
+using KpiControl.Control.Security;
 
 namespace KpiControl.Control.Catalog;
 
@@ -16,6 +17,18 @@ internal sealed record ContractRow
     public required string Status { get; init; }
     public DateTimeOffset CreatedAt { get; init; }
     public string CreatedBy { get; init; } = "";
+}
+
+/// <summary>A job and the contract version that it is bound to.</summary>
+internal sealed record ContractUser
+{
+    public long BindingId { get; init; }
+    public required string Environment { get; init; }
+    public required string Region { get; init; }
+    public required string JobId { get; init; }
+    public required string ContractVersion { get; init; }
+    /// <summary>Of its definition.</summary>
+    public required string CanonicalJson { get; init; }
 }
 
 internal static class ContractStore
@@ -73,4 +86,23 @@ internal static class ContractStore
     /// <returns>False where the status is no longer <paramref name="from"/>.</returns>
     public static async Task<bool> MoveAsync(RequestTransaction tx, ContractRow row, string from, string to) =>
         await tx.ExecuteAsync(Move, new { tenant = row.TenantId, kpiId = row.KpiId, version = row.Version, from, to }) == 1;
+
+    private const string Versions = """
+        SELECT version FROM kpi_contract WHERE tenant_id = @tenant AND kpi_id = @kpiId
+        """;
+
+    public static Task<IReadOnlyList<string>> VersionsAsync(RequestTransaction tx, string tenant, string kpiId) => tx.QueryAsync<string>(Versions, new { tenant, kpiId });
+
+    private const string Users = """
+        SELECT b.binding_id, b.environment, b.region, b.job_id, b.contract_version, d.canonical_json
+          FROM kpi_job_binding b JOIN kpi_job_def d USING (def_id)
+         WHERE b.tenant_id = @tenant AND b.kpi_id = @kpiId AND b.contract_version = ANY (@versions) AND b.pruned_at IS NULL
+           AND EXISTS (SELECT FROM unnest(@tenants::text[], @environments::text[]) AS g(tenant, environment)
+                        WHERE g.tenant IN ('*', b.tenant_id) AND g.environment IN ('*', b.environment))
+         ORDER BY array_position('{prod,stg,dev}'::text[], b.environment), b.job_id, b.binding_id LIMIT @limit
+        """;
+
+    /// <summary>The jobs of a scope that are bound to one of the versions, those of prod first.</summary>
+    public static Task<IReadOnlyList<ContractUser>> UsersAsync(RequestTransaction tx, ReadScope scope, string tenant, string kpiId, string[] versions, int limit) =>
+        tx.QueryAsync<ContractUser>(Users, new { tenant, kpiId, versions, limit, tenants = scope.Tenants, environments = scope.Environments });
 }

@@ -34,6 +34,7 @@ internal static class Contracts
             await AuditStore.AppendAsync(tx, Entry(tx, row, Verb.Publish, "") with { After = AuditEntry.Json(new { row.Digest, row.Status }) });
         var answer = row.ToProto(withContent: true);
         answer.Findings.AddRange(reading.Findings.Select(finding => finding.ToProto()));
+        await ContractEffects.TellAsync(tx, row, answer);
         return answer;
     }
 
@@ -44,14 +45,21 @@ internal static class Contracts
         if (!ContractStatus.All.Contains(request.Status))
             throw Reject.Invalid("status", $"is none of {string.Join(", ", ContractStatus.All)}");
         if (row.Status == request.Status)
-            return row.ToProto(withContent: false);
+        {
+            var same = row.ToProto(withContent: false);
+            await ContractEffects.TellAsync(tx, row, same);
+            return same;
+        }
         if (!ContractStatus.MayBecome(row.Status, request.Status) || !await ContractStore.MoveAsync(tx, row, row.Status, request.Status))
             throw Reject.Precondition("WRONG_STATUS", $"{row.KpiId}@{row.Version}", $"A contract that is {row.Status} cannot become {request.Status}.");
         await AuditStore.AppendAsync(tx, Entry(tx, row, Verb.Publish, request.Reason) with
         {
             Before = AuditEntry.Json(new { row.Status }), After = AuditEntry.Json(new { request.Status }),
         });
-        return (row with { Status = request.Status }).ToProto(withContent: false);
+        var moved = row with { Status = request.Status };
+        var answer = moved.ToProto(withContent: false);
+        await ContractEffects.TellAsync(tx, moved, answer);
+        return answer;
     }
 
     public static async Task<ContractRow> FindAsync(RequestTransaction tx, string tenant, string kpiId, string version) =>

@@ -2,6 +2,7 @@ using System.Globalization;
 using Google.Rpc;
 using KpiControl.Control.Hosting;
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Plans;
 using Finding = KpiControl.Jobs.Artifacts.Finding;
 
 namespace KpiControl.Control.Requests;
@@ -15,6 +16,8 @@ internal static class FindingMapping
         Severity = finding.Severity == Severity.Error ? "error" : "warning", Message = finding.Message, Hint = finding.Hint,
     };
 
+    public static Protocol.V1.BreakingReason ToProto(this BreakingReason reason) => new() { Rule = reason.Rule, Path = reason.Path, Message = reason.Message };
+
     /// <summary>Refuses where any finding is an error, with all of them; warnings go with the answer.</summary>
     public static void DemandNoErrors(IReadOnlyList<Finding> findings)
     {
@@ -24,8 +27,13 @@ internal static class FindingMapping
 
     private static BadRequest.Types.FieldViolation ToViolation(Finding finding) => new()
     {
-        // The region stands beside the text, in the request.
-        Field = finding.Rule == "policy.region" ? "region" : finding.Path,
+        Field = finding.Rule switch
+        {
+            // These stand beside the text, in the request.
+            "policy.region" => "region",
+            "template.parameter" => $"values.{finding.Path[1..]}",
+            _ => finding.Path,
+        },
         // As validate and the documentation spell it; UPPER_SNAKE is for ErrorInfo's reason.
         Reason = finding.Rule,
         Description = (finding.Line > 0 ? string.Create(CultureInfo.InvariantCulture, $"line {finding.Line}, column {finding.Column}: ") : "")

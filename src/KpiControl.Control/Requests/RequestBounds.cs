@@ -15,7 +15,7 @@ namespace KpiControl.Control.Requests;
 /// </summary>
 internal sealed class RequestBounds : Interceptor
 {
-    private const int LongestText = 2000;
+    private const int LongestText = 2000, MostFaults = 100;
 
     public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
@@ -35,12 +35,18 @@ internal sealed class RequestBounds : Interceptor
     {
         if (request is null)
             return;
-        var faults = request.Descriptor.Fields.InDeclarationOrder().Where(field => !field.IsRepeated)
-            .Select(field => (field.Name, Fault: Fault(field, field.Accessor.GetValue(request)))).Where(f => f.Fault is not null)
-            .Select(f => new BadRequest.Types.FieldViolation { Field = f.Name, Description = f.Fault }).ToList();
+        var faults = request.Descriptor.Fields.InDeclarationOrder().SelectMany(field => Values(field, field.Accessor.GetValue(request)).Select(value => (value.Name, Fault: Fault(field, value.Value))))
+            .Where(f => f.Fault is not null).Select(f => new BadRequest.Types.FieldViolation { Field = f.Name, Description = f.Fault }).Take(MostFaults).ToList();
         if (faults.Count > 0)
             throw Reject.Invalid(faults);
     }
+
+    // Of a map each name and each value; a bad name is not repeated. What is repeated otherwise has readers of its own.
+    private static IEnumerable<(string Name, object? Value)> Values(FieldDescriptor field, object? value) => value switch
+    {
+        IDictionary<string, string> map => map.SelectMany(pair => new (string, object?)[] { (field.Name, pair.Key), (Fault(field, pair.Key) is null ? $"{field.Name}.{pair.Key}" : field.Name, pair.Value) }),
+        _ => field.IsRepeated ? [] : [(field.Name, value)],
+    };
 
     private static string? Fault(FieldDescriptor field, object? value) => value switch
     {

@@ -75,6 +75,8 @@ internal static class Verbs
         ["/kpicontrol.v1.CatalogService/PutCalendar"] = new Requirement.ByVerb(Publish),
         ["/kpicontrol.v1.CatalogService/GetCalendar"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.CatalogService/ListCalendars"] = new Requirement.ByVerb(List),
+        ["/kpicontrol.v1.CatalogService/ListTemplates"] = new Requirement.ByVerb(List),
+        ["/kpicontrol.v1.CatalogService/RenderTemplate"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.SignalService/PublishSignal"] = new Requirement.ByVerb(Run),
         ["/kpicontrol.v1.SignalService/PublishRefresh"] = new Requirement.ByVerb(Run),
         ["/kpicontrol.v1.SignalService/ListSignals"] = new Requirement.ByVerb(Read),

@@ -19,8 +19,8 @@ public static class BreakingRules
     /// <param name="contract">Of the definition to come; null where it is not known.</param>
     public static IReadOnlyList<BreakingReason> Between(JobArtifact was, JobArtifact job, MetricContract? wasContract, MetricContract? contract) =>
     [
-        .. Contract(was, job), .. Dimensions(Key(was, wasContract), Key(job, contract)), .. Extensions(was, job), .. Selection(was, job), .. Days(was, job),
-        .. Rules(was, job),
+        .. Contract(was, job), .. Dimensions(Key(was, wasContract), Key(job, contract)), .. Columns(wasContract, contract), .. Extensions(was, job), .. Selection(was, job),
+        .. Days(was, job), .. Rules(was, job),
     ];
 
     /// <summary>A job that is no longer scheduled, or computes another KPI, leaves those that wait for the one it computed.</summary>
@@ -54,6 +54,25 @@ public static class BreakingRules
         .. was.Except(now).Select(name => new BreakingReason("breaking.dimension_removed", "/runtime/dimensions", $"Values would no longer be split by {name}.")),
         .. now.Except(was).Select(name => new BreakingReason("breaking.dimension_added", "/runtime/dimensions", $"Values would be split by {name} too: what was one row becomes many.")),
     ];
+
+    // Two versions of one contract: of another KPI everything is another, and is said once.
+    private static IEnumerable<BreakingReason> Columns(MetricContract? was, MetricContract? now)
+    {
+        if (was is null || now is null || was.KpiId != now.KpiId)
+            yield break;
+        if (was.Grain != now.Grain)
+            yield return new("breaking.grain", "/contract_version", $"Values would be by {now.Grain} in the place of {was.Grain}.");
+        foreach (var metric in was.Metrics)
+            if (now.Metrics.FirstOrDefault(other => other.Name == metric.Name) is not { } next)
+                yield return new("breaking.metric_removed", "/contract_version", $"The metric {metric.Name} would no longer be computed.");
+            else if (next != metric)
+                yield return new("breaking.metric_changed", "/contract_version", $"The metric {metric.Name} would be {Describe(next)} in the place of {Describe(metric)}.");
+        foreach (var field in was.Dimensions)
+            if (now.Dimensions.FirstOrDefault(other => other.Name == field.Name) is { } next && next.DataType != field.DataType)
+                yield return new("breaking.dimension_type", "/contract_version", $"The dimension {field.Name} would be {next.DataType} in the place of {field.DataType}.");
+    }
+
+    private static string Describe(ContractMetric metric) => $"{metric.MetricType ?? "of no type"} {metric.DataType} {(metric.Unit is { } unit ? $"in {unit}" : "without a unit")}";
 
     private static IEnumerable<BreakingReason> Extensions(JobArtifact was, JobArtifact job) =>
         from category in was.Runtime.Extensions

@@ -10,7 +10,7 @@ public sealed record TemplateParameter(string Name, string Description, string? 
 
 /// <summary>An artifact made from a template, with what validation says of it.</summary>
 /// <param name="Text">YAML; null where the values did not suffice.</param>
-/// <param name="Findings">Of the values (path <c>""</c>) or of the text: stages 1–4 and 7.</param>
+/// <param name="Findings">Of the values (the path is <c>/NAME</c>) or, where there is a text, of that: stages 1–4 and 7.</param>
 public sealed record FilledTemplate(string? Text, IReadOnlyList<Finding> Findings);
 
 /// <summary>A start for a job: an artifact with holes, filled from a metric contract and a few values.</summary>
@@ -51,7 +51,7 @@ public sealed class JobTemplate
         model["filters"] = values.Where(v => IsFilter(v.Key)).Select(v => Filter(FieldOf(v.Key), v.Value, contract, findings)).ToList<object>();
         foreach (var parameter in Parameters) model[parameter.Name] = Value(parameter, values, model, findings);
         foreach (var stranger in values.Keys.Where(key => !IsFilter(key) && Parameters.All(p => p.Name != key)))
-            findings.Add(Wrong($"The template {Name} has no parameter {stranger}.", $"It has: {string.Join(", ", Parameters.Select(p => p.Name))}, filter.FIELD."));
+            findings.Add(Wrong(stranger, $"The template {Name} has no parameter {stranger}.", $"It has: {string.Join(", ", Parameters.Select(p => p.Name))}, filter.FIELD."));
         if (findings.Count > 0) return new FilledTemplate(null, findings);
         var text = TemplateText.Render(_artifact, model);
         return new FilledTemplate(text, Validate(text, contract));
@@ -64,10 +64,11 @@ public sealed class JobTemplate
     private static Dictionary<string, object?> Filter(string name, string value, MetricContract contract, List<Finding> findings)
     {
         if (contract.FilterField(name) is not { } field)
-            findings.Add(Wrong($"The contract {contract.Reference} has no field {name} to filter by.", ""));
+            findings.Add(Wrong(FilterPrefix + name, $"The contract {contract.Reference} has no field {name} to filter by.",
+                ContractCheck.Known(contract.Dimensions.Concat(contract.Filters).Select(known => known.Name))));
         else if (TemplateModel.ValueOf(field, value) is { } typed)
             return new() { ["field"] = name, ["value"] = typed };
-        else findings.Add(Wrong($"The value for {name} is not {field.DataType}.", ""));
+        else findings.Add(Wrong(FilterPrefix + name, $"The value for {name} is not {field.DataType}.", $"Give {FilterPrefix}{name}={TemplateModel.ExampleOf(field)}, or the like."));
         return new() { ["field"] = name, ["value"] = "" };
     }
 
@@ -75,10 +76,10 @@ public sealed class JobTemplate
     {
         var text = values.GetValueOrDefault(parameter.Name) ?? (parameter.Default is { } made ? TemplateText.Render(made, model) : null);
         if (text is null)
-            findings.Add(Wrong($"The template {Name} needs {parameter.Name}: {parameter.Description}", $"Give {parameter.Name}=…"));
+            findings.Add(Wrong(parameter.Name, $"The template {Name} needs {parameter.Name}: {parameter.Description}", $"Give {parameter.Name}=…"));
         if (!parameter.IsInteger || text is null) return text ?? "";
         if (int.TryParse(text, out var number)) return number;
-        findings.Add(Wrong($"{parameter.Name} is a whole number: {parameter.Description}", ""));
+        findings.Add(Wrong(parameter.Name, $"{parameter.Name} is a whole number: {parameter.Description}", $"Give {parameter.Name}={parameter.Default ?? "1"}, or the like."));
         return 0;
     }
 
@@ -89,7 +90,7 @@ public sealed class JobTemplate
         return [.. reading.Findings, .. FindingPlaces.Fill(against, System.Text.Encoding.UTF8.GetBytes(text), ArtifactFormat.Yaml)];
     }
 
-    private static Finding Wrong(string message, string hint) => new("", 0, 0, "template.parameter", Severity.Error, message, hint);
+    private static Finding Wrong(string name, string message, string hint) => new(JsonPointer.Segment(name), 0, 0, "template.parameter", Severity.Error, message, hint);
 
     private static IReadOnlyList<JobTemplate> Load()
     {

@@ -33,4 +33,13 @@ internal static class TemplateModel
         "DOUBLE" => decimal.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number) ? number : null,
         _ => text,
     };
+
+    /// <summary>A value that <see cref="ValueOf"/> takes for a field's type.</summary>
+    public static string ExampleOf(ContractField field) => field.DataType switch
+    {
+        "BOOLEAN" => "true",
+        "INTEGER" => "3",
+        "DOUBLE" => "2.5",
+        _ => "…",
+    };
 }

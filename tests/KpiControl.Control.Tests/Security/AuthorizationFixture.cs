@@ -132,6 +132,8 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "GetContract" => new { tenant = "acme", kpi_id = "T-SIMPLE", version = "1.0.0" },
             "PutCalendar" => new { tenant = "acme", content = "calendar: guarded", validate_only = true },
             "GetCalendar" => new { tenant = "acme", name = "known" },
+            "ListTemplates" => new { },
+            "RenderTemplate" => new { tenant = "acme", template = "daily-kpi", kpi_id = "T-SIMPLE", version = "1.0.0" },
             "CreateTenant" => new { tenant = "newcomer", home_region = "eu", validate_only = true },
             "UpdateTenant" => new { tenant = "acme", weight = 3, validate_only = true },
             "ReconcileJob" => new { binding_id = id, direction = "roll_back", validate_only = true },

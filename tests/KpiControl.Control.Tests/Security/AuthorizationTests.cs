@@ -66,6 +66,8 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | CatalogService/PutCalendar | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
         | CatalogService/GetCalendar | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | CatalogService/ListCalendars | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | not found |
+        | CatalogService/ListTemplates | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
+        | CatalogService/RenderTemplate | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | SignalService/PublishSignal | Run | – | – | – | yes | – | – | – | yes | – | – | not found |
         | SignalService/PublishRefresh | Run | – | – | – | yes | – | – | – | yes | – | – | not found |
         | SignalService/ListSignals | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |

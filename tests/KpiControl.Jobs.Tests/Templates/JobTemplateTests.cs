@@ -28,7 +28,7 @@ public sealed class JobTemplateTests
     {
         var files = Directory.GetFiles(Path.Combine(Samples.Root, "templates"), "*.yaml").Select(Path.GetFileNameWithoutExtension).Order(StringComparer.Ordinal);
         Assert.Equal(files, JobTemplate.All.Select(template => template.Name));
-        Assert.Contains("daily-kpi", files);
+        Assert.Equal(["composite-index", "daily-kpi", "event-driven", "period-close", "real-time-micro-batch"], files);
         Assert.Null(JobTemplate.Find("hourly-kpi"));
     }
 
@@ -91,7 +91,18 @@ public sealed class JobTemplateTests
     {
         var filled = Fill(template, Contract, (name, value));
         Assert.Null(filled.Text);
-        Assert.Contains(words, Assert.Single(filled.Findings).Message, StringComparison.Ordinal);
+        var finding = Assert.Single(filled.Findings);
+        Assert.Contains(words, finding.Message, StringComparison.Ordinal);
+        Assert.Equal(("/" + name, true), (finding.Path, finding.Hint.Length > 0));
+    }
+
+    [Fact]
+    public void An_event_driven_job_is_started_by_its_signal_alone()
+    {
+        var job = Samples.Job(Fill("event-driven", Contract, ("signal", "erp_eod_sync"), ("timezone", "Europe/Berlin")).Text!);
+        Assert.Equal(("event", "Europe/Berlin"), (job.Schedule.Type, job.Schedule.Timezone));
+        Assert.Equal(["erp_eod_sync"], job.Schedule.On);
+        Assert.Equal(["cfo_ef_02_inputs_ready"], Samples.Job(Fill("event-driven", Contract).Text!).Schedule.On);
     }
 
     [Fact]

@@ -73,7 +73,7 @@ internal sealed partial class PlanDetails
         answer.Differences.AddRange(Differences(line).Select(d => new FieldChange { Path = d.Path, Before = d.Before ?? "", After = d.After ?? "" }));
         if (!line.TouchesForce)
             return answer;
-        answer.Breaking.AddRange(Breaking(line).Select(reason => new Protocol.V1.BreakingReason { Rule = reason.Rule, Path = reason.Path, Message = reason.Message }));
+        answer.Breaking.AddRange(Breaking(line).Select(reason => reason.ToProto()));
         answer.Effects.AddRange(Effects(line).Select(effect => new Protocol.V1.PromiseEffect { Kind = effect.Kind, Path = effect.Path, Message = effect.Message }));
         if (plan.NeedsApproval)
             answer.Required.AddRange(Needs(line).Select(need => new RequiredApproval { Capacity = need.Capacity, Principal = need.Principal }));
