@@ -32,13 +32,15 @@ internal static class DriftStore
 
     // A job that was taken away with its artifact agrees with it. The definition's own hash is taken anew: that its row was altered shows.
     private const string Compared = """
-        WITH followed AS (
+        WITH kept AS (
+          SELECT store, job_id, min(path) AS path, CASE WHEN count(*) > 1 THEN string_agg(path, ' and ' ORDER BY path) END AS copies FROM kpi_store_artifact WHERE job_id IS NOT NULL GROUP BY store, job_id
+        ), followed AS (
           SELECT s.store, s.tenant_id, s.environment, s.configured, s.read_at, s.failing_since, s.failure, b.job_id, b.binding_id, b.revision, b.revision = 1 AND NOT b.active_flag AS is_unreleased,
                  COALESCE(rt.paused_until > now(), false) AS is_paused, b.schedule_overridden,
                  (SELECT string_agg(o.kind, ' and ' ORDER BY o.kind) FROM kpi_override o WHERE o.binding_id = b.binding_id AND o.ended_at IS NULL AND o.expires_at > now()) AS overrides, d.content_hash AS bound_hash, v.effective_from AS bound_at,
                  'sha256:' || encode(sha256(convert_to(d.canonical_json, 'UTF8')), 'hex') AS definition_hash,
                  a.path, a.version AS store_version, a.content_hash AS store_hash, a.raw_sha256 AS store_raw_sha256, a.store_commit, a.fault, a.problem, a.changed_at,
-                 CASE WHEN c.count > 1 THEN c.paths END AS copies,
+                 k.copies,
                  r.path AS ref_path, r.store_commit AS ref_commit, r.raw_sha256 AS ref_raw_sha256, r.content_hash AS ref_hash, r.agreed_at,
                  w.requested_at AS write_since, w.problem AS write_problem
             FROM kpi_source_ref r
@@ -47,8 +49,8 @@ internal static class DriftStore
             JOIN kpi_job_def d USING (def_id)
             JOIN kpi_job_runtime rt USING (binding_id)
             JOIN kpi_binding_revision v ON v.binding_id = b.binding_id AND v.revision = b.revision
-            LEFT JOIN LATERAL (SELECT * FROM kpi_store_artifact a WHERE a.store = r.store AND a.job_id = b.job_id ORDER BY a.path LIMIT 1) a ON true
-            LEFT JOIN LATERAL (SELECT count(*), string_agg(o.path, ' and ' ORDER BY o.path) AS paths FROM kpi_store_artifact o WHERE o.store = r.store AND o.job_id = b.job_id) c ON true
+            LEFT JOIN kept k ON k.store = r.store AND k.job_id = b.job_id
+            LEFT JOIN kpi_store_artifact a ON a.store = k.store AND a.path = k.path
             LEFT JOIN kpi_store_write w ON w.binding_id = b.binding_id AND w.store_state = 'pending'
            WHERE @bindingId::bigint = 0 AND (b.pruned_at IS NULL OR a.path IS NOT NULL) OR b.binding_id = @bindingId
           UNION ALL
@@ -81,7 +83,14 @@ internal static class DriftStore
          ORDER BY f.store, COALESCE(f.job_id, ''), CASE WHEN f.binding_id IS NULL THEN f.path ELSE '' END LIMIT @limit
         """;
 
-    public static Task<IReadOnlyList<DriftRow>> LinesAsync(RequestTransaction tx, object query) => tx.QueryAsync<DriftRow>(Lines, query);
+    // Of artifacts that were just read the planner knows nothing, and would compare each with each.
+    private const string PlanForMany = "SET LOCAL enable_nestloop = off";
+
+    public static async Task<IReadOnlyList<DriftRow>> LinesAsync(RequestTransaction tx, object query)
+    {
+        await tx.ExecuteAsync(PlanForMany);
+        return await tx.QueryAsync<DriftRow>(Lines, query);
+    }
 
     private const string Of = Compared + " WHERE f.binding_id = @bindingId";
 
