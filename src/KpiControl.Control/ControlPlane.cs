@@ -20,6 +20,7 @@ using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
 using KpiControl.Control.Signals;
 using KpiControl.Control.Sla;
+using KpiControl.Control.Telemetry;
 using KpiControl.Control.Tenants;
 
 namespace KpiControl.Control;
@@ -30,6 +31,7 @@ internal static class ControlPlane
     public static WebApplicationBuilder AddKpiControl(this WebApplicationBuilder builder)
     {
         builder.AddListeners();
+        builder.AddTelemetry();
         builder.Services
             .AddDatabase()
             .AddCallerSecurity()
@@ -55,6 +57,7 @@ internal static class ControlPlane
     public static WebApplication MapKpiControl(this WebApplication app)
     {
         app.UseVersionHeader();
+        app.UseMetricsDoor();
         app.UseAgentsDoor();
         app.UseAuthentication();
         app.UseEdges();

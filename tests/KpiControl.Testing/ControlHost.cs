@@ -34,6 +34,9 @@ public sealed class ControlHost : IAsyncDisposable
     /// <summary>Where agents with certificates connect; empty where there is no such door.</summary>
     public string AgentsUrl { get; }
 
+    /// <summary>Where it was bound, in the order of its listeners.</summary>
+    public IReadOnlyList<string> Addresses => [.. app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses];
+
     /// <summary>What trusts the node, where it speaks TLS.</summary>
     public TestAuthority? Authority { get; init; }
 

@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using KpiControl.Control.Alerts.Sending;
 using KpiControl.Control.Database;
 using Microsoft.Extensions.Options;
@@ -6,12 +5,8 @@ using Microsoft.Extensions.Options;
 namespace KpiControl.Control.Alerts;
 
 /// <summary>Takes notices of runs, and sends what the outbox holds; on every node, each message claimed by one of them at a time.</summary>
-internal sealed partial class AlertDispatcher(RunNoticeStore notices, MessageStore messages, IEnumerable<IAlertSender> senders, TimeProvider time, AlertSettings settings) : PeriodicWork(time)
+internal sealed partial class AlertDispatcher(RunNoticeStore notices, MessageStore messages, IEnumerable<IAlertSender> senders, AlertMetrics metrics, TimeProvider time, AlertSettings settings) : PeriodicWork(time)
 {
-    private static readonly Meter Alerts = new("KpiControl.Alerts");
-    private static readonly Counter<long> Sent = Alerts.CreateCounter<long>("kpicontrol.alerts.sent");
-    private static readonly Counter<long> Failed = Alerts.CreateCounter<long>("kpicontrol.alerts.failed");
-    private static readonly Counter<long> Dead = Alerts.CreateCounter<long>("kpicontrol.alerts.dead");
     private static readonly TimeSpan ForgetEvery = TimeSpan.FromHours(1);
 
     private readonly Dictionary<string, IAlertSender> byKind = senders.ToDictionary(sender => sender.Kind, StringComparer.Ordinal);
@@ -24,6 +19,7 @@ internal sealed partial class AlertDispatcher(RunNoticeStore notices, MessageSto
         try
         {
             await LookAsync(token);
+            metrics.Looked();
         }
         // A mistake in what tells of mistakes must not end the node that schedules.
         catch (Exception error) when (error is not OperationCanceledException && !SqlStates.IsOutage(error))
@@ -61,19 +57,22 @@ internal sealed partial class AlertDispatcher(RunNoticeStore notices, MessageSto
     {
         var first = group[0];
         var outcome = await TryAsync(group, token);
-        var tags = KeyValuePair.Create<string, object?>("channel", first.ChannelType);
         var retryAfter = outcome.Error is null || outcome.IsFinal ? null : settings.Options.RetryAfter(first.Tries);
         await messages.EndAsync(first.GroupId, first.Tries, outcome.Error, retryAfter, token);
         if (outcome.Error is null)
         {
-            Sent.Add(group.Count, tags);
-            return;
+            metrics.Sent(first.ChannelType, group.Count);
         }
-        (retryAfter is null ? Dead : Failed).Add(group.Count, tags);
-        if (retryAfter is null)
+        else if (retryAfter is null)
+        {
+            metrics.GivenUp(first.ChannelType, group.Count);
             Log.Dead(settings.Logger, group.Count, first.TenantId, first.ChannelType, first.Tries, outcome.Error);
+        }
         else
+        {
+            metrics.Failed(first.ChannelType, group.Count);
             Log.Failed(settings.Logger, group.Count, first.TenantId, first.ChannelType, first.Tries, outcome.Error);
+        }
     }
 
     private async Task<SendOutcome> TryAsync(IReadOnlyList<AlertFacts> group, CancellationToken token)

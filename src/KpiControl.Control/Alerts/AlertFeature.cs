@@ -8,7 +8,7 @@ internal static class AlertFeature
     public static IServiceCollection AddAlerts(this IServiceCollection services)
     {
         services.AddValidated<AlertOptions>(AlertOptions.Section);
-        services.AddSingleton<SlaReads>().AddSingleton<RunNoticeStore>().AddSingleton<MessageStore>().AddSingleton<AlertHttp>().AddSingleton<AlertSettings>()
+        services.AddSingleton<SlaReads>().AddSingleton<RunNoticeStore>().AddSingleton<MessageStore>().AddSingleton<AlertHttp>().AddSingleton<AlertMetrics>().AddSingleton<AlertSettings>()
             .AddSingleton<IAlertSender, EmailSender>().AddSingleton<IAlertSender, SlackSender>().AddSingleton<IAlertSender, OpsgenieSender>()
             .AddSingleton<IAlertSender, PagerDutySender>().AddSingleton<IAlertSender, WebhookSender>();
         services.AddHostedService<AlertDispatcher>();

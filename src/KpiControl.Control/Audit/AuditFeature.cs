@@ -9,6 +9,7 @@ internal static class AuditFeature
         services.AddValidated<AuditOptions>(AuditOptions.Section);
         services.AddSingleton<AuditKey>();
         services.AddSingleton<ChainStore>();
+        services.AddSingleton<ChainMetrics>();
         services.AddSingleton<ChainExport>();
         services.AddSingleton<Evidence.EvidenceExport>();
         services.AddHostedService<ChainSequencer>();

@@ -5,7 +5,7 @@ using Npgsql;
 namespace KpiControl.Control.Audit;
 
 /// <summary>Keeps the chains: every node tries, the heads of the chains decide.</summary>
-internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOptions<AuditOptions> options, TimeProvider time, ILogger<ChainSequencer> logger) : PeriodicWork(time)
+internal sealed partial class ChainSequencer(ChainStore store, ChainMetrics metrics, AuditKey key, IOptions<AuditOptions> options, TimeProvider time, ILogger<ChainSequencer> logger) : PeriodicWork(time)
 {
     // A burst of runs goes first: linking takes a small share while nothing waits long, and a large one once something does.
     private const int Share = 1000, LargeShare = 10_000;
@@ -45,6 +45,7 @@ internal sealed partial class ChainSequencer(ChainStore store, AuditKey key, IOp
         {
             pass = await store.LinkAsync(token);
             rows += pass.Rows;
+            metrics.Linked(pass);
             foreach (var place in pass.Missing)
                 Log.Missing(logger, place.Kind, place.Id, place.At);
         }

@@ -17,18 +17,21 @@ internal sealed class ListenOptions : IValidatableObject
     /// <summary>Agents with certificates (HTTP/2, always TLS): <c>https://0.0.0.0:7402</c>; empty: none are taken.</summary>
     public string Agents { get; set; } = "";
 
+    /// <summary>Metrics for Prometheus, <c>/metrics</c> alone and without a token: <c>http://127.0.0.1:7404</c>; empty: none are served.</summary>
+    public string Metrics { get; set; } = "";
+
     /// <summary>PEM certificate and key for all of them but <c>http://</c> on loopback; required off loopback, for <c>https://</c>, and for agents.</summary>
     public string CertificateFile { get; set; } = "";
     public string CertificateKeyFile { get; set; } = "";
 
-    /// <summary>Where to write the addresses that were bound, as <c>grpc=…</c>, <c>rest=…</c> and <c>agents=…</c> lines; empty: nowhere.</summary>
+    /// <summary>Where to write the addresses that were bound, as <c>grpc=…</c>, <c>rest=…</c>, <c>agents=…</c> and <c>metrics=…</c> lines; empty: nowhere.</summary>
     public string AddressFile { get; set; } = "";
 
     public bool HasCertificate => CertificateFile.Length > 0;
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
-        foreach (var (name, value) in new[] { ("Grpc", Grpc), ("Rest", Rest) })
+        foreach (var (name, value) in new[] { ("Grpc", Grpc), ("Rest", Rest) }.Concat(Metrics.Length > 0 ? [("Metrics", Metrics)] : []))
         {
             if (!TryEndpoint(value, out var endpoint))
                 yield return new ValidationResult($"Listen:{name} '{value}' is not an address like http://127.0.0.1:7400");

@@ -1,5 +1,6 @@
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -25,6 +26,8 @@ internal static class Listeners
             Listen(kestrel, options.Rest, IsEncrypted(options.Rest) ? HttpProtocols.Http1AndHttp2 : HttpProtocols.Http1, options);
             if (options.Agents.Length > 0)
                 Listen(kestrel, options.Agents, HttpProtocols.Http2, options, CertificateRequired);
+            if (options.Metrics.Length > 0)
+                Listen(kestrel, options.Metrics, HttpProtocols.Http1, options, isMetrics: true);
         });
         builder.Services.AddHostedService<AddressAnnouncer>();
     }
@@ -48,7 +51,7 @@ internal static class Listeners
         kestrel.Http2.InitialConnectionWindowSize = 4 << 20;
     }
 
-    private static void Listen(KestrelServerOptions kestrel, string url, HttpProtocols protocols, ListenOptions options, Action<HttpsConnectionAdapterOptions, IServiceProvider>? tls = null)
+    private static void Listen(KestrelServerOptions kestrel, string url, HttpProtocols protocols, ListenOptions options, Action<HttpsConnectionAdapterOptions, IServiceProvider>? tls = null, bool isMetrics = false)
     {
         // A bad address is reported by the options' own validation, with all other mistakes.
         if (!ListenOptions.TryEndpoint(url, out var endpoint))
@@ -62,6 +65,12 @@ internal static class Listeners
                     https.ServerCertificate = X509Certificate2.CreateFromPemFile(options.CertificateFile, options.CertificateKeyFile);
                     https.SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13;
                     tls?.Invoke(https, kestrel.ApplicationServices);
+                });
+            if (isMetrics)
+                listen.Use(next => connection =>
+                {
+                    connection.Features.Set(new MetricsDoor());
+                    return next(connection);
                 });
         });
     }
@@ -80,6 +89,9 @@ internal static class Listeners
 /// <param name="presented">With what else the client sent.</param>
 internal delegate bool ClientCertificateCheck(X509Certificate2 certificate, X509Chain? presented);
 
+/// <summary>Marks the connections of the metrics' listener.</summary>
+internal sealed record MetricsDoor;
+
 /// <summary>Says where the process listens once it does: ports may have been chosen by the system.</summary>
 internal sealed partial class AddressAnnouncer(
     IServer server, IOptions<ListenOptions> options, IHostApplicationLifetime lifetime, ILogger<AddressAnnouncer> logger) : IHostedService
@@ -97,20 +109,23 @@ internal sealed partial class AddressAnnouncer(
         var addresses = server.Features.Get<IServerAddressesFeature>()?.Addresses.ToList() ?? [];
         if (addresses.Count < 2)
             return;
-        var agents = addresses.Count > 2 ? addresses[2] : "";
-        Log.Listening(logger, addresses[0], addresses[1], agents.Length > 0 ? agents : "none");
+        // In the order in which they were asked for.
+        var further = new Queue<string>(addresses.Skip(2));
+        var agents = options.Value.Agents.Length > 0 && further.Count > 0 ? further.Dequeue() : "";
+        var metrics = options.Value.Metrics.Length > 0 && further.Count > 0 ? further.Dequeue() : "";
+        Log.Listening(logger, addresses[0], addresses[1], agents.Length > 0 ? agents : "none", metrics.Length > 0 ? metrics : "none");
         if (options.Value.AddressFile.Length > 0)
         {
             // Whoever waits for the file must never read half of it.
             var temporary = options.Value.AddressFile + ".tmp";
-            File.WriteAllText(temporary, $"grpc={addresses[0]}\nrest={addresses[1]}\n{(agents.Length > 0 ? $"agents={agents}\n" : "")}");
+            File.WriteAllText(temporary, $"grpc={addresses[0]}\nrest={addresses[1]}\n{(agents.Length > 0 ? $"agents={agents}\n" : "")}{(metrics.Length > 0 ? $"metrics={metrics}\n" : "")}");
             File.Move(temporary, options.Value.AddressFile, overwrite: true);
         }
     }
 
     private static partial class Log
     {
-        [LoggerMessage(EventId = 110, Level = LogLevel.Information, Message = "gRPC on {Grpc}, REST on {Rest}, agents with certificates on {Agents}")]
-        public static partial void Listening(ILogger logger, string grpc, string rest, string agents);
+        [LoggerMessage(EventId = 110, Level = LogLevel.Information, Message = "gRPC on {Grpc}, REST on {Rest}, agents with certificates on {Agents}, metrics on {Metrics}")]
+        public static partial void Listening(ILogger logger, string grpc, string rest, string agents, string metrics);
     }
 }

@@ -11,7 +11,7 @@ namespace KpiControl.Control.Leases;
 /// While the database is away, reports wait here and their agents keep them on disk.
 /// </summary>
 internal sealed partial class CompletionCollector(
-    CompletionRecorder recorder, IOptions<LeaseOptions> options, TimeProvider time, ILogger<CompletionCollector> logger) : BackgroundService
+    CompletionRecorder recorder, LeaseMetrics metrics, IOptions<LeaseOptions> options, TimeProvider time, ILogger<CompletionCollector> logger) : BackgroundService
 {
     private const int MostAtOnce = 500;
     private static readonly TimeSpan AfterOutage = TimeSpan.FromMilliseconds(500);
@@ -23,6 +23,7 @@ internal sealed partial class CompletionCollector(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        metrics.Waiting(() => _reports.Reader.Count);
         while (await _reports.Reader.WaitToReadAsync(stoppingToken))
         {
             var batch = await CollectAsync(stoppingToken);

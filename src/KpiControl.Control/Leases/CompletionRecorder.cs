@@ -10,7 +10,7 @@ namespace KpiControl.Control.Leases;
 /// <summary>Decides what follows each report, records the batch, and answers.</summary>
 internal sealed class CompletionRecorder(
     CompletionStore store, RunFactsStore surroundings, ReclaimStore reclaim, PlanCache plans, Dispatcher dispatcher, SuccessAnnouncer successes,
-    SourceIndex sources)
+    SourceIndex sources, LeaseMetrics metrics)
 {
     public async Task RecordAsync(IReadOnlyList<Report> reports, CancellationToken token)
     {
@@ -21,7 +21,10 @@ internal sealed class CompletionRecorder(
         var others = new List<DecidedReport>();
         for (var i = 0; i < decided.Count; i++)
             if (recorded[i] is not null)
+            {
                 answers.Add((decided[i].Report, decided[i].Report.Answer(FinishedAck.Types.Outcome.Recorded)));
+                metrics.Recorded(decided[i].Report.Session.Region, decided[i].Completion.Status);
+            }
             else
                 others.Add(decided[i]);
         if (others.Count > 0)
@@ -141,12 +144,16 @@ internal sealed class CompletionRecorder(
     // Another tenant's or region's work: answered as if it were not there.
     private static bool Concerns(Standing standing) => standing.Tenant is not null && standing.Report.FenceNumber > 0;
 
-    private static void Answer(List<(Report Report, FinishedAck Ack)> answers)
+    private void Answer(List<(Report Report, FinishedAck Ack)> answers)
     {
         foreach (var group in answers.GroupBy(a => a.Report.Session))
         {
-            foreach (var (report, _) in group)
+            foreach (var (report, ack) in group)
+            {
                 group.Key.Forget(report.Attempt);
+                if (ack.Outcome != FinishedAck.Types.Outcome.Recorded)
+                    metrics.NotRecorded(group.Key.Region, ack.Outcome.ToString().ToLowerInvariant());
+            }
             group.Key.Acknowledge(group.Select(a => a.Ack));
         }
     }

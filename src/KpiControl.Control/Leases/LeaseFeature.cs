@@ -15,7 +15,7 @@ internal static class LeaseFeature
             .AddSingleton<ReadyStore>().AddSingleton<ReadyWork>()
             .AddSingleton<QueueStore>().AddSingleton<OvertakeStore>().AddSingleton<QueueWork>()
             .AddSingleton<WaitStore>().AddSingleton<RouteStore>().AddSingleton<RegionWork>()
-            .AddSingleton<SessionStore>().AddSingleton<SessionRegistry>().AddSingleton<LeaseSender>()
+            .AddSingleton<SessionStore>().AddSingleton<SessionRegistry>().AddSingleton<LeaseMetrics>().AddSingleton<LeaseSender>()
             .AddSingleton<CompletionStore>().AddSingleton<RunFactsStore>().AddSingleton<CompletionRecorder>()
             .AddSingleton<ReclaimStore>().AddSingleton<StreamOpening>().AddSingleton<AgentStream>();
         services.AddRunning<NodeLease>().AddRunning<Dispatcher>().AddRunning<SuccessAnnouncer>().AddRunning<CompletionCollector>()

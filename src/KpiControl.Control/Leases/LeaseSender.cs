@@ -5,7 +5,7 @@ using KpiControl.Protocol.V1;
 namespace KpiControl.Control.Leases;
 
 /// <summary>Tells agents of leases that are committed.</summary>
-internal sealed class LeaseSender(SessionRegistry sessions)
+internal sealed class LeaseSender(SessionRegistry sessions, LeaseMetrics metrics)
 {
     // Of calls and contracts, the parts that authors make long: heartbeats never wait behind more than about this.
     private const int MostCharacters = 256 << 10;
@@ -14,6 +14,8 @@ internal sealed class LeaseSender(SessionRegistry sessions)
     {
         foreach (var group in leases.GroupBy(lease => lease.Session))
         {
+            foreach (var lease in group)
+                metrics.Granted(lease);
             // A session that moved meanwhile learns of what it did not get when it says what it holds.
             if (sessions.Find(group.Key.SessionId) is not { } session || session.Id != group.Key)
                 continue;

@@ -1,0 +1,28 @@
+using System.Diagnostics.Metrics;
+
+namespace KpiControl.Control.Audit;
+
+/// <summary>How far the chain is behind what was recorded.</summary>
+internal sealed class ChainMetrics : IDisposable
+{
+    private readonly Meter meter;
+    private readonly Counter<long> linked, missing;
+    private double waited;
+
+    public ChainMetrics(IMeterFactory meters)
+    {
+        meter = meters.Create("KpiControl.Audit");
+        linked = meter.CreateCounter<long>("kpicontrol.audit.linked", "{row}", "Rows that this node linked into their chains");
+        missing = meter.CreateCounter<long>("kpicontrol.audit.missing", "{row}", "Rows that were taken out before they were linked: never, unless somebody did it");
+        meter.CreateObservableGauge("kpicontrol.audit.waited", () => Volatile.Read(ref waited), "s", "How long the oldest row of this node's last pass had waited");
+    }
+
+    public void Linked(ChainPass pass)
+    {
+        linked.Add(pass.Rows);
+        missing.Add(pass.Missing.Count);
+        Volatile.Write(ref waited, pass.Waited.TotalSeconds);
+    }
+
+    public void Dispose() => meter.Dispose();
+}

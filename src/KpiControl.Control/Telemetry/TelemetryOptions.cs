@@ -1,0 +1,23 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace KpiControl.Control.Telemetry;
+
+/// <summary>Where traces and metrics are pushed to; what is scraped has its address in <c>Listen:Metrics</c>.</summary>
+internal sealed class TelemetryOptions : IValidatableObject
+{
+    public const string Section = "Telemetry";
+
+    /// <summary>An OTLP receiver, <c>http://127.0.0.1:4317</c>; empty: nothing is pushed, and no trace is made.</summary>
+    public string OtlpEndpoint { get; set; } = "";
+
+    /// <summary><c>grpc</c>, or <c>http</c> (protobuf; the paths <c>/v1/traces</c> and <c>/v1/metrics</c> are added).</summary>
+    public string OtlpProtocol { get; set; } = "grpc";
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (OtlpEndpoint.Length > 0 && !(Uri.TryCreate(OtlpEndpoint, UriKind.Absolute, out var url) && url is { Scheme: "http" or "https", UserInfo: "", Query: "" }))
+            yield return new ValidationResult($"Telemetry:OtlpEndpoint '{OtlpEndpoint}' is not an address like http://127.0.0.1:4317, without user, password or query");
+        if (OtlpProtocol is not ("grpc" or "http"))
+            yield return new ValidationResult($"Telemetry:OtlpProtocol '{OtlpProtocol}' is neither grpc nor http");
+    }
+}

@@ -1,0 +1,118 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Text;
+using KpiControl.Protocol.V1;
+using KpiControl.Testing;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace KpiControl.Control.Tests.Telemetry;
+
+/// <summary>What monitoring sees of a node: numbers of regions and outcomes, and nobody's name.</summary>
+public sealed class TelemetryTests : IAsyncLifetime
+{
+    private TestDatabase database = null!;
+    private TestIssuer issuer = null!;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => (database, issuer) = (await PostgresFixture.CreateDatabaseAsync(), await TestIssuer.StartAsync());
+
+    public async ValueTask DisposeAsync()
+    {
+        await issuer.DisposeAsync();
+        await database.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Metrics_are_scraped_from_a_listener_of_their_own()
+    {
+        await using var host = await ControlHost.StartAsync(database, issuer, ("Listen:Metrics", "http://127.0.0.1:0"));
+        await using var agent = await RunAsync(host);
+        using var http = new HttpClient();
+
+        var text = await Eventually.ComesAsync("a chain that grew, among the metrics", async token =>
+            await http.GetStringAsync($"{host.Addresses[2]}/metrics", token) is var page && page.Contains("kpicontrol_audit_linked_total", StringComparison.Ordinal) ? page : null);
+
+        Assert.Matches("""(?m)^kpicontrol_runs_granted_total\{.*region="eu".*trigger="manual".*\} 1$""", text);
+        Assert.Matches("""(?m)^kpicontrol_runs_recorded_total\{.*region="eu".*status="success".*\} 1$""", text);
+        Assert.Matches("""(?m)^kpicontrol_agents_connected\{.*region="eu".*\} 1$""", text);
+        Assert.Matches("""(?m)^kpicontrol_reports_waiting\{?.*\}? 0$""", text);
+        Assert.Matches("(?m)^kpicontrol_alerts_look_age_seconds", text);
+        Assert.Contains("http_server_request_duration_seconds", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("acme", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("told_by_nobody", text, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync(new Uri($"{host.Addresses[2]}/api/kpi-jobs"), Token)).StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync(new Uri($"{host.RestUrl}/metrics"), Token)).StatusCode);
+    }
+
+    [Fact]
+    public async Task Traces_and_metrics_are_pushed_without_a_token_or_a_parameter_in_them()
+    {
+        await using var receiver = await OtlpReceiver.StartAsync();
+        await using (var host = await ControlHost.StartAsync(database, issuer, ("Telemetry:OtlpEndpoint", receiver.Url), ("Telemetry:OtlpProtocol", "http")))
+        {
+            await using var agent = await RunAsync(host);
+        } // What was not pushed yet is, as the node ends.
+
+        Assert.Contains("kpicontrol.runs.granted", receiver.Text("/v1/metrics"), StringComparison.Ordinal);
+        var traces = receiver.Text("/v1/traces");
+        Assert.Contains("kpicontrol.v1.JobService/TriggerJob", traces, StringComparison.Ordinal);
+        Assert.Contains("INSERT INTO kpi_job_binding", traces, StringComparison.Ordinal);
+        Assert.DoesNotContain("told_by_nobody", traces, StringComparison.Ordinal);
+        Assert.DoesNotContain(issuer.Token()[..20], traces, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Telemetry:OtlpEndpoint", "collector:4317", "not an address like http://127.0.0.1:4317")]
+    [InlineData("Telemetry:OtlpEndpoint", "http://user:secret@127.0.0.1:4317", "without user, password or query")]
+    [InlineData("Telemetry:OtlpProtocol", "carrier pigeon", "neither grpc nor http")]
+    [InlineData("Listen:Metrics", "0.0.0.0:9464", "Listen:Metrics '0.0.0.0:9464' is not an address")]
+    [InlineData("Listen:Metrics", "http://0.0.0.0:0", "is not loopback")]
+    public async Task A_setting_that_means_nothing_is_named_at_start(string key, string value, string words) =>
+        Assert.Contains(words, (await Assert.ThrowsAsync<OptionsValidationException>(() => ControlHost.StartAsync(database, issuer, (key, value)))).Message, StringComparison.Ordinal);
+
+    private async Task<TestAgent> RunAsync(ControlHost host)
+    {
+        var job = await host.CreateSimpleAsync(Token, "told_by_nobody", "0 5 1 1 *");
+        var agent = await TestAgent.ConnectAsync(host.Channel(issuer.AgentToken("agent-eu", "eu", "acme")), credit: 1);
+        await host.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = job.BindingId }, cancellationToken: Token);
+        await agent.FinishAsync(TestAgent.Success(await agent.LeaseAsync()));
+        return agent;
+    }
+
+    /// <summary>Keeps what it is sent.</summary>
+    private sealed class OtlpReceiver(WebApplication app, ConcurrentBag<(string Path, byte[] Body)> received) : IAsyncDisposable
+    {
+        public string Url => app.Urls.First();
+
+        public string Text(string path) => string.Concat(received.Where(r => r.Path == path).Select(r => Encoding.UTF8.GetString(r.Body)));
+
+        public static async Task<OtlpReceiver> StartAsync()
+        {
+            var received = new ConcurrentBag<(string, byte[])>();
+            var builder = WebApplication.CreateSlimBuilder();
+            builder.Logging.ClearProviders();
+            builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http1));
+            var app = builder.Build();
+            app.Run(async context =>
+            {
+                using var body = new MemoryStream();
+                await context.Request.Body.CopyToAsync(body);
+                received.Add((context.Request.Path, body.ToArray()));
+            });
+            await app.StartAsync();
+            return new OtlpReceiver(app, received);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await app.StopAsync();
+            await app.DisposeAsync();
+        }
+    }
+}
