@@ -10,6 +10,8 @@ internal static class Startup
     {
         try
         {
+            // Before the host does: it would stop at the first service that reads its settings, and log where that was.
+            app.Services.GetRequiredService<IStartupValidator>().Validate();
             await app.RunAsync();
             return 0;
         }

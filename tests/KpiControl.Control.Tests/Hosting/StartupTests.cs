@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Sockets;
 using KpiControl.Control.Hosting;
 using KpiControl.Testing;
@@ -27,6 +28,27 @@ public sealed class StartupTests
             $"Listen:CertificateKeyFile '{key.Path}' is open to every user of this machine: whoever reads it can pass for this control plane. chmod 640 or 600 it (in Kubernetes: defaultMode 0440)",
             "Listen:Grpc 'nonsense' is not an address like http://127.0.0.1:7400",
         ], Startup.Mistakes(error).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_process_that_lacks_its_settings_says_which_in_a_line_each_and_nothing_else()
+    {
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "kpi-control.dll")])
+        {
+            WorkingDirectory = AppContext.BaseDirectory, RedirectStandardOutput = true, RedirectStandardError = true,
+            Environment = { ["KPI_Listen__Rest"] = "nonsense", ["KPI_Database__Requests"] = null, ["KPI_Database__Scheduler"] = null, ["KPI_Authentication__Issuer"] = null },
+        })!;
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal((1, ""), (process.ExitCode, await output));
+        Assert.Equal(
+        [
+            "kpi-control: Authentication:Issuer is missing: the URL of the OpenID Connect issuer",
+            "kpi-control: Database:Requests is missing: the connection string of a member of kpi_requests",
+            "kpi-control: Database:Scheduler is missing: the connection string of a member of kpi_scheduler",
+            "kpi-control: Listen:Rest 'nonsense' is not an address like http://127.0.0.1:7400",
+        ], (await errors).TrimEnd().Split('\n').Order(StringComparer.Ordinal));
     }
 
     [Theory]
