@@ -205,5 +205,10 @@ public sealed class ApplyTests(ScriptedControlPlane server) : IClassFixture<Scri
         Assert.Matches("(?m)^  dev/dso_restated +eu +1.0.0 +no *$", put);
         Assert.Matches("is active\n +jobs bound", (await kpictl.Run("contracts", "status", "CFO-EF-02@2.0.0", "retired")).Out);
         Assert.False(server.Script.Last<SetContractStatusRequest>().ValidateOnly);
+        kpictl.Typed = "n\n";
+        var kept = await kpictl.Run("contracts", "status", "CFO-EF-02@2.0.0", "retired");
+        Assert.Matches("(?s)prod/dso_daily .*", kept.Out);
+        Assert.EndsWith("Retire CFO-EF-02@2.0.0? Its jobs are refused from then on. [y/N] error: not retired\n", kept.Error, StringComparison.Ordinal);
+        Assert.True(server.Script.Last<SetContractStatusRequest>().ValidateOnly);
     }
 }

@@ -45,6 +45,38 @@ public sealed class AuthoringTests(ScriptedControlPlane server) : IClassFixture<
     }
 
     [Fact]
+    public async Task Init_asks_on_a_terminal_for_what_no_option_says()
+    {
+        server.Script.When<GetContractRequest>(_ => new Contract { KpiId = "CFO-EF-02", Version = "1.1.0", Format = "yaml", Content = File.ReadAllText(ContractFile) });
+        // Template, contract (once not answered), then the parameters that --set leaves open, and the filter.
+        using var kpictl = new CommandLine(server) { Typed = "period-close\n\nCFO-EF-02@1.1.0\n\n0 7 4 * *\n\n\n6\n\nactual\n" };
+
+        var result = await kpictl.Run("init", "--set", "channel=email:close@acme.example");
+
+        Assert.True(result.Exit == 0, result.Error);
+        Assert.Contains("job_id (Name of the job within its tenant) [cfo_ef_02_close]: ", result.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("channel (", result.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("tenant (", result.Error, StringComparison.Ordinal);
+        var job = KpiControl.Jobs.Artifacts.ArtifactReader.Read(result.Out, KpiControl.Jobs.Artifacts.ArtifactFormat.Yaml).Job!;
+        Assert.Equal(("cfo_ef_02_close", "acme", "0 7 4 * *", "email:close@acme.example"), (job.JobId, job.Tenant, job.Schedule.Expression, job.Alerts[0].Channel));
+        Assert.Equal("actual", Assert.Single(job.Runtime.Filters).Value!.GetValue<string>());
+        Assert.Contains("last_n: 6", result.Out, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Init_does_not_ask_where_the_contract_is_named_or_nobody_can_answer()
+    {
+        using var there = new CommandLine { Typed = "" };
+        using var away = new CommandLine();
+
+        Assert.Equal(0, (await there.Run("init", "--contract-file", ContractFile, "--tenant", "acme")).Exit);
+        Assert.Contains("template was not answered", (await there.Run("init")).Error, StringComparison.Ordinal);
+        Assert.Contains("job_id was not answered", (await there.Run("init", "-i", "--template", "daily-kpi", "--contract-file", ContractFile, "--tenant", "acme")).Error, StringComparison.Ordinal);
+        Assert.Contains("there is no terminal to ask on", (await away.Run("init", "-i", "--contract-file", ContractFile)).Error, StringComparison.Ordinal);
+        Assert.Contains("of which contract?", (await away.Run("init")).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Init_says_what_is_missing_or_unknown()
     {
         using var kpictl = new CommandLine();

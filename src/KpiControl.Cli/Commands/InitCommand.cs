@@ -22,6 +22,7 @@ internal static class InitCommand
     { Description = "A value of the template, or filter.FIELD; repeatable", HelpName = "NAME=VALUE" };
     private static readonly Option<string?> File = new("--out") { Description = "Write the artifact there; absent: standard output", HelpName = "FILE" };
     private static readonly Option<bool> Force = new("--force") { Description = "Overwrite --out" };
+    private static readonly Option<bool> Interactive = new("--interactive", "-i") { Description = "Ask on the terminal for what no option says; without a contract among the options this is so anyway" };
     private static readonly Option<string?> Schema = new("--schema")
     { Description = "Where editors find the JSON Schema; absent: a copy is put beside --out", HelpName = "URL|PATH" };
 
@@ -29,17 +30,21 @@ internal static class InitCommand
 
     public static Command Create() =>
         new Command("init", "Make an artifact from a template and a metric contract, and check what was made")
-            .With(Template, Known, Contract, ContractFile, Set, File, Force, Schema).Online().With(SharedOptions.Tenant).Does(Init);
+            .With(Template, Known, Contract, ContractFile, Set, File, Force, Interactive, Schema).Online().With(SharedOptions.Tenant).Does(Init);
 
     private static async Task<int> Init(Session session)
     {
         if (session.Value(Known))
             return List(session.World);
-        var name = session.Value(Template)!;
+        var asks = Asks(session);
+        var name = asks && !session.Has(Template) ? InitQuestions.Template(session.World, session.Value(Template)!) : session.Value(Template)!;
         var template = JobTemplate.Find(name)
             ?? throw new Refusal($"there is no template {name}", $"it is one of: {string.Join(", ", JobTemplate.All.Select(one => one.Name))}");
-        var contract = await Read(session);
-        var filled = template.Fill(contract, Values(session), EditorSchema.Reference(session.World, session.Value(Schema), session.Value(File)));
+        var contract = await Read(session, asks);
+        var values = Values(session);
+        if (asks)
+            InitQuestions.Values(session.World, template, contract, values);
+        var filled = template.Fill(contract, values, EditorSchema.Reference(session.World, session.Value(Schema), session.Value(File)));
         var made = session.Value(File) ?? template.Name;
         foreach (var finding in filled.Findings)
             session.World.Error.WriteLine(FindingLines.Line(made, finding));
@@ -62,9 +67,16 @@ internal static class InitCommand
         return ExitCode.Done;
     }
 
-    private static async Task<MetricContract> Read(Session session)
+    private static bool Asks(Session session)
     {
-        var wanted = session.Value(Contract);
+        if (session.Value(Interactive) && !session.World.CanAsk)
+            throw new Refusal("there is no terminal to ask on", "leave --interactive out, and give --contract and --set NAME=VALUE (kpictl init --list)");
+        return session.World.CanAsk && (session.Value(Interactive) || session.Value(Contract) is null && session.Value(ContractFile) is null);
+    }
+
+    private static async Task<MetricContract> Read(Session session, bool asks)
+    {
+        var wanted = session.Value(Contract) ?? (asks && session.Value(ContractFile) is null ? InitQuestions.Contract(session.World) : null);
         var (source, reading) = session.Value(ContractFile) is { } file
             ? (file, ContractReader.Read(FileSet.Read(file), ArtifactFormats.OfPath(file)))
             : (wanted ?? throw new Refusal("of which contract?", "give --contract KPI@VERSION, or --contract-file FILE"), await Fetch(session, wanted));

@@ -43,7 +43,7 @@ internal static class ContractEffects
 
     private static ContractEffect Effect(ContractUser user, MetricContract? was, MetricContract to)
     {
-        var job = ArtifactReader.Read(user.CanonicalJson, ArtifactFormat.Json).Job
+        var job = ArtifactReader.ReadCanonical(user.CanonicalJson)
             ?? throw new InvalidOperationException($"The definition of binding {user.BindingId} cannot be read.");
         var move = ContractMove.Of(job, was, to);
         return new ContractEffect

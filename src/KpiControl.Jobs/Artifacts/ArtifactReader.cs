@@ -1,3 +1,4 @@
+using System.Text;
 using KpiControl.Jobs.Artifacts.Text;
 using KpiControl.Jobs.Validation;
 
@@ -27,6 +28,11 @@ public static class ArtifactReader
         var findings = new FindingList();
         return ArtifactText.TryEncode(text, findings, out var bytes) ? Read(bytes, format) : Nothing with { Findings = findings.ToList() };
     }
+
+    /// <summary>A definition as it was stored. It was validated then and is not again: a year of slots takes its time where a thousand are read.</summary>
+    /// <returns>Null where the text is no JSON.</returns>
+    public static JobArtifact? ReadCanonical(string canonicalJson) =>
+        DocumentReader.Read(Encoding.UTF8.GetBytes(canonicalJson), ArtifactFormat.Json, new FindingList(), out _) is { } root ? JobArtifactBuilder.Build(CanonicalForm.Of(root)) : null;
 
     private static ArtifactReading Nothing { get; } = new() { Findings = [] };
 

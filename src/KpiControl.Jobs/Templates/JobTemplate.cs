@@ -35,6 +35,12 @@ public sealed class JobTemplate
     /// <summary>The files under <c>templates/</c>, in the order of their names.</summary>
     public static IReadOnlyList<JobTemplate> All => Embedded.Value;
 
+    /// <summary>The value that filters by a field.</summary>
+    public static string FilterOf(ContractField field) => FilterPrefix + field.Name;
+
+    /// <summary>What a parameter is for a contract where nothing is said; null: something must be said.</summary>
+    public static string? DefaultOf(TemplateParameter parameter, MetricContract contract) => Default(parameter, new Dictionary<string, object> { ["contract"] = TemplateModel.Of(contract, []) });
+
     public static JobTemplate? Find(string name) => All.FirstOrDefault(template => template.Name == name);
 
     /// <param name="values">By parameter; <c>filter.FIELD</c> filters by a field of the contract.</param>
@@ -72,9 +78,11 @@ public sealed class JobTemplate
         return new() { ["field"] = name, ["value"] = "" };
     }
 
+    private static string? Default(TemplateParameter parameter, Dictionary<string, object> model) => parameter.Default is { } made ? TemplateText.Render(made, model) : null;
+
     private object Value(TemplateParameter parameter, IReadOnlyDictionary<string, string> values, Dictionary<string, object> model, List<Finding> findings)
     {
-        var text = values.GetValueOrDefault(parameter.Name) ?? (parameter.Default is { } made ? TemplateText.Render(made, model) : null);
+        var text = values.GetValueOrDefault(parameter.Name) ?? Default(parameter, model);
         if (text is null)
             findings.Add(Wrong(parameter.Name, $"The template {Name} needs {parameter.Name}: {parameter.Description}", $"Give {parameter.Name}=…"));
         if (!parameter.IsInteger || text is null) return text ?? "";

@@ -20,6 +20,9 @@ internal sealed class CommandLine : IDisposable
     }
 
     public TimeProvider Clock { get; init; } = TimeProvider.System;
+    /// <summary>Lines that somebody types on a terminal; null: there is no terminal.</summary>
+    public string? Typed { get; set; }
+
     public string Home => home.FullName;
     public string ConfigFile => Path.Combine(Home, ".config", "kpictl", "config.yaml");
 
@@ -64,7 +67,7 @@ internal sealed class CommandLine : IDisposable
 
     public Surroundings World(TextWriter standard, TextWriter error) => new()
     {
-        Out = standard, Error = error, In = TextReader.Null, Clock = Clock, Variable = name => variables.GetValueOrDefault(name),
+        Out = standard, Error = error, In = Typed is null ? TextReader.Null : new StringReader(Typed), InIsTerminal = Typed is not null, ErrorIsTerminal = Typed is not null, Clock = Clock, Variable = name => variables.GetValueOrDefault(name),
     };
 
     public void Dispose()

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using KpiControl.Jobs.Artifacts;
 
 namespace KpiControl.Jobs.Tests.Artifacts;
@@ -25,5 +26,14 @@ public sealed class VectorTests
         Assert.DoesNotContain(reading.Findings, f => f.Severity == Severity.Error);
         Assert.Equal(File.ReadAllText(Path.Combine(folder, "canonical.json")), reading.CanonicalJson);
         Assert.Equal(File.ReadAllText(Path.Combine(folder, "hash.txt")).Trim(), reading.ContentHash);
+    }
+
+    [Theory, MemberData(nameof(Spellings))]
+    public void What_was_stored_reads_back_as_the_same_job_without_being_validated_again(string spelling)
+    {
+        var stored = ArtifactReader.Read(File.ReadAllBytes(Path.Combine(Root, spelling)), ArtifactFormats.OfPath(spelling)).CanonicalJson!;
+
+        Assert.Equal(JsonSerializer.Serialize(ArtifactReader.Read(stored, ArtifactFormat.Json).Job), JsonSerializer.Serialize(ArtifactReader.ReadCanonical(stored)));
+        Assert.Null(ArtifactReader.ReadCanonical("{"));
     }
 }
