@@ -116,12 +116,14 @@ public sealed class TestAgent : IAsyncDisposable
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         while (true)
         {
+            // Asked before the look: what came until the end is in it, also messages that nobody waits for any more.
+            var ended = Ended.IsCompleted;
             for (var left = _heard.Count; left > 0 && _heard.TryDequeue(out var message); left--)
                 if (fits(message))
                     return message;
                 else
                     _heard.Enqueue(message);
-            if (Ended.IsCompleted && _heard.IsEmpty)
+            if (ended)
                 throw new RpcException(await Ended);
             await _news.WaitAsync(limit.Token);
         }

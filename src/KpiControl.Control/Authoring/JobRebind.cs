@@ -24,7 +24,7 @@ internal static class JobRebind
     public static async Task<int> ApplyAsync(RequestTransaction tx, Binding binding, CheckedJob job, Rebinding how)
     {
         var before = await JobStore.FindAsync(tx, binding.BindingId);
-        await ApplyAsync(tx, [new JobToRebind(binding, ArtifactReader.Read(before.CanonicalJson, ArtifactFormat.Json).Job!, job, how)]);
+        await ApplyAsync(tx, [new JobToRebind(binding, ArtifactReader.ReadCanonical(before.CanonicalJson)!, job, how)]);
         return binding.Revision + 1;
     }
 

@@ -55,7 +55,7 @@ internal static class JobUpdate
     private static async Task EditScheduleAsync(RequestTransaction tx, Binding binding, UpdateJobRequest request)
     {
         var row = await JobStore.FindAsync(tx, binding.BindingId);
-        var job = ArtifactReader.Read(row.CanonicalJson, ArtifactFormat.Json).Job!;
+        var job = ArtifactReader.ReadCanonical(row.CanonicalJson)!;
         var edited = JobEdit.Apply(binding, job, row.CanonicalJson, request.HasScheduleCron ? request.ScheduleCron : null,
             request.HasTimezone ? request.Timezone : null, request.HasActiveFlag ? request.ActiveFlag : null);
         var placement = await TenantStore.PlacementAsync(tx, binding.TenantId, binding.Environment);

@@ -26,7 +26,7 @@ internal static class CalendarMoves
         var (entering, moves) = (new List<EnteringJob>(), new List<CalendarMove>());
         foreach (var binding in bindings)
         {
-            var job = ArtifactReader.Read((await JobStore.FindAsync(tx, binding.BindingId)).CanonicalJson, ArtifactFormat.Json).Job
+            var job = ArtifactReader.ReadCanonical((await JobStore.FindAsync(tx, binding.BindingId)).CanonicalJson)
                 ?? throw new InvalidOperationException($"The definition of binding {binding.BindingId} cannot be read.");
             var edited = binding with { CalendarVersion = calendar.Version, CalendarJson = calendar.CanonicalJson };
             DemandSchedule(job, edited, calendar);

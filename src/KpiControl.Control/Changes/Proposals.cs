@@ -109,7 +109,7 @@ internal static class Proposals
     private static async Task<NewChange> RemovalAsync(RequestTransaction tx, Binding binding, TenantPlacement placement, string reason, string source)
     {
         var row = await JobStore.FindAsync(tx, binding.BindingId);
-        var job = ArtifactReader.Read(row.CanonicalJson, ArtifactFormat.Json).Job!;
+        var job = ArtifactReader.ReadCanonical(row.CanonicalJson)!;
         var contract = await ContractStore.FindAsync(tx, binding.TenantId, binding.KpiId, binding.ContractVersion);
         var needs = contract is null || !placement.RequiresApproval ? [] : Approvals.Needed(job, JobCheck.Understand(contract), job, JobCheck.Understand(contract));
         var change = new NewChange
@@ -131,6 +131,6 @@ internal static class Proposals
         var row = await JobStore.FindAsync(tx, binding.BindingId);
         var contract = await ContractStore.FindAsync(tx, binding.TenantId, binding.KpiId, binding.ContractVersion);
         MetricContract? boundContract = contract is null ? null : JobCheck.Understand(contract);
-        return Approvals.Needed(ArtifactReader.Read(row.CanonicalJson, ArtifactFormat.Json).Job!, boundContract, job.Job, job.Contract!);
+        return Approvals.Needed(ArtifactReader.ReadCanonical(row.CanonicalJson)!, boundContract, job.Job, job.Contract!);
     }
 }

@@ -28,7 +28,7 @@ internal static class Releases
             Approvals: [.. decisions.Where(d => d.Decision == "approve").Select(d => $"{d.Capacity}: {d.Principal}"), .. glass.Select(approval => $"break-glass: {approval.Principal}")]);
         var revision = binding.Revision + 1;
         if (change.Removes)
-            await JobRebind.RetireAsync(tx, [(binding, ArtifactReader.Read(change.CanonicalJson, ArtifactFormat.Json).Job!)], how);
+            await JobRebind.RetireAsync(tx, [(binding, ArtifactReader.ReadCanonical(change.CanonicalJson)!)], how);
         else
             await JobRebind.ApplyAsync(tx, binding, await CheckAgainAsync(tx, change), how);
         if (change.Source is { } source)

@@ -52,7 +52,7 @@ internal sealed record JobsPlan(PlanAsk Ask, IReadOnlyList<PlanLine> Lines, JobF
         return bindings.ToDictionary(binding => binding.JobId, binding =>
         {
             var row = rows[binding.BindingId];
-            var job = known.GetValueOrDefault(binding.ContentHash) ?? ArtifactReader.Read(row.CanonicalJson, ArtifactFormat.Json).Job!;
+            var job = known.GetValueOrDefault(binding.ContentHash) ?? ArtifactReader.ReadCanonical(row.CanonicalJson)!;
             return new BoundState(binding, job, row.CanonicalJson, row.Paused, row.LastChangeId,
                 row.OpenChangeId > 0 ? new ChangeState(row.OpenChangeId, row.OpenHash, row.OpenRemoves) : null);
         });
