@@ -13,7 +13,7 @@ internal sealed class ControlProcess : IAsyncDisposable
 
     public string GrpcUrl { get; private set; } = "";
 
-    public static async Task<ControlProcess> StartAsync(TestDatabase database, TestIssuer issuer)
+    public static async Task<ControlProcess> StartAsync(TestDatabase database, TestIssuer issuer, params (string Key, string Value)[] settings)
     {
         var addressFile = Path.Combine(Path.GetTempPath(), $"kpi-bench-{Environment.ProcessId}.addresses");
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "kpi-control.dll")]) { WorkingDirectory = AppContext.BaseDirectory };
@@ -24,6 +24,8 @@ internal sealed class ControlProcess : IAsyncDisposable
             ["KPI_Listen__AddressFile"] = addressFile, ["KPI_Leases__Node"] = "bench", ["KPI_Tenants__0__Id"] = "acme", ["KPI_Tenants__0__HomeRegion"] = "eu",
             ["Logging__LogLevel__Default"] = "Warning", ["DOTNET_TieredPGO"] = "1",
         })
+            start.Environment[key] = value;
+        foreach (var (key, value) in settings)
             start.Environment[key] = value;
         var control = new ControlProcess(Process.Start(start)!, addressFile);
         while (!File.Exists(addressFile))

@@ -6,10 +6,13 @@ using Npgsql;
 
 namespace KpiControl.Bench;
 
-/// <summary>kpictl's plan and apply of a directory, as processes of their own, against a control plane that holds many bindings.</summary>
+/// <summary>kpictl's plan and apply of a directory, as processes of their own, and passes over a store, against a control plane that holds many bindings.</summary>
 internal static class GovernanceBench
 {
     private const double PlanSeconds = 5, ApplySeconds = 10;
+
+    // Of artifacts in the store, each of as many as a plan has.
+    private const int Sets = 10;
 
     public static async Task<int> RunAsync(int bindings, int jobs)
     {
@@ -17,11 +20,11 @@ internal static class GovernanceBench
         await PostgresFixture.StartServerAsync("fsync = on", "synchronous_commit = on");
         await using var database = await PostgresFixture.CreateDatabaseAsync();
         await using var issuer = await TestIssuer.StartAsync();
-        await using var control = await ControlProcess.StartAsync(database, issuer);
-        await SeedAsync(database, bindings);
-        var directory = Directory.CreateTempSubdirectory("kpi-bench-jobs-");
+        var (directory, store) = (Directory.CreateTempSubdirectory("kpi-bench-jobs-"), Directory.CreateTempSubdirectory("kpi-bench-store-"));
         try
         {
+            await using var control = await ControlProcess.StartAsync(database, issuer, DriftBench.Settings(store.FullName));
+            await SeedAsync(database, bindings);
             var kpictl = new KpictlProcess(control.GrpcUrl, issuer.Token(), directory.FullName);
             var met = true;
             // A control plane that runs has compiled its code; kpictl begins anew each time.
@@ -33,12 +36,20 @@ internal static class GovernanceBench
                 met &= Tell($"plan, {what}", await kpictl.SecondsAsync("plan", directory.FullName, "-o", "json"), PlanSeconds);
                 met &= Tell($"apply, {what}", await kpictl.SecondsAsync("apply", directory.FullName), ApplySeconds);
             }
+            for (var i = 0; i < Sets; i++)
+            {
+                var set = store.CreateSubdirectory($"set_{i}").FullName;
+                await WriteAsync(set, jobs, "0 4 * * *", $"stored_{i}");
+                await kpictl.SecondsAsync("apply", set);
+            }
+            met &= await DriftBench.RunAsync(database, kpictl, (Path.Combine(store.FullName, "set_0", "stored_0_0.yaml"), Artifact("stored_0_0", "0 5 * * *")));
             Console.WriteLine($"load after: {await LoadAsync()}");
             return met ? 0 : 1;
         }
         finally
         {
             directory.Delete(recursive: true);
+            store.Delete(recursive: true);
         }
     }
 
@@ -63,36 +74,23 @@ internal static class GovernanceBench
             await connection.ExecuteAsync(new CommandDefinition(sql, commandTimeout: 600));
     }
 
-    private static async Task WriteAsync(string directory, int jobs, string cron)
+    private static async Task WriteAsync(string directory, int jobs, string cron, string name = "job")
     {
         for (var i = 0; i < jobs; i++)
-            await File.WriteAllTextAsync(Path.Combine(directory, $"job_{i}.yaml"), $$"""
-                job_id: job_{{i}}
-                tenant: acme
-                kpi_id: CFO-EF-02
-                contract_version: 1.1.0
-                schedule: { type: cron, expression: "{{cron}}", timezone: Europe/Berlin }
-                dependencies: { gdp: [GDP_Receivables, GDP_Sales], signals: [erp_eod_sync] }
-                sla: { freshness: 24h }
-                retry: { max_retries: 3 }
-                alerts: [ { channel: "slack:#kpi-alerts", severity: high } ]
-                """);
+            await File.WriteAllTextAsync(Path.Combine(directory, $"{name}_{i}.yaml"), Artifact($"{name}_{i}", cron));
     }
+
+    private static string Artifact(string jobId, string cron) => $$"""
+        job_id: {{jobId}}
+        tenant: acme
+        kpi_id: CFO-EF-02
+        contract_version: 1.1.0
+        schedule: { type: cron, expression: "{{cron}}", timezone: Europe/Berlin }
+        dependencies: { gdp: [GDP_Receivables, GDP_Sales], signals: [erp_eod_sync] }
+        sla: { freshness: 24h }
+        retry: { max_retries: 3 }
+        alerts: [ { channel: "slack:#kpi-alerts", severity: high } ]
+        """;
 
     private static async Task<string> LoadAsync() => (await File.ReadAllTextAsync("/proc/loadavg")).Split(' ')[0];
-
-    private sealed class KpictlProcess(string server, string token, string home)
-    {
-        public async Task<double> SecondsAsync(params string[] arguments)
-        {
-            var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "kpictl.dll"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
-            (start.Environment["KPICTL_SERVER"], start.Environment["KPICTL_TOKEN"], start.Environment["HOME"]) = (server, token, home);
-            var clock = Stopwatch.StartNew();
-            using var process = Process.Start(start)!;
-            var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
-            await process.WaitForExitAsync();
-            var seconds = clock.Elapsed.TotalSeconds;
-            return process.ExitCode == 0 ? seconds : throw new InvalidOperationException($"kpictl {arguments[0]} ended with {process.ExitCode}: {(await errors).Split('\n')[0]} {(await output).Split('\n')[0]}");
-        }
-    }
 }

@@ -31,6 +31,10 @@ public sealed class ControlFixture : IAsyncLifetime
         return (await connection.QueryAsync<string>(sql, parameters)).AsList();
     }
 
+    /// <summary>Until a statement of this database waits for what another one holds.</summary>
+    public Task UntilSomebodyWaitsAsync() => Eventually.ComesAsync("somebody waits for a lock", async _ =>
+        await ScalarAsync<string?>("SELECT 'waits' FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database()) LIMIT 1"));
+
     public async Task RunAsync(string sql, object? parameters = null)
     {
         await using var connection = await Database.OpenAsync();

@@ -45,7 +45,8 @@ internal sealed class Databases : IAsyncDisposable
 
     private static NpgsqlDataSource Build(string connectionString, string name, int size, string options = "", bool pooler = false)
     {
-        var builder = new NpgsqlDataSourceBuilder(connectionString);
+        // By its name, and not by the address and user of the connection string, a pool is told in metrics.
+        var builder = new NpgsqlDataSourceBuilder(connectionString) { Name = name };
         builder.ConnectionStringBuilder.ApplicationName = name;
         builder.ConnectionStringBuilder.MaxPoolSize = size;
         builder.ConnectionStringBuilder.MaxAutoPrepare = pooler ? 0 : 50;

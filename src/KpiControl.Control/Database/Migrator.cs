@@ -1,6 +1,7 @@
 using System.Reflection;
 using DbUp;
 using DbUp.Engine;
+using DbUp.Postgresql;
 using Npgsql;
 
 namespace KpiControl.Control.Database;
@@ -15,23 +16,30 @@ internal static class Migrator
     public static async Task MigrateAsync(string connectionString, CancellationToken token)
     {
         // Not pooled: a pool keeps the session, and with it the lock, after the connection is given back.
-        await using var holder = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, CommandTimeout = 0 }.ConnectionString);
-        await holder.OpenAsync(token);
+        await using var alone = Source(new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, CommandTimeout = 0 }.ConnectionString);
+        await using var holder = await alone.OpenConnectionAsync(token);
         await using (var take = new NpgsqlCommand("SELECT pg_advisory_lock($1)", holder) { Parameters = { new() { Value = AdvisoryLock } } })
             await take.ExecuteNonQueryAsync(token);
 
-        var result = Upgrader(connectionString).PerformUpgrade();
+        await using var source = Source(connectionString);
+        var result = Upgrader(source).PerformUpgrade();
         if (!result.Successful)
             throw new InvalidOperationException($"Migration {result.ErrorScript?.Name ?? "(none)"} failed: {result.Error.Message}", result.Error);
     }
 
     /// <summary>The scripts that the database has not seen.</summary>
-    public static IReadOnlyList<string> Pending(string connectionString) =>
-        Upgrader(connectionString).GetScriptsToExecute().ConvertAll(script => script.Name);
+    public static IReadOnlyList<string> Pending(string connectionString)
+    {
+        using var source = Source(connectionString);
+        return Upgrader(source).GetScriptsToExecute().ConvertAll(script => script.Name);
+    }
+
+    // With a name, as the pools of Databases have one, and gone when the work is done: metrics would tell the connection string's user.
+    private static NpgsqlDataSource Source(string connectionString) => new NpgsqlDataSourceBuilder(connectionString) { Name = "kpi-migrations" }.Build();
 
     // Variables are off: a dollar-quoted body is not one.
-    private static UpgradeEngine Upgrader(string connectionString) =>
-        DeployChanges.To.PostgresqlDatabase(connectionString)
+    private static UpgradeEngine Upgrader(NpgsqlDataSource source) =>
+        DeployChanges.To.PostgresqlDatabase(new PostgresqlConnectionManager(source))
             .WithScriptsEmbeddedInAssembly(Assembly.GetExecutingAssembly(), name => name.EndsWith(".sql", StringComparison.Ordinal))
             .WithVariablesDisabled()
             .WithTransactionPerScript()

@@ -23,8 +23,9 @@ internal static class DriftStore
 
     public static Task<IReadOnlyList<StoreRow>> PageAsync(RequestTransaction tx, object query) => tx.QueryAsync<StoreRow>(Page, query);
 
+    // Not now(): a pass that was claimed between the begin of this transaction and this line knows nothing of what is asked here.
     private const string Ask = """
-        UPDATE kpi_store SET asked_at = now(), next_pass_at = now(), reads_all = reads_all OR @readAll WHERE store = @store
+        UPDATE kpi_store SET asked_at = clock_timestamp(), next_pass_at = now(), reads_all = reads_all OR @readAll WHERE store = @store
         """;
 
     /// <summary>The next look of any node that has the store makes a pass.</summary>

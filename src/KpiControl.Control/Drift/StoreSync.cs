@@ -33,7 +33,8 @@ internal sealed partial class StoreSync(SyncStateStore states, StorePass pass, I
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        await Task.WhenAll(underway.Values);
+        // A file system that hangs must not keep the node from ending.
+        await Task.WhenAll(underway.Values).WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private async Task RunAsync(ClaimedStore claimed, CancellationToken token)

@@ -1,3 +1,4 @@
+using KpiControl.Control.Audit;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
@@ -14,6 +15,11 @@ internal static class StoreSyncs
         if (!store.Configured)
             throw Reject.Precondition("STORE_NOT_CONFIGURED", store.Store, $"{store.Store} is not configured any more: Drift:Stores does not have it, and nobody can read it.");
         await DriftStore.AskAsync(tx, store.Store, request.ReadAll);
+        await AuditStore.AppendAsync(tx, new AuditEntry
+        {
+            TenantId = store.TenantId, Environment = store.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Update), ObjectKind = "store", ObjectId = store.Store,
+            After = AuditEntry.Json(new { Asked = "sync", request.ReadAll }),
+        });
         return (await DriftReads.StoreAsync(tx, request.Store, Verb.Update)).ToProto();
     }
 }

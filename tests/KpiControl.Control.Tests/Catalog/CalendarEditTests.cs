@@ -76,8 +76,7 @@ public sealed class CalendarEditTests(ControlFixture fixture) : IClassFixture<Co
         await scheduler.ExecuteAsync("SELECT FROM kpi_job_runtime WHERE binding_id = @job FOR UPDATE", new { job });
 
         var edit = Jobs.UpdateJobAsync(new UpdateJobRequest { BindingId = job, ScheduleCron = "0 0 2 1 *" }, cancellationToken: Token);
-        while (!await fixture.ScalarAsync<bool>("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"))
-            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, Token);
+        await fixture.UntilSomebodyWaitsAsync();
         var taken = await scheduler.QuerySingleAsync<DateTime>("SELECT clock_timestamp()");
         await taking.CommitAsync(Token);
         await edit;

@@ -116,8 +116,7 @@ public sealed class ApplyPlanTests(ControlFixture fixture) : IClassFixture<Contr
         await using (var take = new Npgsql.NpgsqlCommand("UPDATE kpi_job_binding SET source = 'theirs' WHERE job_id = 'contested'", theirs, taking))
             await take.ExecuteNonQueryAsync(Token);
         var waiting = OutcomeAsync(Applying(less, plan));
-        while (await fixture.ScalarAsync<long>("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0)
-            Token.ThrowIfCancellationRequested();
+        await fixture.UntilSomebodyWaitsAsync();
         await taking.CommitAsync(Token);
 
         Assert.Equal("PLAN_MOVED", await waiting);

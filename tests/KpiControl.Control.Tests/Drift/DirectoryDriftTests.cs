@@ -106,13 +106,8 @@ public sealed class DirectoryDriftTests : IDisposable
         Assert.Empty(await world.ListAsync("all"));
     }
 
-    private static async Task UntilAsync(DriftService.DriftServiceClient drift, Func<ArtifactStore, bool> holds)
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
-        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-        while (!holds((await drift.ListStoresAsync(new ListStoresRequest(), cancellationToken: limit.Token)).Stores.Single()))
-            await tick.WaitForNextTickAsync(limit.Token);
-    }
+    private static Task<ArtifactStore> UntilAsync(DriftService.DriftServiceClient drift, Func<ArtifactStore, bool> holds) => Eventually.ComesAsync("the pass over the store", async token =>
+        (await drift.ListStoresAsync(new ListStoresRequest(), cancellationToken: token)).Stores.Single() is var now && holds(now) ? now : null);
 
     private void Write(string path, string content)
     {

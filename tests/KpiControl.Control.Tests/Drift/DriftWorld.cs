@@ -52,19 +52,8 @@ public sealed class DriftWorld : IAsyncDisposable
         return await UntilAsync(store, now => now.PassStartedAt is { } started && started.ToDateTimeOffset() >= asked.AskedAt.ToDateTimeOffset());
     }
 
-    public async Task<ArtifactStore> UntilAsync(string store, Func<ArtifactStore, bool> holds)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        limit.CancelAfter(TimeSpan.FromMinutes(1));
-        using var tick = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-        while (true)
-        {
-            var now = (await Drift.ListStoresAsync(new ListStoresRequest { Store = store }, cancellationToken: limit.Token)).Stores.Single();
-            if (holds(now))
-                return now;
-            await tick.WaitForNextTickAsync(limit.Token);
-        }
-    }
+    public Task<ArtifactStore> UntilAsync(string store, Func<ArtifactStore, bool> holds) => Eventually.ComesAsync($"the pass over {store}", async token =>
+        (await Drift.ListStoresAsync(new ListStoresRequest { Store = store }, cancellationToken: token)).Stores.Single() is var now && holds(now) ? now : null);
 
     public async Task<long> ApplyAsync(string jobId, string cron = "*/15 * * * *") =>
         (await Host.Jobs().CreateJobAsync(new CreateJobRequest { Content = SampleTexts.Simple(jobId, cron) }, cancellationToken: Token)).BindingId;

@@ -1,6 +1,9 @@
 using System.ComponentModel.DataAnnotations;
 using KpiControl.Control.Database;
 using KpiControl.Control.Drift;
+using KpiControl.Control.Requests;
+using KpiControl.Control.Security;
+using KpiControl.Protocol.V1;
 using KpiControl.Testing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
@@ -43,6 +46,30 @@ public sealed class StorePassTests
         Assert.True(await states.PutAsync(second, read, Minute, Token));
         Assert.True(await states.EndAsync(second, new PassResult("v2", false, 1, []), Minute, Token));
         Assert.Equal("1 v2", await world.ScalarAsync<string>("SELECT concat(artifacts, ' ', version) FROM kpi_store"));
+    }
+
+    [Fact]
+    public async Task What_is_asked_while_a_pass_is_claimed_is_done_by_the_next_one_and_audited()
+    {
+        await using var world = await DriftWorld.OfDirectoryAsync("/nowhere/at/all");
+        await world.SyncAsync();
+        await world.Host.StopAsync();
+        await using var databases = new Databases(Options.Create(new DatabaseOptions { Requests = world.Database.Requests, Scheduler = world.Database.Scheduler }));
+        var states = new SyncStateStore(databases);
+        await world.ScalarAsync<int>("UPDATE kpi_store SET next_pass_at = now() - interval '1 second'");
+
+        // The transaction begins, and with it its now(), before the claim; what it asks comes after.
+        await using (var tx = await RequestTransaction.BeginAsync(databases, new Caller("asker", [new Grant("acme", "*", "publisher")]), Token))
+        {
+            var pass = Assert.Single(await states.ClaimAsync([DriftWorld.Store], Minute, Token));
+            Assert.False(pass.ReadsAll);
+            await StoreSyncs.AskAsync(tx, new SyncStoreRequest { Store = DriftWorld.Store, ReadAll = true });
+            await tx.CommitAsync();
+            Assert.True(await states.EndAsync(pass, new PassResult("v1", false, 0, []), Minute, Token));
+        }
+
+        Assert.True(Assert.Single(await states.ClaimAsync([DriftWorld.Store], Minute, Token)).ReadsAll);
+        Assert.Equal("asker Update true", await world.ScalarAsync<string>("SELECT concat_ws(' ', actor, verb, after ->> 'read_all') FROM kpi_audit WHERE object_kind = 'store' ORDER BY audit_id DESC LIMIT 1"));
     }
 
     [Theory]

@@ -41,27 +41,36 @@ public sealed class TelemetryTests : IAsyncLifetime
         // Not by number: a meter is heard by its name, also those of the nodes that other tests run in this process.
         Assert.Matches("""(?m)^kpicontrol_runs_granted_total\{.*region="eu".*trigger="manual".*\} [1-9][0-9]*$""", text);
         Assert.Matches("""(?m)^kpicontrol_runs_recorded_total\{.*region="eu".*status="success".*\} [1-9][0-9]*$""", text);
+        Assert.Matches("""(?m)^kpicontrol_runs_grant_delay_seconds_count\{.*region="eu".*\} [1-9][0-9]*$""", text);
         Assert.Matches("""(?m)^kpicontrol_agents_connected\{.*region="eu".*\} [1-9][0-9]*$""", text);
         Assert.Matches("""(?m)^kpicontrol_reports_waiting\{?.*\}? [0-9]+$""", text);
         Assert.Matches("(?m)^kpicontrol_alerts_look_age_seconds", text);
         Assert.Contains("http_server_request_duration_seconds", text, StringComparison.Ordinal);
+        // By name: an address and a user of the database are nobody's who scrapes.
+        Assert.All(new[] { "kpi-requests", "kpi-scheduler", "kpi-hot", "kpi-heartbeat" }, pool => Assert.Contains($"db_client_connection_pool_name=\"{pool}\"", text, StringComparison.Ordinal));
         Assert.DoesNotContain("acme", text, StringComparison.Ordinal);
         Assert.DoesNotContain("told_by_nobody", text, StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync(new Uri($"{host.Addresses[2]}/api/kpi-jobs"), Token)).StatusCode);
         Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync(new Uri($"{host.RestUrl}/metrics"), Token)).StatusCode);
     }
 
-    [Fact]
-    public async Task Traces_and_metrics_are_pushed_without_a_token_or_a_parameter_in_them()
+    [Theory]
+    [InlineData("http", "/v1/metrics", "/v1/traces")]
+    [InlineData("grpc", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", "/opentelemetry.proto.collector.trace.v1.TraceService/Export")]
+    public async Task Traces_and_metrics_are_pushed_without_a_token_or_a_parameter_in_them(string protocol, string metricsPath, string tracesPath)
     {
-        await using var receiver = await OtlpReceiver.StartAsync();
-        await using (var host = await ControlHost.StartAsync(database, issuer, ("Telemetry:OtlpEndpoint", receiver.Url), ("Telemetry:OtlpProtocol", "http")))
+        await using var receiver = await OtlpReceiver.StartAsync(protocol);
+        await using (var host = await ControlHost.StartAsync(database, issuer, ("Telemetry:OtlpEndpoint", receiver.Url), ("Telemetry:OtlpProtocol", protocol)))
         {
             await using var agent = await RunAsync(host);
+            using var http = new HttpClient { DefaultRequestHeaders = { { "Authorization", $"Bearer {issuer.Token()}" } } };
+            Assert.Contains("told_by_nobody", await http.GetStringAsync($"{host.RestUrl}/api/kpi-jobs?tenant=acme", Token), StringComparison.Ordinal);
         } // What was not pushed yet is, as the node ends.
 
-        Assert.Contains("kpicontrol.runs.granted", receiver.Text("/v1/metrics"), StringComparison.Ordinal);
-        var traces = receiver.Text("/v1/traces");
+        Assert.Contains("kpicontrol.runs.granted", receiver.Text(metricsPath), StringComparison.Ordinal);
+        var traces = receiver.Text(tracesPath);
+        Assert.Contains("/api/kpi-jobs", traces, StringComparison.Ordinal);
+        Assert.DoesNotContain("acme", traces, StringComparison.Ordinal);
         Assert.Contains("kpicontrol.v1.JobService/TriggerJob", traces, StringComparison.Ordinal);
         Assert.Contains("INSERT INTO kpi_job_binding", traces, StringComparison.Ordinal);
         Assert.DoesNotContain("told_by_nobody", traces, StringComparison.Ordinal);
@@ -80,9 +89,11 @@ public sealed class TelemetryTests : IAsyncLifetime
     private async Task<TestAgent> RunAsync(ControlHost host)
     {
         var job = await host.CreateSimpleAsync(Token, "told_by_nobody", "0 5 1 1 *");
-        var agent = await TestAgent.ConnectAsync(host.Channel(issuer.AgentToken("agent-eu", "eu", "acme")), credit: 1);
+        var agent = await TestAgent.ConnectAsync(host.Channel(issuer.AgentToken("agent-eu", "eu", "acme")), credit: 2);
+        await new BindingSeed(database).BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
         await host.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = job.BindingId }, cancellationToken: Token);
         await agent.FinishAsync(TestAgent.Success(await agent.LeaseAsync()));
+        await agent.FinishAsync(TestAgent.Success(await agent.LeaseAsync(2)));
         return agent;
     }
 
@@ -93,18 +104,24 @@ public sealed class TelemetryTests : IAsyncLifetime
 
         public string Text(string path) => string.Concat(received.Where(r => r.Path == path).Select(r => Encoding.UTF8.GetString(r.Body)));
 
-        public static async Task<OtlpReceiver> StartAsync()
+        public static async Task<OtlpReceiver> StartAsync(string protocol)
         {
             var received = new ConcurrentBag<(string, byte[])>();
             var builder = WebApplication.CreateSlimBuilder();
             builder.Logging.ClearProviders();
-            builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http1));
+            builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = protocol == "grpc" ? HttpProtocols.Http2 : HttpProtocols.Http1));
             var app = builder.Build();
             app.Run(async context =>
             {
                 using var body = new MemoryStream();
                 await context.Request.Body.CopyToAsync(body);
                 received.Add((context.Request.Path, body.ToArray()));
+                if (protocol != "grpc")
+                    return;
+                // An empty answer, and that it went well.
+                context.Response.ContentType = "application/grpc";
+                await context.Response.Body.WriteAsync(new byte[5]);
+                context.Response.AppendTrailer("grpc-status", "0");
             });
             await app.StartAsync();
             return new OtlpReceiver(app, received);
