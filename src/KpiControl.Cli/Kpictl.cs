@@ -32,6 +32,7 @@ internal static class Kpictl
             PoliciesCommand.Create(),
             EpochCommand.Create(),
             AuditCommand.Create(), EvidenceCommand.Create(),
+            TopCommand.Create(), LoadCommand.Create(),
             SlaCommand.Create(),
             AlertsCommand.Create(),
             DoctorCommand.Create(),

@@ -30,6 +30,7 @@ internal sealed class Session(Surroundings world, ParseResult parsed, Cancellati
     public AuditService.AuditServiceClient Audit => new(ControlPlane.Calls);
     public TenantService.TenantServiceClient Tenants => new(ControlPlane.Calls);
     public FleetService.FleetServiceClient Fleet => new(ControlPlane.Calls);
+    public MonitorService.MonitorServiceClient Monitor => new(ControlPlane.Calls);
     public DoctorService.DoctorServiceClient Doctor => new(ControlPlane.Calls);
 
     public OutputFormat Format => parsed.GetValue(SharedOptions.Output);

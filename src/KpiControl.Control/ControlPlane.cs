@@ -11,6 +11,7 @@ using KpiControl.Control.Drift;
 using KpiControl.Control.Fleet;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Leases;
+using KpiControl.Control.Monitoring;
 using KpiControl.Control.Overrides;
 using KpiControl.Control.Provenance;
 using KpiControl.Control.Requests;
@@ -48,6 +49,7 @@ internal static class ControlPlane
             .AddSla()
             .AddAlerts()
             .AddDrift()
+            .AddMonitoring()
             .AddDoctor()
             .AddAudit()
             .AddGrpcApi();
@@ -64,6 +66,7 @@ internal static class ControlPlane
         app.MapTenants();
         app.MapSignals();
         app.MapFleet();
+        app.MapMonitoring();
         app.MapDoctor();
         app.MapAudit();
         app.MapAlerts();

@@ -36,6 +36,7 @@ internal static class GrpcApi
             SignalServiceReflection.Descriptor,
             FleetServiceReflection.Descriptor,
             DoctorServiceReflection.Descriptor,
+            MonitorServiceReflection.Descriptor,
             TenantServiceReflection.Descriptor,
             AuditServiceReflection.Descriptor,
             AlertServiceReflection.Descriptor,

@@ -28,6 +28,7 @@ internal static class GrpcMessage
             SignalServiceReflection.Descriptor,
             FleetServiceReflection.Descriptor,
             DoctorServiceReflection.Descriptor,
+            MonitorServiceReflection.Descriptor,
             TenantServiceReflection.Descriptor,
             AuditServiceReflection.Descriptor,
             AlertServiceReflection.Descriptor,

@@ -98,6 +98,8 @@ internal static class Verbs
         ["/kpicontrol.v1.TenantService/ListPolicies"] = new Requirement.ByVerb(PolicyRead),
         ["/kpicontrol.v1.TenantService/PutPolicy"] = new Requirement.ByVerb(PolicyWrite),
         ["/kpicontrol.v1.DoctorService/Diagnose"] = new Requirement.ByVerb(Diagnose),
+        ["/kpicontrol.v1.MonitorService/GetLoadMap"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.MonitorService/GetOverview"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.AuditService/ListAudit"] = new Requirement.ByVerb(PolicyRead),
         ["/kpicontrol.v1.AuditService/ExportAudit"] = new Requirement.ByVerb(PolicyRead),
         ["/kpicontrol.v1.AuditService/ExportEvidence"] = new Requirement.ByVerb(Export),

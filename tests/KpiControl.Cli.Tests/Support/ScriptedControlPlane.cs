@@ -44,6 +44,7 @@ public sealed class ScriptedControlPlane : IAsyncLifetime
         app.MapGrpcService<ScriptedSignals>();
         app.MapGrpcService<ScriptedFleet>();
         app.MapGrpcService<ScriptedDoctor>();
+        app.MapGrpcService<ScriptedMonitor>();
         app.MapGrpcService<ScriptedAlerts>();
         app.MapGrpcService<ScriptedDrift>();
         await app.StartAsync();

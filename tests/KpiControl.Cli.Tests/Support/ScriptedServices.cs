@@ -61,6 +61,12 @@ internal sealed class ScriptedDoctor(Script script) : DoctorService.DoctorServic
     public override Task<DiagnoseResponse> Diagnose(DiagnoseRequest request, ServerCallContext context) => script.Answer<DiagnoseRequest, DiagnoseResponse>(request, context);
 }
 
+internal sealed class ScriptedMonitor(Script script) : MonitorService.MonitorServiceBase
+{
+    public override Task<LoadMap> GetLoadMap(GetLoadMapRequest request, ServerCallContext context) => script.Answer<GetLoadMapRequest, LoadMap>(request, context);
+    public override Task<Overview> GetOverview(GetOverviewRequest request, ServerCallContext context) => script.Answer<GetOverviewRequest, Overview>(request, context);
+}
+
 internal sealed class ScriptedAlerts(Script script) : AlertService.AlertServiceBase
 {
     public override Task<ListSlaStatesResponse> ListSlaStates(ListSlaStatesRequest request, ServerCallContext context) => script.Answer<ListSlaStatesRequest, ListSlaStatesResponse>(request, context);

@@ -225,7 +225,7 @@ public sealed class RowSecurityTests : IAsyncLifetime
         INSERT INTO kpi_sla_episode (tenant_id, binding_id, clock, opened_at, resolved_at, resolution) VALUES (@tenant, @binding, 'freshness', now(), now(), 'recovered');
         INSERT INTO kpi_alert_message (tenant_id, binding_id, event, channel_type, channel_value, severity, occurred_at) VALUES (@tenant, @binding, 'failure', 'email', 'email:a@b', 'low', now());
         INSERT INTO kpi_run_notice (tenant_id, binding_id, run_id, kind) VALUES (@tenant, @binding, 1, 'slow');
-        INSERT INTO kpi_job_history (run_id, binding_id, scheduled_for, revision, business_date, lane, final, tenant_id, status, trigger_kind) VALUES (@binding, @binding, now(), 1, now(), 1, true, @tenant, 'success', 'schedule');
+        INSERT INTO kpi_job_history (run_id, binding_id, scheduled_for, revision, business_date, lane, final, tenant_id, status, trigger_kind) VALUES (@binding, @binding, now(), 1, now(), 1, true, @tenant, 'failed', 'schedule');
         INSERT INTO kpi_evidence (run_id, binding_id, tenant_id, attempt_id, kind, document) VALUES (@binding, @binding, @tenant, gen_random_uuid(), 'run', '{}');
         INSERT INTO kpi_audit (tenant_id, actor, verb, object_kind, object_id) VALUES (@tenant, 'x', 'Run', 'binding', 'x');
         WITH c AS (INSERT INTO kpi_change (tenant_id, environment, region, job_id, binding_id, kind, def_id, content_hash, format, content, base_revision, contract_digest, policy_version, digest, required, author, expires_at)

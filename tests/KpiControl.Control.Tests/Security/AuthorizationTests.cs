@@ -89,6 +89,8 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | TenantService/ListPolicies | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
         | TenantService/PutPolicy | PolicyWrite | – | – | – | – | – | – | – | yes | – | – | not found |
         | DoctorService/Diagnose | Diagnose | – | – | – | – | – | – | – | – | yes | – | – |
+        | MonitorService/GetLoadMap | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |
+        | MonitorService/GetOverview | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |
         | AuditService/ListAudit | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
         | AuditService/ExportAudit | PolicyRead | – | – | – | – | – | – | yes | yes | – | – | not found |
         | AuditService/ExportEvidence | Export | – | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
