@@ -21,7 +21,7 @@ internal static class Kpictl
             PlanCommand.Create(), PlanCommand.Diff(), ApplyCommand.Create(), GetCommand.Create(), DescribeCommand.Create(),
             RunsCommand.Create(), HistoryCommand.Create(), LineageCommand.Create(),
             TriggerCommand.Create(), CancelCommand.Create(), PauseCommand.Create(), ResumeCommand.Create(), OverrideCommand.Create(),
-            BackfillCommand.Create(), ReplayCommand.Create(), PreviewCommand.Create(), ExplainCommand.Create(), WatchCommand.Create(),
+            BackfillCommand.Create(), ReplayCommand.Create(), RestatementsCommand.Create(), PreviewCommand.Create(), ExplainCommand.Create(), WatchCommand.Create(),
             ChangesCommand.Create(), ChangeDecisionCommands.Propose(), ChangeDecisionCommands.Approve(), ChangeDecisionCommands.Reject(),
             ChangeDecisionCommands.Withdraw(), ChangeDecisionCommands.Release(), PromotionCommands.Promote(), PromotionCommands.RollBack(),
             DriftCommand.Create(), ReconcileCommand.Create(),

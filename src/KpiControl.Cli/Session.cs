@@ -24,6 +24,7 @@ internal sealed class Session(Surroundings world, ParseResult parsed, Cancellati
     public JobService.JobServiceClient Jobs => new(ControlPlane.Calls);
     public ChangeService.ChangeServiceClient Changes => new(ControlPlane.Calls);
     public DriftService.DriftServiceClient Drift => new(ControlPlane.Calls);
+    public RestatementService.RestatementServiceClient Restatements => new(ControlPlane.Calls);
     public CatalogService.CatalogServiceClient Catalog => new(ControlPlane.Calls);
     public SignalService.SignalServiceClient Signals => new(ControlPlane.Calls);
     public AlertService.AlertServiceClient Alerts => new(ControlPlane.Calls);

@@ -16,6 +16,7 @@ using KpiControl.Control.Overrides;
 using KpiControl.Control.Provenance;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Rest;
+using KpiControl.Control.Restatements;
 using KpiControl.Control.Runs;
 using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
@@ -42,6 +43,7 @@ internal static class ControlPlane
             .AddSchedules()
             .AddOverrides()
             .AddBackfills()
+            .AddRestatements()
             .AddSignals()
             .AddRunReads()
             .AddLineage()
@@ -78,6 +80,7 @@ internal static class ControlPlane
         app.MapAuthoring();
         app.MapChanges();
         app.MapDrift();
+        app.MapRestatements();
         return app;
     }
 }

@@ -17,13 +17,15 @@ internal static class SignalCommand
     private static readonly Option<string?> RunId = new("--run-id")
     { Description = "The pipeline's run: the same one again wakes nobody twice", HelpName = "ID", Required = true };
     private static readonly Option<string?> TableVersion = new("--table-version") { Description = "The table's version, for lineage", HelpName = "VERSION" };
+    private static readonly Option<string?> ChangedFrom = new("--changed-from")
+    { Description = "Late data: from this instant on something of the table changed; whoever reported since is offered a restatement", HelpName = "TIME" };
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many, the newest", HelpName = "N", DefaultValueFactory = _ => 50 };
 
     public static Command Create() => Placed(
         new Command("signal", "Publish a signal or a refresh of a GDP table; it wakes the runs that wait for it")
         {
             Name,
-            Placed(new Command("refresh", "Publish that a GDP table was refreshed") { Dataset, DataThrough, RunId, TableVersion, Region, SharedOptions.DryRun })
+            Placed(new Command("refresh", "Publish that a GDP table was refreshed") { Dataset, DataThrough, RunId, TableVersion, ChangedFrom, Region, SharedOptions.DryRun })
                 .Does(Refresh),
             Placed(new Command("list", "List what was published, newest first") { Only, Limit }).Does(List),
         }.With(SharedOptions.BusinessDate, Region, SharedOptions.DryRun)).Does(Publish);
@@ -57,6 +59,7 @@ internal static class SignalCommand
         {
             Tenant = session.Target.Tenant ?? "", Environment = session.Target.Environment ?? "dev", Region = session.Value(Region) ?? "",
             Dataset = dataset, DataThrough = Timestamp.FromDateTimeOffset(Times.Instant(session.Value(DataThrough)!, "--data-through", session.World.Clock)),
+            ChangedFrom = session.Value(ChangedFrom) is { } from ? Timestamp.FromDateTimeOffset(Times.Instant(from, "--changed-from", session.World.Clock)) : null,
             RunId = session.Value(RunId) ?? "", Version = session.Value(TableVersion) ?? "", ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
         }, session.Call);
         session.Answer.Print(answer, () => Say(session, dataset, answer.Woken, dryRun), () => [dataset]);

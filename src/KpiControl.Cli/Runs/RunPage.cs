@@ -35,6 +35,8 @@ internal static class RunPage
             .Line("slot_key", run.SlotKey)
             .Line("slots", run.SlotCount > 1 ? $"{run.SlotCount}, the last at {Ages.Absolute(run.LastSlot)}" : "")
             .Line("trigger_kind", run.TryNumber > 0 ? $"{run.TriggerKind}, try {run.TryNumber}" : run.TriggerKind)
+            .Line("scd_view", run.RestatesRunId == 0 ? run.ScdView : $"{run.ScdView}: restatement {run.RestatementId} of what run {run.RestatesRunId} reported")
+            .Line("restated_by", run.RestatedByRunIds.Count == 0 ? "" : $"run {string.Join(", ", run.RestatedByRunIds)}: the number below stands as it was reported")
             .Line("scheduled_for", Ages.Both(run.ScheduledFor, now))
             .Line("started_at", Ages.Both(run.StartedAt, now))
             .Line("finished_at", run.FinishedAt is null ? "-" : $"{Ages.Both(run.FinishedAt, now)}, took {RunTable.Took(run)}")

@@ -6,8 +6,8 @@ namespace KpiControl.Control.Backfills;
 internal static class BackfillStore
 {
     private const string Add = """
-        INSERT INTO kpi_backfill (binding_id, tenant_id, first_date, last_date, newest_first, rerun, reason, requested_by)
-        VALUES (@BindingId, @TenantId, @FirstDate, @LastDate, @NewestFirst, @Rerun, @Reason, @RequestedBy) RETURNING backfill_id
+        INSERT INTO kpi_backfill (binding_id, tenant_id, first_date, last_date, newest_first, rerun, reason, requested_by, restatement_id)
+        VALUES (@BindingId, @TenantId, @FirstDate, @LastDate, @NewestFirst, @Rerun, @Reason, @RequestedBy, @RestatementId) RETURNING backfill_id
         """;
 
     public static Task<long> AddAsync(RequestTransaction tx, BackfillRow backfill) => tx.FindAsync<long>(Add, backfill);
@@ -29,6 +29,19 @@ internal static class BackfillStore
         windows = slots.Select(s => s.WindowStart?.UtcDateTime).ToArray(), dates = slots.Select(s => s.BusinessDate).ToArray(),
     });
 
+    // Each by the revision that reported it, and at that run's slot; a date that was restated by this offer before is not run again.
+    private const string AddRestatedSlots = """
+        INSERT INTO kpi_backfill_slot (backfill_id, ordinal, binding_id, tenant_id, slot, occurrence_at, window_start, business_date, state, pinned_revision)
+        SELECT @id, row_number() OVER (ORDER BY x.business_date), x.binding_id, x.tenant_id, x.second,
+               x.second + ((SELECT count(*) FROM kpi_backfill_slot p WHERE p.binding_id = x.binding_id AND p.slot = x.second) + row_number() OVER (PARTITION BY x.second ORDER BY x.business_date) - 1) * interval '1 microsecond',
+               x.window_start, x.business_date, 'pending', x.revision
+          FROM (SELECT t.*, date_trunc('second', t.slot) AS second FROM kpi_restatement_slot t WHERE t.restatement_id = @restatement
+                   AND NOT EXISTS (SELECT FROM kpi_backfill q JOIN kpi_backfill_slot p USING (backfill_id)
+                                    WHERE q.restatement_id = t.restatement_id AND p.business_date = t.business_date AND p.state IN ('success', 'partial'))) x
+        """;
+
+    public static Task AddRestatedSlotsAsync(RequestTransaction tx, long id, long restatement) => tx.ExecuteAsync(AddRestatedSlots, new { id, restatement });
+
     private const string Ahead = """
         SELECT slot FROM kpi_backfill_slot WHERE backfill_id = @id AND state IN ('pending', 'queued') ORDER BY ordinal LIMIT 20
         """;
@@ -38,7 +51,7 @@ internal static class BackfillStore
         [.. (await tx.QueryAsync<DateTime>(Ahead, new { id })).Select(slot => new DateTimeOffset(slot))];
 
     private const string Select = """
-        SELECT f.backfill_id, f.binding_id, f.tenant_id, b.environment, b.job_id, f.first_date, f.last_date, f.newest_first, f.rerun, f.reason, f.requested_by,
+        SELECT f.backfill_id, f.binding_id, f.tenant_id, b.environment, b.job_id, f.first_date, f.last_date, f.newest_first, f.rerun, f.reason, f.requested_by, f.restatement_id,
                f.created_at, f.cancelled_at, f.finished_at,
                (SELECT json_object_agg(c.state, c.n) FROM (SELECT s.state, count(*) AS n FROM kpi_backfill_slot s WHERE s.backfill_id = f.backfill_id GROUP BY 1) c)::text AS counts
           FROM kpi_backfill f JOIN kpi_job_binding b USING (binding_id)
@@ -94,6 +107,8 @@ internal sealed record BackfillRow
     public DateTimeOffset CreatedAt { get; init; }
     public DateTimeOffset? CancelledAt { get; init; }
     public DateTimeOffset? FinishedAt { get; init; }
+    /// <summary>What it computes; null: the job's own view.</summary>
+    public long? RestatementId { get; init; }
     /// <summary>JSON: slots by what became of them.</summary>
     public string? Counts { get; init; }
 }

@@ -70,7 +70,7 @@ internal static class Backfills
         if (!await BackfillStore.CancelAsync(tx, row.BackfillId))
             throw Reject.Precondition("BACKFILL_OVER", $"{row.BackfillId}", "The backfill is over.");
         foreach (var at in await BackfillStore.OpenAsync(tx, row.BackfillId))
-            await Cancellations.EndIfOpenAsync(tx, binding, new SlotKey("backfill", at).ToString(), request.Reason);
+            await Cancellations.EndIfOpenAsync(tx, binding, new SlotKey((row.RestatementId is null ? OccurrenceKind.Backfill : OccurrenceKind.Restatement).Word(), at).ToString(), request.Reason);
         await AuditStore.AppendAsync(tx, Entry(tx, binding, row.BackfillId, request.Reason) with
         {
             Before = AuditEntry.Json(new { State = "running" }), After = AuditEntry.Json(new { State = "cancelled" }),
@@ -113,7 +113,7 @@ internal static class Backfills
         {
             BackfillId = row.BackfillId, BindingId = row.BindingId, Tenant = row.TenantId, Environment = row.Environment, JobId = row.JobId,
             FirstDate = Text(row.FirstDate), LastDate = Text(row.LastDate), Order = row.NewestFirst ? "newest" : "oldest", RerunSucceeded = row.Rerun, Reason = row.Reason,
-            RequestedBy = row.RequestedBy, CreatedAt = row.CreatedAt.ToTimestamp(), FinishedAt = row.FinishedAt?.ToTimestamp(),
+            RequestedBy = row.RequestedBy, RestatementId = row.RestatementId ?? 0, CreatedAt = row.CreatedAt.ToTimestamp(), FinishedAt = row.FinishedAt?.ToTimestamp(),
             State = (row.CancelledAt, row.FinishedAt) switch { (null, null) => "running", (null, _) => "done", (_, null) => "cancelling", _ => "cancelled" },
         };
         foreach (var (state, count) in JsonSerializer.Deserialize<Dictionary<string, int>>(row.Counts ?? "{}")!)

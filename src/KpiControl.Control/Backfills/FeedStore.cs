@@ -11,7 +11,7 @@ internal sealed class FeedStore(Databases databases)
           UPDATE kpi_backfill_slot s SET state = h.status, run_id = h.run_id
             FROM kpi_backfill f, kpi_job_history h
            WHERE f.finished_at IS NULL AND s.backfill_id = f.backfill_id AND s.state = 'queued' AND h.binding_id = s.binding_id AND h.recorded_at >= s.queued_at
-             AND h.scheduled_for = s.occurrence_at AND h.trigger_kind = 'backfill' AND h.final
+             AND h.scheduled_for = s.occurrence_at AND h.trigger_kind = CASE WHEN f.restatement_id IS NULL THEN 'backfill' ELSE 'restatement' END AND h.final
           RETURNING s.backfill_id
         )
         SELECT (SELECT count(*) FROM ended)::int AS ended, (SELECT count(*) FROM kpi_backfill WHERE finished_at IS NULL)::int AS running
@@ -26,7 +26,7 @@ internal sealed class FeedStore(Databases databases)
     // Two nodes that feed the same backfill meet in the slot's state and in the runtime row, which both of them hold.
     private const string Feed = """
         WITH f AS MATERIALIZED (
-          SELECT f.backfill_id, f.binding_id, f.requested_by, (SELECT min(s.ordinal) FROM kpi_backfill_slot s WHERE s.backfill_id = f.backfill_id AND s.state = 'pending') AS ordinal
+          SELECT f.backfill_id, f.binding_id, f.restatement_id, f.requested_by, (SELECT min(s.ordinal) FROM kpi_backfill_slot s WHERE s.backfill_id = f.backfill_id AND s.state = 'pending') AS ordinal
             FROM kpi_backfill f
            WHERE f.finished_at IS NULL AND f.cancelled_at IS NULL AND NOT EXISTS (SELECT FROM kpi_backfill_slot s WHERE s.backfill_id = f.backfill_id AND s.state = 'queued')
            ORDER BY f.backfill_id FOR NO KEY UPDATE OF f SKIP LOCKED
@@ -38,16 +38,18 @@ internal sealed class FeedStore(Databases databases)
         ), fed AS (
           UPDATE kpi_backfill_slot s SET state = 'queued', queued_at = now() FROM first, rt
            WHERE rt.binding_id = first.binding_id AND s.backfill_id = first.backfill_id AND s.ordinal = first.ordinal AND s.state = 'pending'
-          RETURNING s.backfill_id, s.binding_id, s.occurrence_at, s.window_start, s.business_date, rt.revision, rt.tenant_id, first.requested_by
+          RETURNING s.backfill_id, s.binding_id, s.occurrence_at, s.window_start, s.business_date, s.pinned_revision, rt.revision, rt.tenant_id, first.requested_by, first.restatement_id,
+            CASE WHEN first.restatement_id IS NULL THEN 4 ELSE 5 END::int2 AS kind
         ), slot AS (
           INSERT INTO kpi_slot (binding_id, slot_key, tenant_id)
-          SELECT binding_id, 'backfill:' || rtrim(rtrim(to_char(occurrence_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || 'Z', tenant_id FROM fed
+          SELECT binding_id, kpi_kind_name(kind) || ':' || rtrim(rtrim(to_char(occurrence_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'), '0'), '.') || 'Z', tenant_id FROM fed
           ON CONFLICT DO NOTHING
         ), counted AS (
           UPDATE kpi_job_runtime r SET queued = queued + 1 FROM fed WHERE r.binding_id = fed.binding_id
         ), o AS (
-          INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, window_start, business_date, revision, tenant_id, requested_by, reason)
-          SELECT fed.binding_id, occurrence_at, 4, occurrence_at, l.lane, window_start, business_date, fed.revision, fed.tenant_id, requested_by, 'backfill/' || backfill_id
+          INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, window_start, business_date, revision, tenant_id, requested_by, reason, pinned)
+          SELECT fed.binding_id, occurrence_at, kind, occurrence_at, l.lane, window_start, business_date, coalesce(pinned_revision, fed.revision), fed.tenant_id, requested_by,
+                 coalesce('restatement/' || restatement_id, 'backfill/' || backfill_id), pinned_revision IS NOT NULL
             FROM fed JOIN kpi_job_binding b USING (binding_id) JOIN kpi_lane l ON l.region = b.region AND l.priority = 6
           RETURNING lane
         ), told AS MATERIALIZED (

@@ -27,6 +27,9 @@ internal static class Replays
         };
         if (!run.Final || run.SlotCount > 1)
             throw Reject.Precondition("NOT_ONE_OCCURRENCE", $"{run.RunId}", run.Final ? "The row stands for several slots: backfill them." : "The run was one try of an occurrence that went on: replay the one that ended it.");
+        // A replay reports: it would put the reported number in the place of the restated one.
+        if (run.RestatementId is { } restatement)
+            throw Reject.Precondition("IS_A_RESTATEMENT", $"{run.RunId}", $"The run restated a number (restatement {restatement}) and reported none; a later refresh, or that restatement where it failed, is accepted instead.");
         Triggers.DemandMayRun(await TriggerStore.FactsAsync(tx, binding.BindingId), binding);
         var occurrence = new Triggered
         {

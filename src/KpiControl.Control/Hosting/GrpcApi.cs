@@ -34,6 +34,7 @@ internal static class GrpcApi
             DriftServiceReflection.Descriptor,
             CatalogServiceReflection.Descriptor,
             SignalServiceReflection.Descriptor,
+            RestatementServiceReflection.Descriptor,
             FleetServiceReflection.Descriptor,
             DoctorServiceReflection.Descriptor,
             MonitorServiceReflection.Descriptor,

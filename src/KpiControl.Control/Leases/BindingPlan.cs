@@ -33,6 +33,13 @@ internal sealed record BindingPlan
 
     public AgentNeeds Needs => field ??= new AgentNeeds(Job.Run.ConnId, Job.Run.AgentLabels);
 
+    /// <summary>The call of an occurrence: a restatement asks for the restated view, whatever the definition says.</summary>
+    public KpiCall CallOf(OccurrenceKind kind) => kind == OccurrenceKind.Restatement ? RestatedCall : Call;
+
+    public string ScdViewOf(OccurrenceKind kind) => kind == OccurrenceKind.Restatement ? KpiCall.RestatedView : Job.Runtime.ScdView;
+
+    private KpiCall RestatedCall => field ??= Call.Restated();
+
     /// <summary>Of an attempt that is granted at an instant.</summary>
     public TimeSpan TimeoutAt(DateTimeOffset now) => Overrides.Timeout(Job, now);
 

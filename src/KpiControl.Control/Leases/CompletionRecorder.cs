@@ -77,7 +77,7 @@ internal sealed class CompletionRecorder(
     private async Task<Dictionary<Guid, RunFacts>> FactsAsync(IReadOnlyList<Report> reports, List<GrantedAttempt?> held, CancellationToken token)
     {
         var known = reports.Zip(held).Where(r => r.Second is not null).DistinctBy(r => r.First.Attempt).ToList();
-        var facts = await surroundings.OfAsync([.. known.Select(r => new RunAsked(r.First.Attempt, r.Second!.Plan, r.First.Finished.Fence.Number, r.Second.BusinessDate, r.Second.ScheduledFor, r.First.Began))], token);
+        var facts = await surroundings.OfAsync([.. known.Select(r => new RunAsked(r.First.Attempt, r.Second!.Plan, r.First.Finished.Fence.Number, r.Second.BusinessDate, r.Second.ScheduledFor, r.Second.Kind, r.First.Began))], token);
         return known.Zip(facts).ToDictionary(r => r.First.First.Attempt, r => r.Second);
     }
 
@@ -103,7 +103,7 @@ internal sealed class CompletionRecorder(
         // Without its plan nobody knows whether it may be tried again.
         if (found.Count < attempts.Count)
             throw new InvalidOperationException($"The plan of binding {attempts.Select(a => a.Plan).Except(found.Select(f => f.Row.Plan)).First().BindingId} cannot be read.");
-        return found.ToDictionary(f => f.Row.Attempt, f => new GrantedAttempt(f.Plan, f.Row.RetriesUsed, f.Row.BusinessDate, f.Row.ScheduledFor));
+        return found.ToDictionary(f => f.Row.Attempt, f => new GrantedAttempt(f.Plan, f.Row.RetriesUsed, f.Row.BusinessDate, f.Row.ScheduledFor, f.Row.Kind));
     }
 
     private async Task<List<(Report, FinishedAck)>> StandAsync(List<DecidedReport> others, CancellationToken token)

@@ -10,6 +10,7 @@ internal sealed class CompletionStore(Databases databases)
 {
     // Accepted while the fence is still the occurrence's: leased, or ready again because the lease expired and nobody
     // has taken it since. Slot, window, date and revision come from the row, never from the agent.
+    // A restatement (5) is no run of the job's life: how its last one ended stays as it is.
     private const string CompleteSql =
         """
         WITH x AS (
@@ -27,10 +28,10 @@ internal sealed class CompletionStore(Databases databases)
             occ_reason = CASE WHEN x.retry_seconds IS NOT NULL AND NOT rt.occ_cancel THEN CASE WHEN x.waits THEN 1 ELSE 2 END::int2 END,
             occ_deadline = CASE WHEN x.waits THEN x.gives_up_at END,
             retry_count = rt.retry_count + CASE WHEN x.retry_seconds IS NOT NULL AND NOT x.waits AND NOT rt.occ_cancel THEN 1 ELSE 0 END,
-            last_run_at = CASE WHEN x.status IN ('cancelled', 'skipped') THEN rt.last_run_at ELSE now() END,
-            last_status = CASE x.status WHEN 'success' THEN 'success' WHEN 'partial' THEN 'partial' WHEN 'failed' THEN 'failed' WHEN 'suppressed' THEN 'failed' ELSE rt.last_status END,
+            last_run_at = CASE WHEN rt.occ_kind = 5 OR x.status IN ('cancelled', 'skipped') THEN rt.last_run_at ELSE now() END,
+            last_status = CASE CASE WHEN rt.occ_kind <> 5 THEN x.status END WHEN 'success' THEN 'success' WHEN 'partial' THEN 'partial' WHEN 'failed' THEN 'failed' WHEN 'suppressed' THEN 'failed' ELSE rt.last_status END,
             good_through = greatest(rt.good_through, x.good_through),
-            last_error = CASE WHEN x.status IN ('success', 'cancelled', 'skipped') THEN NULL ELSE left(x.code || ': ' || x.message, 300) END,
+            last_error = CASE WHEN rt.occ_kind = 5 THEN rt.last_error WHEN x.status IN ('success', 'cancelled', 'skipped') THEN NULL ELSE left(x.code || ': ' || x.message, 300) END,
             occ_cancel = false
           FROM x
           WHERE rt.binding_id = x.binding_id AND rt.occ_state IN ('L', 'R') AND rt.fence_n = x.fence_n AND rt.fence_epoch = x.fence_epoch AND rt.attempt_id = x.attempt_id
@@ -104,7 +105,7 @@ internal sealed class CompletionStore(Databases databases)
     // Look-ups for reports that arrive on a node which did not grant the lease: pinned by the fence in CompleteSql.
     private const string LookUpSql =
         """
-        SELECT x.ord, rt.binding_id, rt.occ_revision, rt.retry_count, rt.occ_business_date, rt.occ_scheduled_for FROM unnest($1::int[], $2::bigint[], $3::uuid[]) AS x(ord, binding_id, attempt_id)
+        SELECT x.ord, rt.binding_id, rt.occ_revision, rt.retry_count, rt.occ_business_date, rt.occ_scheduled_for, rt.occ_kind FROM unnest($1::int[], $2::bigint[], $3::uuid[]) AS x(ord, binding_id, attempt_id)
           JOIN kpi_job_runtime rt ON rt.binding_id = x.binding_id AND rt.attempt_id = x.attempt_id
         """;
 
@@ -118,7 +119,7 @@ internal sealed class CompletionStore(Databases databases)
         await using var reader = await command.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))
             if (!reader.IsDBNull(2))
-                found.Add(new FoundAttempt(attempts[reader.GetInt32(0)].Attempt, new PlanKey(reader.GetInt64(1), reader.GetInt32(2)), reader.GetInt32(3), reader.GetFieldValue<DateOnly>(4), reader.GetFieldValue<DateTimeOffset>(5)));
+                found.Add(new FoundAttempt(attempts[reader.GetInt32(0)].Attempt, new PlanKey(reader.GetInt64(1), reader.GetInt32(2)), reader.GetInt32(3), reader.GetFieldValue<DateOnly>(4), reader.GetFieldValue<DateTimeOffset>(5), (OccurrenceKind)reader.GetInt16(6)));
         return found;
     }
 
@@ -200,7 +201,7 @@ internal sealed class CompletionStore(Databases databases)
 }
 
 /// <summary>What the database knows of an attempt that another node granted.</summary>
-internal sealed record FoundAttempt(Guid Attempt, PlanKey Plan, int RetriesUsed, DateOnly BusinessDate, DateTimeOffset ScheduledFor);
+internal sealed record FoundAttempt(Guid Attempt, PlanKey Plan, int RetriesUsed, DateOnly BusinessDate, DateTimeOffset ScheduledFor, OccurrenceKind Kind);
 
 /// <summary>A report, decided: the status that history gets, and whether another try follows.</summary>
 internal sealed record Completion

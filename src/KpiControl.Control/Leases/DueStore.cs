@@ -38,7 +38,7 @@ internal sealed class DueStore(Databases databases)
     // lane + 0: what the due index cannot answer. With lane > 0 a planner that knows no statistics walks all that is due, in
     // the heap's order, and deadlocks (seen); so only the primary key is left, in the order of x.
     //   opens    the row is free
-    //   queues   it is not, and the open one merely waits (first try, never leased), is a replay's or a backfill's, or the job queues one
+    //   queues   it is not, and the open one merely waits (first try, never leased), is a replay's, a backfill's or a restatement's, or the job queues one
     //   else     the slot is skipped: overlap
     private const string TakeSql =
         """
@@ -59,9 +59,9 @@ internal sealed class DueStore(Databases databases)
           UPDATE kpi_job_runtime rt SET
             next_run_at = x.next,
             queued = rt.queued + CASE WHEN rt.occ_state IS NOT NULL AND x.take IN ('L', 'W', 'R')
-              AND ((rt.occ_state <> 'L' AND rt.retry_count = 0 AND rt.attempt_id IS NULL) OR (x.queue_one AND rt.queued = 0) OR x.cancel_previous OR rt.occ_kind IN (3, 4)) THEN 1 ELSE 0 END,
+              AND ((rt.occ_state <> 'L' AND rt.retry_count = 0 AND rt.attempt_id IS NULL) OR (x.queue_one AND rt.queued = 0) OR x.cancel_previous OR rt.occ_kind IN (3, 4, 5)) THEN 1 ELSE 0 END,
             queued_slot = CASE WHEN rt.occ_state IS NOT NULL AND x.take IN ('L', 'W', 'R')
-              AND ((rt.occ_state <> 'L' AND rt.retry_count = 0 AND rt.attempt_id IS NULL) OR (x.queue_one AND rt.queued = 0) OR x.cancel_previous OR rt.occ_kind IN (3, 4)) THEN x.slot ELSE rt.queued_slot END,
+              AND ((rt.occ_state <> 'L' AND rt.retry_count = 0 AND rt.attempt_id IS NULL) OR (x.queue_one AND rt.queued = 0) OR x.cancel_previous OR rt.occ_kind IN (3, 4, 5)) THEN x.slot ELSE rt.queued_slot END,
             occ_scheduled_for = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN x.slot ELSE rt.occ_scheduled_for END,
             occ_kind = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN 0 ELSE rt.occ_kind END,
             occ_window_start = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN x.window_start ELSE rt.occ_window_start END,

@@ -31,7 +31,7 @@ internal sealed class LeaseSender(SessionRegistry sessions, LeaseMetrics metrics
         var (batch, characters) = (new LeaseBatch(), 0);
         foreach (var lease in leases)
         {
-            session.Held[lease.Attempt] = new GrantedAttempt(lease.Plan, lease.RetriesUsed, lease.BusinessDate, lease.ScheduledFor);
+            session.Held[lease.Attempt] = new GrantedAttempt(lease.Plan, lease.RetriesUsed, lease.BusinessDate, lease.ScheduledFor, lease.Kind);
             var message = Message(lease, session.FirstNeedOf(lease.Plan.ContractDigest));
             batch.Leases.Add(message);
             if ((characters += message.CallJson.Length + message.ContractJson.Length) < MostCharacters)
@@ -52,9 +52,9 @@ internal sealed class LeaseSender(SessionRegistry sessions, LeaseMetrics metrics
             Fence = new Fence { Epoch = lease.FenceEpoch, Number = lease.FenceNumber }, SlotKey = new SlotKey(lease.Kind.Word(), lease.ScheduledFor).ToString(),
             ScheduledFor = lease.ScheduledFor.ToTimestamp(), BusinessDate = lease.BusinessDate.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture),
             TryNumber = lease.RetriesUsed + 1, Timeout = Duration.FromTimeSpan(lease.Timeout), KpiId = plan.Job.KpiId, ContractVersion = plan.Job.ContractVersion,
-            ContentHash = plan.ContentHash, ContractDigest = plan.ContractDigest, CallJson = plan.Call.For(lease.BusinessDate),
+            ContentHash = plan.ContentHash, ContractDigest = plan.ContractDigest, CallJson = plan.CallOf(lease.Kind).For(lease.BusinessDate),
             ContractJson = withContract ? plan.ContractJson : "", ConnId = plan.Job.Run.ConnId, OnRuleFail = plan.Job.Run.OnRuleFail,
-            ScdView = plan.Job.Runtime.ScdView, TriggerKind = lease.Kind.Word(),
+            ScdView = plan.ScdViewOf(lease.Kind), TriggerKind = lease.Kind.Word(),
         };
         if (lease.WindowStart is { } start)
             message.WindowStart = start.ToTimestamp();

@@ -68,7 +68,7 @@ internal sealed class QueueStore(Databases databases)
             nexts = promotions.Select(p => p.NextOfStretch?.UtcDateTime).ToArray(),
             windows = promotions.Select(p => p.NextOfStretch is null ? null : (DateTime?)p.Row.ScheduledFor.UtcDateTime).ToArray(),
             nextDates = promotions.Select(p => p.NextOfStretch is { } next ? p.Plan.BusinessDateOf(next) : (DateOnly?)null).ToArray(),
-            takes = promotions.Select(p => p.Plan.HasDependencies ? "W" : "R").ToArray(),
+            takes = promotions.Select(p => p.WaitsForDependencies ? "W" : "R").ToArray(),
             waits = promotions.Select(p => p.Waits?.TotalSeconds).ToArray(),
             dates = promotions.Select(p => p.Row.BusinessDate).ToArray(),
             starts = promotions.Select(p => p.Row.WindowStart?.UtcDateTime).ToArray(),
@@ -98,11 +98,14 @@ internal sealed record Promotion(QueuedRow Row, BindingPlan Plan, BindingPlan Qu
     public DateTimeOffset? NextOfStretch =>
         Row.LastSlot > Row.ScheduledFor && QueuedUnder.Schedule.Next(Row.ScheduledFor) is { } next && next <= Row.LastSlot ? next : null;
 
+    /// <summary>What a restatement computes from was there when the number was reported, and what has changed since is why it runs.</summary>
+    public bool WaitsForDependencies => Plan.HasDependencies && Row.Kind != (short)OccurrenceKind.Restatement;
+
     /// <summary>
     /// How long it may take to start, from its instant on; a slot of the past (scheduled, replayed, backfilled) from when it opens on, since its successor's time has
     /// passed: it waits for its dependencies as long as it would have in its own time. Null: it does not give up.
     /// </summary>
     public TimeSpan? Waits =>
         Row.Kind is (short)OccurrenceKind.Event or (short)OccurrenceKind.Manual ? Plan.Job.Dependencies.WaitTimeout
-        : Plan.HasDependencies ? Plan.GivesUpAt(Row.ScheduledFor) - Row.ScheduledFor : null;
+        : WaitsForDependencies ? Plan.GivesUpAt(Row.ScheduledFor) - Row.ScheduledFor : null;
 }

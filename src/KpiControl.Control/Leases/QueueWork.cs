@@ -17,7 +17,7 @@ internal sealed class QueueWork(QueueStore store, OvertakeStore overtakes, PlanC
         if (promotions.Count == 0)
             return false;
         var opened = (await store.PromoteAsync(promotions, token)).ToHashSet();
-        var waiting = promotions.Where(p => p.Plan.HasDependencies && opened.Contains(p.Row.BindingId)).Select(p => p.Row.BindingId).ToList();
+        var waiting = promotions.Where(p => p.WaitsForDependencies && opened.Contains(p.Row.BindingId)).Select(p => p.Row.BindingId).ToList();
         if (waiting.Count > 0)
             await waits.BeginAsync(waiting, token);
         view.MarkReadyDirty();

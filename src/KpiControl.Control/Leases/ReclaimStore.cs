@@ -46,8 +46,8 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
         ), u AS (
           UPDATE kpi_job_runtime rt SET occ_state = CASE WHEN l.ends_as IS NULL THEN 'R'::"char" END, occ_reason = l.why, session_id = NULL, generation = NULL, lease_deadline = NULL,
             attempt_id = CASE WHEN l.ends_as IS NULL THEN rt.attempt_id END, occ_cancel = false,
-            last_run_at = CASE WHEN l.ends_as = 'failed' THEN now() ELSE rt.last_run_at END, last_status = CASE WHEN l.ends_as = 'failed' THEN 'failed' ELSE rt.last_status END,
-            last_error = CASE WHEN l.ends_as = 'failed' THEN 'LEASE_LOST: its lease was lost ' || @losses || ' times' ELSE rt.last_error END
+            last_run_at = CASE WHEN l.ends_as = 'failed' AND rt.occ_kind <> 5 THEN now() ELSE rt.last_run_at END, last_status = CASE WHEN l.ends_as = 'failed' AND rt.occ_kind <> 5 THEN 'failed' ELSE rt.last_status END,
+            last_error = CASE WHEN l.ends_as = 'failed' AND rt.occ_kind <> 5 THEN 'LEASE_LOST: its lease was lost ' || @losses || ' times' ELSE rt.last_error END
             FROM counted l WHERE rt.binding_id = l.binding_id AND rt.occ_state = 'L' AND rt.attempt_id = l.attempt_id
           RETURNING rt.binding_id, coalesce(rt.occ_lane, abs(rt.lane)) AS lane, rt.tenant_id, l.ends_as, l.why, l.attempt_id, rt.occ_revision, rt.retry_count, rt.occ_scheduled_for, rt.occ_window_start,
             rt.occ_business_date, rt.occ_kind, rt.fence_n, rt.fence_epoch

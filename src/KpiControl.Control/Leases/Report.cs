@@ -40,15 +40,15 @@ internal sealed record Report(AgentSession Session, Finished Finished, Guid Atte
 
     public DateTimeOffset? Began => Instant(Finished.StartedAt);
 
-    private SlaState? Slowness(GrantedAttempt? held) => held is null || Took is not { } took ? null : RunPromise.Latency(held.Plan.Job.Sla, took);
+    private SlaState? Slowness(GrantedAttempt? held) => held is null or { IsPromised: false } || Took is not { } took ? null : RunPromise.Latency(held.Plan.Job.Sla, took);
 
-    private static DateTimeOffset? DeliverBy(GrantedAttempt? held) => held?.Plan is { } plan ? RunPromise.DeliverBy(plan.Job.Sla, plan.Schedule, held.ScheduledFor) : null;
+    private static DateTimeOffset? DeliverBy(GrantedAttempt? held) => held is { IsPromised: true, Plan: { } plan } ? RunPromise.DeliverBy(plan.Job.Sla, plan.Schedule, held.ScheduledFor) : null;
 
     // Both by the agent's clock; the stored instants are not needed for a difference.
     private TimeSpan? Took => Instant(Finished.FinishedAt) - Instant(Finished.StartedAt) is { } took && took >= TimeSpan.Zero ? took : null;
 
     private static DateTimeOffset? GoodThrough(string status, GrantedAttempt? held) =>
-        held is { Plan: { Job: { Sla: { } sla } job } plan } && (sla.Freshness is not null || sla.Availability is not null) && RunPromise.IsGood(status, job.Run.OnRuleFail)
+        held is { IsPromised: true, Plan: { Job: { Sla: { } sla } job } plan } && (sla.Freshness is not null || sla.Availability is not null) && RunPromise.IsGood(status, job.Run.OnRuleFail)
             ? RunPromise.GoodThrough(plan.Schedule, held.ScheduledFor, held.BusinessDate, job.Dependencies.BusinessDate)
             : null;
 

@@ -35,7 +35,7 @@ internal sealed partial class RouteChecker(RouteStore store, PlanCache plans, IO
         var isShown = row.Reason == (short)WaitingFor.Agent;
         var isRoutable = agents.Any(agent => agent.CanRun(plan));
         return isShown != isRoutable ? null
-            : new RouteChange(row, plan, isRoutable ? WaitingFor.Credit : WaitingFor.Agent, row.Kind == (short)OccurrenceKind.Schedule ? null : row.ScheduledFor + plan.Job.Dependencies.WaitTimeout);
+            : new RouteChange(row, plan, isRoutable ? WaitingFor.Credit : WaitingFor.Agent, row.Kind is (short)OccurrenceKind.Schedule or (short)OccurrenceKind.Restatement ? null : row.ScheduledFor + plan.Job.Dependencies.WaitTimeout);
     }
 
     private static partial class Log

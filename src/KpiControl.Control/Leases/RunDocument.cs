@@ -33,9 +33,11 @@ internal static class RunDocument
             known["overrides"] = new JsonArray([.. overrides.Select(Standing)]);
         if (facts.Inputs.Count > 0)
             known["inputs"] = new JsonArray([.. facts.Inputs.Select(Input)]);
+        if (facts.Restatement is { } restatement)
+            known["restatement"] = Restated(restatement);
         if (latency is not null || deliverBy is not null)
             known["sla"] = Sla(latency, deliverBy);
-        return Joined(text, known, plan.Call.For(held.BusinessDate));
+        return Joined(text, known, plan.CallOf(held.Kind).For(held.BusinessDate));
     }
 
     /// <summary>Of a report that is kept and changes nothing.</summary>
@@ -60,6 +62,12 @@ internal static class RunDocument
     private static JsonNode Standing(StandingOverride over) => new JsonObject
     {
         ["override_id"] = $"{over.OverrideId}", ["kind"] = over.Kind, ["value"] = over.Value, ["expires_at"] = Audit.ChainTime.Text(over.ExpiresAt.UtcDateTime),
+    };
+
+    private static JsonObject Restated(RunRestatement restatement) => new()
+    {
+        ["restatement_id"] = $"{restatement.RestatementId}", ["reported_run_id"] = $"{restatement.ReportedRunId}", ["cause"] = restatement.Cause, ["source"] = restatement.Source,
+        ["accepted_by"] = restatement.AcceptedBy, ["reason"] = restatement.Reason, ["digest"] = restatement.Digest, ["approvers"] = new JsonArray([.. restatement.Approvers.Select(a => JsonValue.Create(a))]),
     };
 
     private static JsonObject Sla(SlaState? latency, DateTimeOffset? deliverBy)

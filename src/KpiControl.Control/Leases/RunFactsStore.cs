@@ -15,13 +15,13 @@ internal sealed class RunFactsStore(Databases databases)
 
     // An upstream run with a later number was granted after this one, which therefore never took its value. Facts without such a
     // number must have stood when the attempt began: not before it was granted, by the database's clock, and not after now,
-    // whatever the agent's clock says.
+    // whatever the agent's clock says. What is reported takes what was reported; a restatement takes a restated value where there is one.
     private const string InputsSql =
         """
         SELECT x.binding_id, d.dep_type AS type, d.dep_value AS name, f.refresh_id, f.data_through, f.source_run, f.version, s.signal_id,
                coalesce(f.published_at, s.published_at) AS published_at, coalesce(f.published_by, s.published_by) AS published_by, u.run_id, u.job_id
-          FROM (SELECT binding_id, fence, business_date, scheduled_for, greatest(granted, least(coalesce(began, granted), now())) AS began
-                  FROM unnest(@ids, @fences, @dates, @slots, @granted, @began) AS asked(binding_id, fence, business_date, scheduled_for, granted, began)) x
+          FROM (SELECT binding_id, fence, business_date, scheduled_for, restated, greatest(granted, least(coalesce(began, granted), now())) AS began
+                  FROM unnest(@ids, @fences, @dates, @slots, @restated, @granted, @began) AS asked(binding_id, fence, business_date, scheduled_for, restated, granted, began)) x
           JOIN kpi_job_binding b ON b.binding_id = x.binding_id
           JOIN kpi_job_dependency d ON d.binding_id = x.binding_id
           LEFT JOIN LATERAL (
@@ -42,8 +42,8 @@ internal sealed class RunFactsStore(Databases databases)
              WHERE d.dep_type = 'kpi' AND o.tenant_id = b.tenant_id AND o.environment = b.environment AND o.region = b.region
                AND o.kpi_id = split_part(d.dep_value, '@', 1) AND o.contract_version = split_part(d.dep_value, '@', 2)
                AND h.recorded_at >= x.business_date::timestamptz - interval '1 day' AND h.business_date = x.business_date
-               AND h.final AND h.status IN ('success', 'partial') AND h.run_id < x.fence
-             ORDER BY h.recorded_at DESC LIMIT 1) u ON true
+               AND h.final AND h.status IN ('success', 'partial') AND h.run_id < x.fence AND (x.restated OR h.trigger_kind <> 'restatement')
+             ORDER BY h.trigger_kind = 'restatement' DESC, h.recorded_at DESC LIMIT 1) u ON true
          ORDER BY x.binding_id, d.dep_type, d.dep_value
         """;
 
@@ -62,23 +62,63 @@ internal sealed class RunFactsStore(Databases databases)
         var inputs = dependent.Count == 0 ? null : (await connection.QueryAsync<RunInput>(new CommandDefinition(InputsSql, new
         {
             ids = dependent.Select(a => a.Plan.BindingId).ToArray(), fences = dependent.Select(a => a.Fence).ToArray(),
-            dates = dependent.Select(a => a.BusinessDate).ToArray(), slots = dependent.Select(a => a.ScheduledFor.UtcDateTime).ToArray(),
+            dates = dependent.Select(a => a.BusinessDate).ToArray(), slots = dependent.Select(a => a.ScheduledFor.UtcDateTime).ToArray(), restated = dependent.Select(a => a.IsRestatement).ToArray(),
             granted = dependent.Select(a => a.GrantedBy.UtcDateTime).ToArray(), began = dependent.Select(a => a.Began?.UtcDateTime).ToArray(),
         }, cancellationToken: token))).ToLookup(i => i.BindingId);
-        return [.. attempts.Select(a => new RunFacts(policies[(a.Plan.Tenant, a.Plan.Environment)], inputs is null ? [] : [.. inputs[a.Plan.BindingId]]))];
+        var restated = attempts.Where(a => a.IsRestatement).ToList();
+        var restatements = restated.Count == 0 ? null : (await connection.QueryAsync<RunRestatement>(new CommandDefinition(RestatementsSql, new
+        {
+            ids = restated.Select(a => a.Plan.BindingId).ToArray(), slots = restated.Select(a => a.ScheduledFor.UtcDateTime).ToArray(),
+        }, cancellationToken: token))).ToDictionary(r => r.BindingId);
+        return [.. attempts.Select(a => new RunFacts(policies[(a.Plan.Tenant, a.Plan.Environment)], inputs is null ? [] : [.. inputs[a.Plan.BindingId]])
+        {
+            Restatement = a.IsRestatement ? restatements!.GetValueOrDefault(a.Plan.BindingId) : null,
+        })];
     }
+
+    private const string RestatementsSql =
+        """
+        SELECT x.binding_id, s.restatement_id, t.run_id AS reported_run_id, coalesce('refresh/' || s.refresh_id, 'restatement/' || s.upstream_id) AS cause, s.source, s.accepted_by, s.reason, s.digest,
+               ARRAY(SELECT d.capacity || ': ' || d.principal FROM kpi_restatement_decision d WHERE d.restatement_id = s.restatement_id AND d.decision = 'approve' ORDER BY 1) AS approvers
+          FROM unnest(@ids, @slots) AS x(binding_id, slot)
+          JOIN kpi_backfill_slot p ON p.binding_id = x.binding_id AND p.occurrence_at = x.slot JOIN kpi_backfill q USING (backfill_id)
+          JOIN kpi_restatement s ON s.restatement_id = q.restatement_id JOIN kpi_restatement_slot t ON t.restatement_id = s.restatement_id AND t.business_date = p.business_date
+        """;
 }
 
 /// <summary>An attempt whose surroundings are asked for.</summary>
 /// <param name="Began">By the agent's clock; null where it did not say.</param>
-internal readonly record struct RunAsked(Guid Attempt, BindingPlan Plan, long Fence, DateOnly BusinessDate, DateTimeOffset ScheduledFor, DateTimeOffset? Began)
+internal readonly record struct RunAsked(Guid Attempt, BindingPlan Plan, long Fence, DateOnly BusinessDate, DateTimeOffset ScheduledFor, OccurrenceKind Kind, DateTimeOffset? Began)
 {
+    public bool IsRestatement => Kind == OccurrenceKind.Restatement;
+
     /// <summary>By then it was granted: the end of the millisecond that its id tells.</summary>
     public DateTimeOffset GrantedBy => AttemptId.GrantedAt(Attempt)?.AddMilliseconds(1) ?? DateTimeOffset.UnixEpoch;
 }
 
 /// <param name="PolicyVersion">0: none was ever put.</param>
-internal sealed record RunFacts(int PolicyVersion, IReadOnlyList<RunInput> Inputs);
+internal sealed record RunFacts(int PolicyVersion, IReadOnlyList<RunInput> Inputs)
+{
+    /// <summary>Null: the run reports.</summary>
+    public RunRestatement? Restatement { get; init; }
+}
+
+/// <summary>Which number a run restates, because of what, and who agreed to it.</summary>
+internal sealed record RunRestatement
+{
+    public long BindingId { get; init; }
+    public long RestatementId { get; init; }
+    public long ReportedRunId { get; init; }
+    /// <summary><c>refresh/12</c> or <c>restatement/7</c>.</summary>
+    public string Cause { get; init; } = "";
+    public string Source { get; init; } = "";
+    public string AcceptedBy { get; init; } = "";
+    public string Reason { get; init; } = "";
+    /// <summary>What was agreed to.</summary>
+    public string Digest { get; init; } = "";
+    /// <summary>Each with the capacity: <c>business: ann</c>; none where policy asked for none.</summary>
+    public string[] Approvers { get; init; } = [];
+}
 
 /// <summary>A dependency and what it was met by; without either, it was met by something that is gone.</summary>
 internal sealed record RunInput

@@ -8,7 +8,7 @@ namespace KpiControl.Control.Leases;
 /// </summary>
 internal readonly record struct SlotKey(string Kind, DateTimeOffset ScheduledFor)
 {
-    private static readonly string[] Kinds = ["schedule", "event", "manual", "replay", "backfill"];
+    private static readonly string[] Kinds = ["schedule", "event", "manual", "replay", "backfill", "restatement"];
 
     public override string ToString() =>
         string.Create(CultureInfo.InvariantCulture, $"{Kind}:{ScheduledFor.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss.FFFFFF'Z'}");

@@ -23,6 +23,8 @@ internal enum OccurrenceKind : short
     Manual = 2,
     Replay = 3,
     Backfill = 4,
+    /// <summary>A business date once more, for the restated view.</summary>
+    Restatement = 5,
 }
 
 internal static class Occurrences
@@ -33,7 +35,8 @@ internal static class Occurrences
         OccurrenceKind.Event => "event",
         OccurrenceKind.Manual => "manual",
         OccurrenceKind.Replay => "replay",
-        _ => "backfill",
+        OccurrenceKind.Backfill => "backfill",
+        _ => "restatement",
     };
 
     public static string Word(this WaitingFor reason) => reason switch

@@ -34,7 +34,7 @@ internal static class LineageStore
           FROM kpi_job_binding b
           JOIN kpi_job_def d ON d.def_id = b.def_id
           LEFT JOIN LATERAL (
-            SELECT h.run_id FROM kpi_job_history h WHERE h.binding_id = b.binding_id AND h.final AND h.status IN ('success', 'partial')
+            SELECT h.run_id FROM kpi_job_history h WHERE h.binding_id = b.binding_id AND h.final AND h.status IN ('success', 'partial') AND h.trigger_kind <> 'restatement'
              ORDER BY h.recorded_at DESC LIMIT 1) g ON true
         """;
 

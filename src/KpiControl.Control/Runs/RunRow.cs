@@ -42,6 +42,12 @@ internal sealed record RunRow
     public string ContractVersion { get; init; } = "";
     public string ContentHash { get; init; } = "";
     public string? Agent { get; init; }
+    public string ScdView { get; init; } = "";
+    /// <summary>What it computed; null: what the job reports.</summary>
+    public long? RestatementId { get; init; }
+    public long? RestatesRunId { get; init; }
+    /// <summary>Runs that restated its number.</summary>
+    public long[]? RestatedBy { get; init; }
 
     public SlotKey Slot => new(TriggerKind, ScheduledFor);
 
@@ -58,6 +64,7 @@ internal sealed record RunRow
             Agent = Agent ?? "", SlotCount = SlotCount, LastSlot = Time(SlotLast),
             ResultDigest = ResultDigest is null ? "" : "sha256:" + Convert.ToHexStringLower(ResultDigest),
             Fence = FenceEpoch is { } epoch ? new Fence { Epoch = epoch, Number = RunId } : null,
+            ScdView = ScdView, RestatementId = RestatementId ?? 0, RestatesRunId = RestatesRunId ?? 0, RestatedByRunIds = { RestatedBy ?? [] },
         };
         if (SlaBreached is { } breached)
             run.SlaBreached = breached;

@@ -107,7 +107,7 @@ internal sealed class DependencyStore(Databases databases)
             SELECT max(h.scheduled_for) AS last_slot, bool_or(h.trigger_kind = 'manual') AS by_hand
               FROM kpi_job_history h
              WHERE h.binding_id = b.binding_id AND h.recorded_at >= x.business_date::timestamptz - interval '1 day'
-               AND h.business_date = x.business_date AND h.final AND h.status IN ('success', 'partial')) h ON true
+               AND h.business_date = x.business_date AND h.final AND h.status IN ('success', 'partial') AND h.trigger_kind <> 'restatement') h ON true
         """;
 
     /// <summary>The active bindings of a KPI at a version, and how far each succeeded for the business date.</summary>

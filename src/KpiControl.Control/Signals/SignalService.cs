@@ -14,6 +14,8 @@ namespace KpiControl.Control.Signals;
 /// <summary>What pipelines tell. A fact is committed first and wakes afterwards: whoever begins to wait in between sees the fact.</summary>
 internal sealed class SignalService(Mutations mutations, Databases databases, DependencyWaits waits) : Protocol.V1.SignalService.SignalServiceBase
 {
+    private const int LongestChange = 10;
+
     public override async Task<PublishSignalResponse> PublishSignal(PublishSignalRequest request, ServerCallContext context)
     {
         var (caller, token) = (context.Caller(), context.CancellationToken);
@@ -47,7 +49,8 @@ internal sealed class SignalService(Mutations mutations, Databases databases, De
             var id = await SignalStore.AddRefreshAsync(tx, target, refresh);
             if (id is null)
                 return await EarlierAsync(tx, target, refresh);
-            await AuditAsync(tx, target, "refresh", id.Value, AuditEntry.Json(new { refresh.Dataset, target.Region, refresh.DataThrough, refresh.SourceRun, refresh.Version }));
+            await SignalStore.NoteLateAsync(tx, target, refresh, id.Value);
+            await AuditAsync(tx, target, "refresh", id.Value, AuditEntry.Json(new { refresh.Dataset, target.Region, refresh.DataThrough, refresh.SourceRun, refresh.Version, refresh.ChangedFrom }));
             committed = target;
             return new PublishRefreshResponse { RefreshId = id.Value };
         }, token);
@@ -81,7 +84,18 @@ internal sealed class SignalService(Mutations mutations, Databases databases, De
         PublishChecks.Name("dataset", request.Dataset),
         request.DataThrough?.ToDateTimeOffset() ?? throw Reject.Invalid("data_through", "is missing: everything before this instant is in the table"),
         PublishChecks.Bounded("run_id", request.RunId, required: true),
-        PublishChecks.Bounded("version", request.Version, required: false));
+        PublishChecks.Bounded("version", request.Version, required: false),
+        ChangedFrom(request));
+
+    private static DateTimeOffset? ChangedFrom(PublishRefreshRequest request)
+    {
+        if (request.ChangedFrom?.ToDateTimeOffset() is not { } from)
+            return null;
+        var through = request.DataThrough.ToDateTimeOffset();
+        if (from >= through)
+            throw Reject.Invalid("changed_from", "is not before data_through: from this instant on something of the table changed");
+        return from > through.AddYears(-LongestChange) ? from : throw Reject.Invalid("changed_from", $"lies more than {LongestChange} years before data_through");
+    }
 
     private static async Task<PublishRefreshResponse> EarlierAsync(RequestTransaction tx, PublishTarget target, Refresh refresh)
     {
@@ -113,7 +127,7 @@ internal sealed class SignalService(Mutations mutations, Databases databases, De
     {
         Kind = row.Kind, Id = row.Id, Tenant = row.TenantId, Environment = row.Environment, Region = row.Region ?? "", Name = row.Name,
         BusinessDate = row.BusinessDate?.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture) ?? "",
-        DataThrough = row.DataThrough is { } through ? Timestamp.FromDateTimeOffset(through) : null,
+        DataThrough = row.DataThrough is { } through ? Timestamp.FromDateTimeOffset(through) : null, ChangedFrom = row.ChangedFrom is { } from ? Timestamp.FromDateTimeOffset(from) : null,
         RunId = row.SourceRun, Version = row.Version, PublishedAt = Timestamp.FromDateTimeOffset(row.PublishedAt), PublishedBy = row.PublishedBy,
     };
 }

@@ -18,6 +18,8 @@ namespace KpiControl.Jobs.Calls;
 /// </remarks>
 public sealed class KpiCall
 {
+    public const string RestatedView = "restated";
+
     private const string RangeMark = "\"range\":null";
 
     private readonly string _grain, _before, _after;
@@ -49,6 +51,14 @@ public sealed class KpiCall
             ["options"] = new JsonObject { ["include_lineage"] = true, ["format"] = "json" },
         };
         return new KpiCall(contract.Grain, LastPeriods(job), call.ToJsonString());
+    }
+
+    /// <summary>The same call, for figures as they are now and not as they were first reported.</summary>
+    public KpiCall Restated()
+    {
+        var call = JsonNode.Parse(_before + RangeMark + _after)!;
+        call["scd_view"] = RestatedView;
+        return new KpiCall(_grain, _lastPeriods, call.ToJsonString());
     }
 
     /// <summary>The complete call of an occurrence, as JSON text.</summary>

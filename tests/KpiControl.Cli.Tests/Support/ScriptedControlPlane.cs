@@ -47,6 +47,7 @@ public sealed class ScriptedControlPlane : IAsyncLifetime
         app.MapGrpcService<ScriptedMonitor>();
         app.MapGrpcService<ScriptedAlerts>();
         app.MapGrpcService<ScriptedDrift>();
+        app.MapGrpcService<ScriptedRestatements>();
         await app.StartAsync();
         Address = app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.Single();
     }

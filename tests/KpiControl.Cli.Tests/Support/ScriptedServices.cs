@@ -86,6 +86,16 @@ internal sealed class ScriptedDrift(Script script) : DriftService.DriftServiceBa
     public override Task<ListOverridesResponse> ListOverrides(ListOverridesRequest request, ServerCallContext context) => script.Answer<ListOverridesRequest, ListOverridesResponse>(request, context);
 }
 
+internal sealed class ScriptedRestatements(Script script) : RestatementService.RestatementServiceBase
+{
+    public override Task<ListRestatementsResponse> ListRestatements(ListRestatementsRequest request, ServerCallContext context) => script.Answer<ListRestatementsRequest, ListRestatementsResponse>(request, context);
+    public override Task<Restatement> GetRestatement(GetRestatementRequest request, ServerCallContext context) => script.Answer<GetRestatementRequest, Restatement>(request, context);
+    public override Task<Restatement> AcceptRestatement(AcceptRestatementRequest request, ServerCallContext context) => script.Answer<AcceptRestatementRequest, Restatement>(request, context);
+    public override Task<Restatement> DeclineRestatement(DeclineRestatementRequest request, ServerCallContext context) => script.Answer<DeclineRestatementRequest, Restatement>(request, context);
+    public override Task<Restatement> ApproveRestatement(DecideRestatementRequest request, ServerCallContext context) => script.Answer<DecideRestatementRequest, Restatement>(request, context);
+    public override Task<Restatement> RejectRestatement(DecideRestatementRequest request, ServerCallContext context) => script.Answer<DecideRestatementRequest, Restatement>(request, context);
+}
+
 internal sealed class ScriptedChanges(Script script) : ChangeService.ChangeServiceBase
 {
     public override Task<Plan> PlanJobs(PlanJobsRequest request, ServerCallContext context) => script.Answer<PlanJobsRequest, Plan>(request, context);

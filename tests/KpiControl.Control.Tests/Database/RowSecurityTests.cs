@@ -217,6 +217,11 @@ public sealed class RowSecurityTests : IAsyncLifetime
         WITH s AS (INSERT INTO kpi_signal (tenant_id, environment, name, published_by) VALUES (@tenant, 'dev', 'x', 'x') RETURNING signal_id)
           INSERT INTO kpi_signal_use (signal_id, binding_id, tenant_id, scheduled_for) SELECT signal_id, @binding, @tenant, now() FROM s;
         INSERT INTO kpi_refresh (tenant_id, environment, dataset, data_through, source_run, published_by) VALUES (@tenant, 'dev', 'GDP_X', now(), 'x', 'x');
+        INSERT INTO kpi_late_refresh (refresh_id, tenant_id) SELECT refresh_id, @tenant FROM kpi_refresh WHERE tenant_id = @tenant;
+        WITH o AS (INSERT INTO kpi_restatement (tenant_id, binding_id, cause, refresh_id, source, first_date, last_date, expires_at)
+          SELECT @tenant, @binding, 'refresh', refresh_id, 'GDP_X', now(), now(), now() + interval '1 hour' FROM kpi_refresh WHERE tenant_id = @tenant RETURNING restatement_id),
+        d AS (INSERT INTO kpi_restatement_decision (restatement_id, principal, tenant_id, capacity, decision, digest) SELECT restatement_id, 'x', @tenant, 'business', 'approve', '' FROM o)
+        INSERT INTO kpi_restatement_slot (restatement_id, business_date, binding_id, tenant_id, run_id, revision, slot, cause_key) SELECT restatement_id, now(), @binding, @tenant, 1, 1, now(), 'refresh/1' FROM o;
         INSERT INTO kpi_node (name, generation, expires_at) VALUES ('n', 1, now()) ON CONFLICT DO NOTHING;
         WITH s AS (INSERT INTO kpi_session (agent, instance, region, node_id, node_generation, generation, build, slots) SELECT @tenant, gen_random_uuid(), 'eu', node_id, 1, 1, 'x', 1 FROM kpi_node RETURNING session_id)
           INSERT INTO kpi_session_tenant (session_id, tenant_id) SELECT session_id, @tenant FROM s;

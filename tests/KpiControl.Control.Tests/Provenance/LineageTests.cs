@@ -20,7 +20,7 @@ public sealed class LineageTests(LineageFixture fixture) : IClassFixture<Lineage
         var plans = await services.GetRequiredService<PlanCache>().PlannedAsync([new PlanKey(fixture.North, 1), new PlanKey(fixture.Total, 1)], key => key, Token);
         var date = new DateOnly(2026, 1, 31);
 
-        RunAsked Asked(BindingPlan plan, long fence, DateTimeOffset? began) => new(Guid.CreateVersion7(), plan, fence, date, TimeProvider.System.GetUtcNow(), began);
+        RunAsked Asked(BindingPlan plan, long fence, DateTimeOffset? began) => new(Guid.CreateVersion7(), plan, fence, date, TimeProvider.System.GetUtcNow(), OccurrenceKind.Schedule, began);
         var facts = await services.GetRequiredService<RunFactsStore>().OfAsync(
             [Asked(plans[1].Plan, fixture.Total2, null), Asked(plans[0].Plan, fixture.North2, TimeProvider.System.GetUtcNow())], Token);
 

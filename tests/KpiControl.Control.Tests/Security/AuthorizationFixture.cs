@@ -20,6 +20,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
     private string planDigest = "";
     private long backfillId;
     private long alertId;
+    private long restatementId;
 
     public ControlFixture Control { get; } = new();
 
@@ -67,6 +68,11 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             INSERT INTO kpi_alert_message (tenant_id, binding_id, event, channel_type, channel_value, severity, occurred_at, group_id, state, last_error)
             VALUES ('acme', @BindingId, 'skipped', 'email', 'email:a@example.com', 'low', now(), 1, 'dead', 'away') RETURNING message_id
             """, new { BindingId });
+        restatementId = await Control.ScalarAsync<long>("""
+            WITH f AS (INSERT INTO kpi_refresh (tenant_id, environment, dataset, data_through, source_run, published_by) VALUES ('acme', 'dev', 'GDP_Known', now(), 'r', 'test') RETURNING refresh_id)
+            INSERT INTO kpi_restatement (tenant_id, binding_id, cause, refresh_id, source, first_date, last_date, expires_at)
+            SELECT 'acme', @BindingId, 'refresh', refresh_id, 'GDP_Known', '2026-01-31', '2026-01-31', now() + interval '1 day' FROM f RETURNING restatement_id
+            """, new { BindingId });
         var admin = new Dictionary<string, object> { ["sub"] = "admin@acme.example", ["kpi_roles"] = new[] { "acme/*/admin" } };
         BadTokens =
         [
@@ -98,7 +104,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "ValidateJob" => new { content = SampleTexts.Simple() },
             "CreateJob" => new { content = SampleTexts.Simple("fresh"), validate_only = true },
             "UpdateJob" => new { binding_id = id, content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
-            "ListChanges" or "ListReviews" or "ListStores" or "ListDrift" or "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "ListTenants" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" or "ListDeadAlerts" or "ListOverrides" or "GetLoadMap" or "GetOverview" => new { },
+            "ListChanges" or "ListReviews" or "ListStores" or "ListDrift" or "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "ListTenants" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" or "ListDeadAlerts" or "ListOverrides" or "GetLoadMap" or "GetOverview" or "ListRestatements" => new { },
             "SetOverride" => new { binding_id = id, kind = "priority", value = "1", reason = "known", expires_at = TimeProvider.System.GetUtcNow().AddDays(1).ToString("O"), validate_only = true },
             "ClearOverride" => new { binding_id = id, kind = "timeout", validate_only = true },
             "ResendAlert" => new { message_id = alertId, validate_only = true },
@@ -123,6 +129,10 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "PauseJob" or "ResumeJob" or "TriggerJob" or "CancelOccurrence" => new { binding_id = id, validate_only = true },
             "BackfillJob" => new { binding_id = id, first_date = "2026-01-01", last_date = "2026-01-01", validate_only = true },
             "ListBackfills" => new { },
+            "GetRestatement" => new { restatement_id = restatementId },
+            "AcceptRestatement" => new { restatement_id = restatementId, validate_only = true },
+            "DeclineRestatement" => new { restatement_id = restatementId, reason = "known", validate_only = true },
+            "ApproveRestatement" or "RejectRestatement" => new { restatement_id = restatementId, comment = "known", validate_only = true },
             "GetBackfill" => new { backfill_id = backfillId },
             "CancelBackfill" => new { backfill_id = backfillId, validate_only = true },
             "ReplayRun" => new { run_id = runId, validate_only = true },

@@ -59,6 +59,12 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | DriftService/ListDrift | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | nothing |
         | DriftService/GetDrift | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | DriftService/ReconcileJob | Rollback | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | RestatementService/ListRestatements | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |
+        | RestatementService/GetRestatement | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
+        | RestatementService/AcceptRestatement | Backfill | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | RestatementService/DeclineRestatement | Backfill | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | RestatementService/ApproveRestatement | ChangeRequestApprove | – | – | – | – | yes | yes | – | yes | – | – | not found |
+        | RestatementService/RejectRestatement | ChangeRequestApprove | – | – | – | – | yes | yes | – | yes | – | – | not found |
         | CatalogService/PutContract | Publish | – | – | – | yes | – | – | – | yes | – | – | not found |
         | CatalogService/GetContract | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | not found |
         | CatalogService/ListContracts | List | yes | yes | yes | yes | yes | yes | yes | yes | yes | – | not found |

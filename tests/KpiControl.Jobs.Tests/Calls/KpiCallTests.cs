@@ -19,6 +19,18 @@ public sealed class KpiCallTests
         Call("x", "x", "2026-03-30"));
 
     [Fact]
+    public void The_restated_call_differs_in_its_view_alone()
+    {
+        var job = Samples.Job(Samples.Dso.Replace("value: actual", """value: "\"scd_view\":\"as_reported\"" """, StringComparison.Ordinal));
+        var (call, date) = (KpiCall.Of(job, Contract), new DateOnly(2026, 3, 30));
+
+        var (reported, restated) = (call.For(date), call.Restated().For(date));
+
+        Assert.NotEqual(reported, restated);
+        Assert.Equal(reported.Replace("\"scd_view\":\"as_reported\",\"options\"", "\"scd_view\":\"restated\",\"options\"", StringComparison.Ordinal), restated);
+    }
+
+    [Fact]
     public void A_month_has_ended_at_the_end_of_its_last_day() =>
         Assert.Contains("\"to\":\"2026-03\"", Call("x", "x", "2026-03-31"), StringComparison.Ordinal);
 
