@@ -1,4 +1,5 @@
 using KpiControl.Control.Audit;
+using KpiControl.Control.Authoring;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
@@ -56,6 +57,8 @@ internal static class Contracts
         {
             Before = AuditEntry.Json(new { row.Status }), After = AuditEntry.Json(new { request.Status }),
         });
+        // Slots under a contract that is not active any more are skipped, on every node from now on.
+        await CursorStore.TellAsync(tx, "contracts");
         var moved = row with { Status = request.Status };
         var answer = moved.ToProto(withContent: false);
         await ContractEffects.TellAsync(tx, moved, answer);

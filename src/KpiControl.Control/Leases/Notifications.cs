@@ -7,10 +7,10 @@ namespace KpiControl.Control.Leases;
 /// <summary>
 /// Hears what other nodes and requests tell (channel <c>kpi</c>): <c>lane N</c> (a cursor moved back or is new),
 /// <c>queue N</c>, <c>ready N</c>, <c>cancel SESSION ATTEMPT</c>, <c>moved SESSION GENERATION</c>, <c>epoch</c> (it was bumped),
-/// <c>drain</c> (an agent is drained, or is no more), <c>revoked</c> (an agent was shut out). A message that is missed
+/// <c>drain</c> (an agent is drained, or is no more), <c>revoked</c> (an agent was shut out), <c>contracts</c> (a status moved). A message that is missed
 /// costs a poll, never an occurrence; a missed cancel is found when the agent says Hello again, or its attempt runs to its end.
 /// </summary>
-internal sealed partial class Notifications(Databases databases, Dispatcher dispatcher, SessionRegistry sessions, DrainWatch drains, RevocationWatch revocations, TimeProvider time, ILogger<Notifications> logger) : BackgroundService
+internal sealed partial class Notifications(Databases databases, Dispatcher dispatcher, SessionRegistry sessions, DrainWatch drains, RevocationWatch revocations, InactiveContracts contracts, TimeProvider time, ILogger<Notifications> logger) : BackgroundService
 {
     private static readonly TimeSpan RetryEvery = TimeSpan.FromSeconds(1);
 
@@ -38,6 +38,7 @@ internal sealed partial class Notifications(Databases databases, Dispatcher disp
         dispatcher.WakeAll();
         drains.Look();
         revocations.Look();
+        contracts.Look();
         while (true)
             await connection.WaitAsync(token);
     }
@@ -57,6 +58,9 @@ internal sealed partial class Notifications(Databases databases, Dispatcher disp
                 break;
             case ["revoked"]:
                 revocations.Look();
+                break;
+            case ["contracts"]:
+                contracts.Look();
                 break;
             case ["queue", var lane] when short.TryParse(lane, CultureInfo.InvariantCulture, out var number):
                 dispatcher.Queued(number);

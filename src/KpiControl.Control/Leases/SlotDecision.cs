@@ -1,3 +1,4 @@
+using KpiControl.Jobs.Runs;
 using KpiControl.Jobs.Schedules;
 
 namespace KpiControl.Control.Leases;
@@ -5,8 +6,11 @@ namespace KpiControl.Control.Leases;
 /// <summary>Decides, from the plan and the database's instant alone, what becomes of a due cursor.</summary>
 internal static class SlotDecision
 {
-    public static SlotTake Decide(DueRow due, BindingPlan plan, DateTimeOffset now)
+    /// <param name="contractInactive">No slot runs; what is open already goes on.</param>
+    public static SlotTake Decide(DueRow due, BindingPlan plan, DateTimeOffset now, bool contractInactive = false)
     {
+        if (contractInactive)
+            return NothingRuns(due, plan, now);
         var schedule = plan.Job.Schedule;
         var missed = MissedSlots.Decide(plan.Schedule, schedule.Catchup, schedule.CatchupWindow, due.Slot, now);
         var slot = missed.RunNow ?? due.Slot;
@@ -25,6 +29,12 @@ internal static class SlotDecision
             Queued = missed.Queued,
         };
     }
+
+    private static SlotTake NothingRuns(DueRow due, BindingPlan plan, DateTimeOffset now) => new()
+    {
+        Plan = plan, Seen = due.Slot, NextCursor = plan.Schedule.NextExpected(now), As = TakeAs.Nothing, Slot = due.Slot, BusinessDate = plan.BusinessDateOf(due.Slot),
+        Skipped = MissedSlots.LeftBehind(plan.Schedule, SkipReason.ContractInactive, due.Slot, now),
+    };
 
     public static SlotTake LeasedTo(this SlotTake take, SessionRef session, DateTimeOffset now) =>
         take with { As = TakeAs.Leased, Session = session, Attempt = Guid.CreateVersion7(now), Timeout = take.Plan.TimeoutAt(now) };

@@ -5,6 +5,8 @@ using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
 using KpiControl.Control.Signals;
+using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Runs;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Runs;
@@ -19,6 +21,7 @@ internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits
         var open = await ExplainStore.OpenAsync(tx, binding.BindingId);
         var slot = await FindAsync(tx, request, binding, open);
         var facts = await GatherAsync(tx, binding, slot, open);
+        facts = await WithCausesAsync(tx, facts);
         return OccurrenceStory.Tell(facts with { IsAnswerToNothing = request.SlotKey.Length == 0 && request.At is null });
     }
 
@@ -31,7 +34,8 @@ internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits
         var until = runs.LastOrDefault(r => r.Final)?.RecordedAt ?? (slot.ScheduledFor > now ? slot.ScheduledFor : now);
         return new OccurrenceFacts
         {
-            Binding = binding, Slot = slot, Now = now, Revision = revision,
+            Binding = binding, Slot = slot, Now = now, Revision = revision, Job = revision is null ? null : ArtifactReader.Read(revision.CanonicalJson, ArtifactFormat.Json).Job,
+            ContractStatus = await CauseStore.ContractStatusAsync(tx, binding),
             Schedule = revision is null ? null : BindingSchedule.Create(id, revision.ScheduleCron, revision.Timezone, revision.CanonicalJson, revision.CalendarJson, revision.OverridesJson),
             Pauses = await ExplainStore.PausesAsync(tx, id, slot.ScheduledFor, until), Overrides = await ExplainStore.OverridesAsync(tx, id, slot.ScheduledFor, until),
             LaterRevisions = mine is null && runs.Count == 0 ? [] : await ExplainStore.LaterRevisionsAsync(tx, id, slot.ScheduledFor, until),
@@ -41,6 +45,23 @@ internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits
             Holder = open.FirstOrDefault(o => o.State != "queued"),
             Missing = [.. (await waits.MissingAsync([id], tx.Token))[id].Where(m => m.ScheduledFor == slot.ScheduledFor)],
             Agents = await ExplainStore.AgentsAsync(tx, binding.TenantId, binding.Region), Needs = OccurrenceRouting.NeedsOf(await RunStore.DefinitionAsync(tx, binding.DefId)),
+        };
+    }
+
+    // What only some occurrences have is read for those.
+    private static async Task<OccurrenceFacts> WithCausesAsync(RequestTransaction tx, OccurrenceFacts facts)
+    {
+        var (id, slot, reason) = (facts.Binding.BindingId, facts.Slot, facts.Final?.Reason);
+        var (contract, date) = ($"{facts.Job?.KpiId}@{facts.Job?.ContractVersion}", facts.BusinessDate);
+        var isLate = OccurrenceCauses.Began(facts) > slot.ScheduledFor;
+        return facts with
+        {
+            HeldBy = slot.Kind == "schedule" && (reason == SkipReason.Overlap || isLate) ? await CauseStore.HolderAsync(tx, id, slot) : null,
+            InItsPlace = reason == SkipReason.Superseded ? await CauseStore.InItsPlaceAsync(tx, id, facts.Final!.SlotLast ?? slot.ScheduledFor) : null,
+            OfTheDate = date is { } ran ? await CauseStore.OfTheDateAsync(tx, id, slot, ran) : [],
+            Arrivals = date is { } reported && facts is { Job.Dependencies: { } needs, Schedule.Schedule: { } schedule } && needs.Gdp.Count + needs.Signals.Count + needs.Kpis.Count > 0
+                ? await CauseStore.ArrivalsAsync(tx, id, slot.ScheduledFor, reported, schedule.EndOf(reported)) : [],
+            ContractMove = reason == SkipReason.ContractInactive ? await CauseStore.ContractMoveAsync(tx, facts.Binding.TenantId, contract, facts.Revision!.EffectiveFrom, facts.Final!.RecordedAt) : null,
         };
     }
 

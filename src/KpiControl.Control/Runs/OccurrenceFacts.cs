@@ -1,6 +1,7 @@
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Leases;
 using KpiControl.Control.Signals;
+using KpiControl.Jobs.Artifacts;
 
 namespace KpiControl.Control.Runs;
 
@@ -34,6 +35,21 @@ internal sealed record OccurrenceFacts
     public IReadOnlyList<LiveAgent> Agents { get; init; } = [];
     /// <summary>What the job as it stands now needs of an agent; null where its definition cannot be read.</summary>
     public AgentNeeds? Needs { get; init; }
+
+    /// <summary>The definition that was in force; null where it cannot be read.</summary>
+    public JobArtifact? Job { get; init; }
+    /// <summary>The attempt of another occurrence that ran while the slot came due, where that kept it.</summary>
+    public OtherRow? HeldBy { get; init; }
+    /// <summary>Of a slot that was superseded, the one that ran.</summary>
+    public OtherRow? InItsPlace { get; init; }
+    /// <summary>Other occurrences that ran for the business date.</summary>
+    public IReadOnlyList<OtherRow> OfTheDate { get; init; } = [];
+    /// <summary>What the job depends on, with when it was there.</summary>
+    public IReadOnlyList<ArrivalRow> Arrivals { get; init; } = [];
+    /// <summary>Of the contract that the job names now.</summary>
+    public string? ContractStatus { get; init; }
+    /// <summary>Who made it inactive, of a slot that was skipped for it.</summary>
+    public ContractMoveRow? ContractMove { get; init; }
 
     public bool IsSlot => Slot.Kind != "schedule" || Schedule?.Schedule.IsExpected(Slot.ScheduledFor) == true;
     public DateOnly? BusinessDate => Open?.BusinessDate ?? (Runs.Count > 0 ? Runs[^1].BusinessDate : null);

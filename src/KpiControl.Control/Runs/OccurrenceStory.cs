@@ -12,7 +12,7 @@ internal static class OccurrenceStory
     public static ExplainOccurrenceResponse Tell(OccurrenceFacts facts)
     {
         var response = new ExplainOccurrenceResponse { Answer = Answer(facts) + OccurrenceSurroundings.Why(facts), SlotKey = facts.Slot.ToString() };
-        var told = InForce(facts).Concat(OccurrenceSurroundings.Later(facts)).Concat(Pauses(facts)).Concat(OccurrenceSurroundings.Overrides(facts)).Concat(Attempts(facts)).Concat(Late(facts))
+        var told = InForce(facts).Concat(OccurrenceSurroundings.Later(facts)).Concat(Pauses(facts)).Concat(OccurrenceSurroundings.Overrides(facts)).Concat(OccurrenceCauses.Tell(facts)).Concat(Attempts(facts)).Concat(Late(facts))
             .Concat(OpenNow(facts)).Concat(OccurrenceSurroundings.Next(facts));
         // A stable sort: what happened at one instant stays in the order of its telling.
         response.Facts.AddRange(told.OrderBy(fact => fact.At?.ToDateTimeOffset() ?? DateTimeOffset.MinValue));
@@ -95,7 +95,7 @@ internal static class OccurrenceStory
 
     private static string Answer(OccurrenceFacts facts) => facts switch
     {
-        { Final: { } run } => Outcome(run) + (run.Reason is "holiday" or "blackout" ? CalendarStory.Sentence(facts) : ""),
+        { Final: { } run } => Outcome(run) + (run.Reason is "holiday" or "blackout" ? CalendarStory.Sentence(facts) : OccurrenceCauses.Why(facts)),
         { Open: { State: "leased" } open } => $"It is running on {open.Agent}.",
         { Open.State: "waiting" } => $"It waits for {string.Join(" and ", facts.Missing.Select(m => m.Missing()).DefaultIfEmpty("what it depends on"))}.",
         { Cursor.Paused: true, Open: not null } => "It is open, and the job is paused: nothing starts until it is resumed.",
@@ -109,6 +109,7 @@ internal static class OccurrenceStory
         { IsSlot: false } => "The schedule that was in force has no slot at that instant." + CalendarStory.Sentence(facts) + OccurrenceSurroundings.Bounds(facts),
         { Cursor.Active: false } => "It does not run: the job is not active.",
         _ when CalendarStory.Sentence(facts) is { Length: > 0 } taken => $"It {(facts.IsPast ? "does" : "will")} not run.{taken}",
+        _ when OccurrenceCauses.Barred(facts) is { } barred && (facts.IsDue || !facts.IsPast) => barred,
         { IsDue: true, Cursor.Paused: true } => "It is due, and the job is paused.",
         { IsDue: true, Agents.Count: 0 } => $"It is due, and no live agent in {facts.Binding.Region} serves {facts.Binding.TenantId}.",
         { IsDue: true } when OccurrenceRouting.Lacking(facts) is { } lacking => $"It is due, and cannot start: {lacking}",
