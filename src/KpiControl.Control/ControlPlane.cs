@@ -32,6 +32,7 @@ internal static class ControlPlane
 {
     public static WebApplicationBuilder AddKpiControl(this WebApplicationBuilder builder)
     {
+        builder.AddStartup();
         builder.AddListeners();
         builder.AddTelemetry();
         builder.Services

@@ -139,7 +139,8 @@ internal sealed class SyncStateStore(Databases databases)
            AND (r.path, r.store_commit, r.raw_sha256, r.content_hash) IS DISTINCT FROM (a.path, a.store_commit, a.raw_sha256, a.content_hash)
         """;
 
-    // After a first pass over ten thousand artifacts the planner knows of none, and would compare each with each: more than a minute, where hashing takes a blink.
+    // After a first pass over ten thousand artifacts the planner knows of none, and would compare each with each: no pass over them ended
+    // (./dev bench governance, with ten thousand bindings), where with this the first one takes seven seconds.
     private const string PlanForMany = "SET LOCAL enable_nestloop = off";
 
     /// <summary>The pass is complete: what is gone is forgotten, and bindings that agree with what was read say so.</summary>

@@ -52,6 +52,7 @@ internal static class Reject
     public static Exception Unauthenticated(string description) =>
         throw Build(Code.Unauthenticated, "UNAUTHENTICATED", description);
 
+    /// <summary>Without RetryInfo, unlike the rest of its code: what is too large now is too large later.</summary>
     [DoesNotReturn]
     public static Exception TooLarge(string description) => throw Build(Code.ResourceExhausted, "TOO_LARGE", description);
 

@@ -5,9 +5,21 @@ namespace KpiControl.Control.Hosting;
 
 internal static class Startup
 {
+    // The host logs what keeps it from starting with the trace of its own plumbing, before anybody can say it in words.
+    private const string HostsOwnLog = "Microsoft.Extensions.Hosting.Internal.Host";
+
+    /// <summary>Leaves it to <see cref="RunOrExplainAsync"/> to say why the host did not start.</summary>
+    public static void AddStartup(this WebApplicationBuilder builder)
+    {
+        var started = new StartedFlag();
+        builder.Services.AddSingleton(started);
+        builder.Logging.AddFilter(HostsOwnLog, level => started.IsSet && level >= LogLevel.Warning);
+    }
+
     /// <summary>Runs the host; what keeps it from starting is said in a line each, without a stack trace. Exit code 1.</summary>
     public static async Task<int> RunOrExplainAsync(this WebApplication app)
     {
+        app.Lifetime.ApplicationStarted.Register(app.Services.GetRequiredService<StartedFlag>().Set);
         try
         {
             // Before the host does: it would stop at the first service that reads its settings, and log where that was.
@@ -30,7 +42,7 @@ internal static class Startup
         }
         catch (IOException error)
         {
-            await Console.Error.WriteLineAsync($"kpi-control: {error.Message}. Check Listen:Grpc and Listen:Rest.");
+            await Console.Error.WriteLineAsync($"kpi-control: {error.Message.TrimEnd('.')}. Check Listen:Grpc and Listen:Rest.");
         }
         return 1;
     }
@@ -49,5 +61,14 @@ internal static class Startup
         const string Mark = "with the error: '";
         var at = failure.IndexOf(Mark, StringComparison.Ordinal);
         return at < 0 ? failure : failure[(at + Mark.Length)..].TrimEnd('.', '\'');
+    }
+
+    private sealed class StartedFlag
+    {
+        private volatile bool set;
+
+        public bool IsSet => set;
+
+        public void Set() => set = true;
     }
 }

@@ -1,3 +1,6 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Google.Rpc;
@@ -10,6 +13,8 @@ internal static class StatusResponse
 {
     private static readonly JsonFormatter Formatter = new(new JsonFormatter.Settings(formatDefaultValues: false, TypeRegistry.FromFiles(ErrorDetailsReflection.Descriptor)));
 
+    private static readonly JsonSerializerOptions Compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     /// <param name="http">Where HTTP says it more exactly than the code's own mapping.</param>
     public static async Task WriteAsync(HttpContext context, RpcException error, int? http = null)
     {
@@ -20,7 +25,8 @@ internal static class StatusResponse
         if (error.GetRpcStatus()?.GetDetail<RetryInfo>() is { RetryDelay: { } wait })
             context.Response.Headers.RetryAfter = Math.Max(1, wait.Seconds + (wait.Nanos > 0 ? 1 : 0)).ToString(System.Globalization.CultureInfo.InvariantCulture);
         var status = error.GetRpcStatus() ?? new Google.Rpc.Status { Code = (int)error.StatusCode, Message = error.Status.Detail };
-        await context.Response.WriteAsync(Formatter.Format(status), context.RequestAborted);
+        // As compact as the transcoding writes its own.
+        await context.Response.WriteAsync(JsonNode.Parse(Formatter.Format(status))!.ToJsonString(Compact), context.RequestAborted);
     }
 
     public static RpcException Of(Code code, string reason, string message)

@@ -219,7 +219,9 @@ public sealed class ReconcileTests : IDisposable
         await world.ReconcileAsync("daily", "roll_back");
         Assert.Equal("ok", (await world.SyncAsync()).State);
         var refused = await world.OfAsync("daily");
-        Assert.Equal(("pending_write", 1), (refused.Entry.State, refused.Write.Tries));
+        Assert.Equal("pending_write", refused.Entry.State);
+        // The act asks for a pass of its own: it may have tried before the pass that the test asked for did.
+        Assert.InRange(refused.Write.Tries, 1, 2);
         Assert.Contains("refuses the push to main: ", refused.Write.Problem, StringComparison.Ordinal);
         File.Delete(hook);
         await world.SyncAsync();

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net;
 using System.Net.Sockets;
 using KpiControl.Control.Hosting;
 using KpiControl.Testing;
@@ -33,22 +34,54 @@ public sealed class StartupTests
     [Fact]
     public async Task A_process_that_lacks_its_settings_says_which_in_a_line_each_and_nothing_else()
     {
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "kpi-control.dll")])
-        {
-            WorkingDirectory = AppContext.BaseDirectory, RedirectStandardOutput = true, RedirectStandardError = true,
-            Environment = { ["KPI_Listen__Rest"] = "nonsense", ["KPI_Database__Requests"] = null, ["KPI_Database__Scheduler"] = null, ["KPI_Authentication__Issuer"] = null },
-        })!;
-        var (output, errors) = (process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        var (exit, output, errors) = await RunAsync(("Listen__Rest", "nonsense"), ("Database__Requests", null), ("Database__Scheduler", null), ("Authentication__Issuer", null));
 
-        Assert.Equal((1, ""), (process.ExitCode, await output));
+        Assert.Equal((1, ""), (exit, output));
         Assert.Equal(
         [
             "kpi-control: Authentication:Issuer is missing: the URL of the OpenID Connect issuer",
             "kpi-control: Database:Requests is missing: the connection string of a member of kpi_requests",
             "kpi-control: Database:Scheduler is missing: the connection string of a member of kpi_scheduler",
             "kpi-control: Listen:Rest 'nonsense' is not an address like http://127.0.0.1:7400",
-        ], (await errors).TrimEnd().Split('\n').Order(StringComparer.Ordinal));
+        ], errors.Split('\n').Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_database_that_is_away_and_a_port_in_use_are_a_line_each_and_no_trace()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var port = ((IPEndPoint)taken.LocalEndpoint).Port;
+        await using var database = await PostgresFixture.CreateDatabaseAsync(TestContext.Current.CancellationToken);
+        await using var issuer = await TestIssuer.StartAsync();
+
+        var away = await RunAsync([.. Settings(issuer, "http://127.0.0.1:0"), ("Database__Requests", $"Host=127.0.0.1;Port={port};Timeout=1"), ("Database__Scheduler", $"Host=127.0.0.1;Port={port};Timeout=1")]);
+        Assert.Equal((1, ""), (away.Exit, away.Output));
+        Assert.StartsWith("kpi-control: the database refused: ", away.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', away.Errors);
+
+        var inUse = await RunAsync([.. Settings(issuer, $"http://127.0.0.1:{port}"), ("Database__Requests", database.Requests), ("Database__Scheduler", database.Scheduler)]);
+        Assert.Equal(1, inUse.Exit);
+        Assert.DoesNotContain("   at ", inUse.Output);
+        Assert.DoesNotContain(" fail: ", inUse.Output);
+        Assert.Equal($"kpi-control: Failed to bind to address http://127.0.0.1:{port}: address already in use. Check Listen:Grpc and Listen:Rest.", inUse.Errors);
+    }
+
+    private static (string Key, string? Value)[] Settings(TestIssuer issuer, string rest) => [("Authentication__Issuer", issuer.Url), ("Listen__Grpc", "http://127.0.0.1:0"), ("Listen__Rest", rest)];
+
+    /// <summary>The shipped executable with these settings, until it ends by itself.</summary>
+    private static async Task<(int Exit, string Output, string Errors)> RunAsync(params (string Key, string? Value)[] settings)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "kpi-control.dll")])
+        {
+            WorkingDirectory = AppContext.BaseDirectory, RedirectStandardOutput = true, RedirectStandardError = true,
+        };
+        foreach (var (key, value) in settings)
+            start.Environment[$"KPI_{key}"] = value;
+        using var process = Process.Start(start)!;
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken));
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return (process.ExitCode, await output, (await errors).TrimEnd());
     }
 
     [Theory]
