@@ -15,6 +15,17 @@ apt_install() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
+# Debian starts the servers that it installs, unless a policy says no. Tests start those that they need.
+apt_install_stopped() {
+  local policy=/usr/sbin/policy-rc.d code=0
+  if [ -e "$policy" ]; then apt_install "$@"; return; fi
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+  as_root chmod +x "$policy"
+  (apt_install "$@") || code=$?
+  as_root rm -f "$policy"
+  return "$code"
+}
+
 # Debian's package would start a server of its own on 5432, which nobody asked for.
 install_postgres() {
   [ -z "$(pg_bindir)" ] || return 0
@@ -42,7 +53,8 @@ install_test_tools() {
   command -v unzip >/dev/null || wanted+=(unzip)
   [ -x /usr/sbin/sshd ] || wanted+=(openssh-server)
   [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || wanted+=(pgbouncer)
-  [ ${#wanted[@]} -eq 0 ] || apt_install "${wanted[@]}"
+  command -v swift-proxy-server >/dev/null || wanted+=(swift-proxy swift-account swift-container swift-object)
+  [ ${#wanted[@]} -eq 0 ] || apt_install_stopped "${wanted[@]}"
   while read -r lock; do
     dir=$(dirname "$lock")
     [ "$dir/node_modules/.package-lock.json" -nt "$lock" ] && continue

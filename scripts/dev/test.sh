@@ -71,9 +71,12 @@ start_test_postgres() {
 }
 
 dev_test() {
-  local sum passed=0 failed=0 p f
-  install_missing; install_test_tools
+  local sum passed=0 failed=0 p f tools
+  install_missing
+  # The network is idle while the compiler works.
+  install_test_tools & tools=$!
   dev_build
+  wait "$tools"
   SECONDS=0
   test_out=$(mktemp -d "${TMPDIR:-/tmp}/kpi-test.XXXXXX")
   trap 'exec 9>&-; wait "${test_postgres:-}" 2>/dev/null; rm -rf "$test_out"' EXIT

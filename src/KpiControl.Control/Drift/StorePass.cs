@@ -73,16 +73,24 @@ internal sealed class StorePass(SyncStateStore states, PendingWriteStore writes,
         var known = await states.KnownAsync(claimed, token);
         var news = entries.Where(entry => claimed.ReadsAll || known.GetValueOrDefault(entry.Path) != entry.Version).ToList();
         foreach (var batch in news.Chunk(BatchSize))
-            if (!await states.PutAsync(claimed, [.. batch.Select(entry => Read(claimed, snapshot, entry))], ClaimLength, token))
+            if (!await states.PutAsync(claimed, await ReadAsync(claimed, snapshot, batch, token), ClaimLength, token))
                 return null;
         return (news.Count, [.. known.Keys.Except(entries.Select(entry => entry.Path), StringComparer.Ordinal)]);
     }
 
-    private static ReadArtifact Read(ClaimedStore claimed, IStoreSnapshot snapshot, StoreEntry entry)
+    private async Task<ReadArtifact[]> ReadAsync(ClaimedStore claimed, IStoreSnapshot snapshot, StoreEntry[] entries, CancellationToken token)
+    {
+        var read = new ReadArtifact[entries.Length];
+        var atOnce = new ParallelOptions { MaxDegreeOfParallelism = snapshot.ReadsAtOnce, CancellationToken = token };
+        await Parallel.ForAsync(0, entries.Length, atOnce, async (i, stopped) => read[i] = await ReadAsync(claimed, snapshot, entries[i], stopped));
+        return read;
+    }
+
+    private async Task<ReadArtifact> ReadAsync(ClaimedStore claimed, IStoreSnapshot snapshot, StoreEntry entry, CancellationToken token)
     {
         try
         {
-            return ReadArtifact.Of(entry, snapshot.Commit, snapshot.Read(entry), claimed.TenantId);
+            return ReadArtifact.Of(entry, snapshot.Commit, await WithinAsync(bound => snapshot.ReadAsync(entry, bound), token), claimed.TenantId);
         }
         catch (StoreFaultException fault)
         {

@@ -15,10 +15,10 @@ internal sealed partial class StoreSettings
     /// <summary>dev, stg or prod: bindings there are compared with what the store holds.</summary>
     public string Environment { get; set; } = "";
 
-    /// <summary>git or directory.</summary>
+    /// <summary>git, directory, s3 or azure-blob.</summary>
     public string Kind { get; set; } = "";
 
-    /// <summary>Git: https://host/path, ssh://user@host/path or an absolute path. A directory: an absolute path.</summary>
+    /// <summary>Git: https://host/path, ssh://user@host/path or an absolute path. A directory: an absolute path. S3 and Azure Blob: the bucket or container, then /prefix.</summary>
     public string Location { get; set; } = "";
 
     /// <summary>Git alone.</summary>
@@ -27,13 +27,25 @@ internal sealed partial class StoreSettings
     /// <summary>Which files are artifacts, as <c>jobs/**/*.yaml</c>; with <c>!</c> before it: which are not. Absent: every .yaml, .yml and .json. What begins with a dot is none.</summary>
     public List<string> Paths { get; set; } = [];
 
-    /// <summary>Git over https: the user; many hosts take any beside a token.</summary>
+    /// <summary>Azure Blob: the account's URL. S3: that of a service that is not Amazon's.</summary>
+    public string Endpoint { get; set; } = "";
+
+    /// <summary>S3: required of Amazon's; else us-east-1.</summary>
+    public string Region { get; set; } = "";
+
+    /// <summary>S3: for services that take neither chunked uploads and newer checksums nor writes under a condition.</summary>
+    public bool PlainUploads { get; set; }
+
+    /// <summary>Git over https: the user; many hosts take any beside a token. S3: the access key's id. Azure Blob: the account of a key.</summary>
     public string User { get; set; } = "";
 
-    /// <summary>Git over https: a reference to the password or token; read at each use.</summary>
+    /// <summary>
+    /// A reference, read at each use. Git over https: to the password or token. S3: to the secret access key. Azure Blob: to the account's key or a shared access
+    /// signature. Absent in a bucket: the role that the machine or the pod has.
+    /// </summary>
     public string Password { get; set; } = "";
 
-    /// <summary>Git over https: PEM certificates that are trusted beside the system's.</summary>
+    /// <summary>Over https: PEM certificates that are trusted beside the system's.</summary>
     public string CaFile { get; set; } = "";
 
     /// <summary>Git over ssh: the private key's file.</summary>
@@ -42,7 +54,13 @@ internal sealed partial class StoreSettings
     /// <summary>Git over ssh: the host keys that are accepted, and no others.</summary>
     public string KnownHostsFile { get; set; } = "";
 
-    public bool IsGit => Kind == "git";
+    public bool IsGit => Kind == StoreKinds.Git;
+
+    /// <summary>Of Location: the bucket's or container's name.</summary>
+    public string Bucket => Location.Split('/')[0];
+
+    /// <summary>Of Location: what stands before each name, with its /; empty: nothing does.</summary>
+    public string Prefix => Location.TrimEnd('/')[Bucket.Length..].TrimStart('/') is { Length: > 0 } prefix ? $"{prefix}/" : "";
 
     public IReadOnlyList<string> Patterns => Paths.Count > 0 ? Paths : Everything;
 
@@ -57,14 +75,46 @@ internal sealed partial class StoreSettings
             yield return $":Tenant '{Tenant}' is not a tenant's name";
         if (Environment is not ("dev" or "stg" or "prod"))
             yield return $":Environment '{Environment}' is none of dev, stg and prod";
-        if (Kind is not ("git" or "directory"))
-            yield return $":Kind '{Kind}' is neither git nor directory";
+        if (!StoreKinds.All.Contains(Kind))
+            yield return $":Kind '{Kind}' is none of {string.Join(", ", StoreKinds.All)}";
         foreach (var pattern in Paths.Where(p => p.TrimStart('!') is var plain && (plain.Length == 0 || plain.StartsWith('/') || plain.Split('/').Contains(".."))))
             yield return $":Paths '{pattern}' is not a pattern within the store, like jobs/**/*.yaml";
         if (Paths.Count > 0 && Paths.TrueForAll(p => p.StartsWith('!')))
             yield return ":Paths says only what is no artifact: begin with what is, like **/*.yaml";
-        foreach (var mistake in IsGit ? GitMistakes() : Path.IsPathRooted(Location) ? [] : [$":Location '{Location}' is not an absolute path"])
+        foreach (var mistake in Kind switch { StoreKinds.Git => GitMistakes(), StoreKinds.Directory => DirectoryMistakes(), StoreKinds.S3 or StoreKinds.AzureBlob => BucketMistakes(), _ => [] })
             yield return mistake;
+    }
+
+    private IEnumerable<string> DirectoryMistakes() => Path.IsPathRooted(Location) ? [] : [$":Location '{Location}' is not an absolute path"];
+
+    private IEnumerable<string> BucketMistakes()
+    {
+        if (!BucketLocation().IsMatch(Location) || Location.Split('/').Any(part => part is "." or ".."))
+            yield return $":Location '{Location}' is not a {(Kind == StoreKinds.S3 ? "bucket" : "container")}'s name, and after a / the prefix, like kpi-jobs/prod";
+        if (Endpoint.Length == 0 && Kind == StoreKinds.AzureBlob)
+            yield return ":Endpoint is missing: the account's URL, like https://acme.blob.core.windows.net";
+        if (Endpoint.Length == 0 && Kind == StoreKinds.S3 && Region.Length == 0)
+            yield return ":Region is missing: like eu-central-1; or Endpoint, where the service is not Amazon's";
+        if (Endpoint.Length > 0)
+            foreach (var mistake in EndpointMistakes())
+                yield return mistake;
+        if (Password.Length > 0 && SecretReference.Mistake(Password) is { } wrong)
+            yield return $":Password {wrong}";
+        if (Password.Length > 0 && User.Length == 0 && Kind == StoreKinds.S3)
+            yield return ":User is missing: the id of the access key whose secret Password leads to";
+        if (CaFile.Length > 0 && !File.Exists(CaFile))
+            yield return $":CaFile '{CaFile}' does not exist";
+    }
+
+    // The text is not shown where it may hold a signature or a password.
+    private IEnumerable<string> EndpointMistakes()
+    {
+        if (!Uri.TryCreate(Endpoint, UriKind.Absolute, out var url) || url.Scheme is not ("https" or "http"))
+            yield return ":Endpoint is not a URL like https://s3.example.com";
+        else if (url.UserInfo.Length > 0 || url.Query.Length > 0)
+            yield return ":Endpoint holds a credential: set Password to a reference";
+        else if (url.Scheme == "http" && !CallableAddresses.NamesLoopback(url.Host))
+            yield return $":Endpoint '{Endpoint}' is not encrypted: use https; plain http is for loopback alone";
     }
 
     private IEnumerable<string> GitMistakes()
@@ -111,9 +161,19 @@ internal sealed partial class StoreSettings
 
     private static bool HasSsh() => (System.Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => folder.Length > 0 && File.Exists(Path.Combine(folder, "ssh")));
 
+    [GeneratedRegex(@"^[a-z0-9][a-z0-9.-]{1,62}(/[A-Za-z0-9][A-Za-z0-9._=-]*)*/?\z", RegexOptions.CultureInvariant)]
+    private static partial Regex BucketLocation();
+
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}\z", RegexOptions.CultureInvariant)]
     private static partial Regex BranchName();
 
     [GeneratedRegex(@"^/[A-Za-z0-9._/@+-]+\z", RegexOptions.CultureInvariant)]
     private static partial Regex PlainPath();
+}
+
+internal static class StoreKinds
+{
+    public const string Git = "git", Directory = "directory", S3 = "s3", AzureBlob = "azure-blob";
+
+    public static readonly string[] All = [Git, Directory, S3, AzureBlob];
 }

@@ -75,7 +75,7 @@ public sealed class StorePassTests
     [Theory]
     [InlineData(":Tenant 'Acme' is not a tenant's name", "Tenant", "Acme")]
     [InlineData(":Environment 'production' is none of dev, stg and prod", "Environment", "production")]
-    [InlineData(":Kind 's4' is neither git nor directory", "Kind", "s4")]
+    [InlineData(":Kind 's4' is none of git, directory, s3, azure-blob", "Kind", "s4")]
     [InlineData(":Location 'jobs' is neither https://…, ssh://… nor an absolute path", "Location", "jobs")]
     [InlineData(":Location 'http://git.example/x' is not encrypted", "Location", "http://git.example/x")]
     [InlineData(":Location holds a credential", "Location", "https://ann:geheim@git.example/x")]
@@ -86,6 +86,13 @@ public sealed class StorePassTests
     [InlineData(":Password is not a reference", "Location", "https://git.example/x", "Password", "geheim")]
     [InlineData(":SshKeyFile '' is not an absolute path", "Location", "ssh://git@git.example/x")]
     [InlineData(":KnownHostsFile '/nowhere' does not exist", "Location", "ssh://git@git.example/x", "KnownHostsFile", "/nowhere")]
+    [InlineData(":Location '/srv/jobs.git' is not a bucket's name", "Kind", "s3", "Region", "eu-central-1")]
+    [InlineData(":Location 'jobs/../x' is not a container's name", "Kind", "azure-blob", "Location", "jobs/../x", "Endpoint", "https://acme.example")]
+    [InlineData(":Region is missing", "Kind", "s3", "Location", "jobs")]
+    [InlineData(":Endpoint is missing: the account's URL", "Kind", "azure-blob", "Location", "jobs")]
+    [InlineData(":Endpoint holds a credential", "Kind", "azure-blob", "Location", "jobs", "Endpoint", "https://acme.example/?sig=geheim")]
+    [InlineData(":Endpoint 'http://s3.example' is not encrypted", "Kind", "s3", "Location", "jobs", "Endpoint", "http://s3.example")]
+    [InlineData(":User is missing", "Kind", "s3", "Location", "jobs", "Region", "eu-central-1", "Password", "env:PATH")]
     public void Settings_that_cannot_work_are_refused_at_start_in_words(string told, params string[] settings)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(
@@ -102,7 +109,7 @@ public sealed class StorePassTests
         await using var database = await PostgresFixture.CreateDatabaseAsync(Token);
         await using var issuer = await TestIssuer.StartAsync();
         var refused = await Assert.ThrowsAsync<OptionsValidationException>(() => ControlHost.StartAsync(database, issuer, DriftWorld.Settings("s4", "/srv")));
-        Assert.Contains("Drift:Stores:acme-store:Kind 's4' is neither git nor directory", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("Drift:Stores:acme-store:Kind 's4' is none of git, directory, s3, azure-blob", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]

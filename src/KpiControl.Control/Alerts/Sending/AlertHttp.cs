@@ -9,11 +9,7 @@ internal sealed class AlertHttp : IDisposable
 {
     private const int MostBytes = 64 * 1024;
 
-    private readonly HttpClient client = new(new SocketsHttpHandler
-    {
-        AllowAutoRedirect = false, UseProxy = false, UseCookies = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-        ConnectCallback = async (context, token) => new NetworkStream(await CalledAddress.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, token), ownsSocket: true),
-    }) { MaxResponseContentBufferSize = MostBytes, Timeout = System.Threading.Timeout.InfiniteTimeSpan };
+    private readonly HttpClient client = new(CalledAddress.Handler()) { MaxResponseContentBufferSize = MostBytes, Timeout = System.Threading.Timeout.InfiniteTimeSpan };
 
     /// <summary>Posts JSON; the caller's token bounds the time.</summary>
     /// <param name="judge">What a successful status' body says went wrong; null: nothing.</param>

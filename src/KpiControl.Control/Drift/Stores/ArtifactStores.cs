@@ -28,9 +28,13 @@ internal sealed class ArtifactStores(IOptions<DriftOptions> options) : IDisposab
     }
 
     // Another location is another clone: what one holds is not the other's.
-    private IArtifactStore Make(string name, StoreSettings settings) => settings.IsGit
-        ? new GitStore(settings, Path.Combine(Cache(), $"{name}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(settings.Location)))[..12]}"))
-        : new DirectoryStore(settings);
+    private IArtifactStore Make(string name, StoreSettings settings) => settings.Kind switch
+    {
+        StoreKinds.Git => new GitStore(settings, Path.Combine(Cache(), $"{name}-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(settings.Location)))[..12]}")),
+        StoreKinds.S3 => new BucketStore(settings, new S3Bucket(settings)),
+        StoreKinds.AzureBlob => new BucketStore(settings, new AzureContainer(settings)),
+        _ => new DirectoryStore(settings),
+    };
 
     private string Cache() => options.Value.CacheDirectory.Length > 0 ? options.Value.CacheDirectory : ownCache ??= Directory.CreateTempSubdirectory("kpi-control-stores-").FullName;
 }

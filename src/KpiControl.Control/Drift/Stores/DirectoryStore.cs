@@ -87,21 +87,23 @@ internal sealed class DirectoryStore(StoreSettings settings) : IArtifactStore
 
     private sealed class Snapshot(string root, IReadOnlyList<StoreEntry> entries) : IStoreSnapshot
     {
-        public string Version { get; } = ContentHash.Of(Encoding.UTF8.GetBytes(string.Join('\n', entries.Select(entry => $"{entry.Version} {entry.Path}"))));
+        public string Version { get; } = StoreEntry.VersionOf(entries);
 
         public string? Commit => null;
 
         public bool IsRewritten => false;
 
+        public int ReadsAtOnce => 1;
+
         public IReadOnlyList<StoreEntry> List() => entries;
 
-        public byte[] Read(StoreEntry entry)
+        public async Task<byte[]> ReadAsync(StoreEntry entry, CancellationToken token)
         {
             try
             {
-                using var file = File.OpenRead(Path.Combine(root, entry.Path));
+                await using var file = File.OpenRead(Path.Combine(root, entry.Path));
                 var bytes = new byte[(int)Math.Min(file.Length, ArtifactLimits.MaxBytes + 1)];
-                return bytes[..file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)];
+                return bytes[..await file.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, token)];
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {

@@ -170,6 +170,9 @@ internal sealed class GitStore(StoreSettings settings, string cache) : IArtifact
 
         public bool IsRewritten => isRewritten;
 
+        // The library's handle is for one thread.
+        public int ReadsAtOnce => 1;
+
         public IReadOnlyList<StoreEntry> List()
         {
             var found = new List<StoreEntry>();
@@ -177,7 +180,9 @@ internal sealed class GitStore(StoreSettings settings, string cache) : IArtifact
             return store.patterns.Select(found, entry => entry.Path);
         }
 
-        public byte[] Read(StoreEntry entry)
+        public Task<byte[]> ReadAsync(StoreEntry entry, CancellationToken token) => Task.FromResult(Read(entry));
+
+        private byte[] Read(StoreEntry entry)
         {
             try
             {

@@ -1,3 +1,6 @@
+using System.Text;
+using KpiControl.Jobs.Artifacts;
+
 namespace KpiControl.Control.Drift.Stores;
 
 /// <summary>A place that keeps artifacts as text.</summary>
@@ -29,14 +32,21 @@ internal interface IStoreSnapshot : IDisposable
     /// <summary>Every artifact, without its content.</summary>
     IReadOnlyList<StoreEntry> List();
 
+    /// <summary>How many contents may be asked for at a time.</summary>
+    int ReadsAtOnce { get; }
+
     /// <returns>At most one byte more than an artifact may have.</returns>
     /// <exception cref="StoreFaultException">This one cannot be read.</exception>
-    byte[] Read(StoreEntry entry);
+    Task<byte[]> ReadAsync(StoreEntry entry, CancellationToken token);
 }
 
 /// <param name="Path">Within the store, with / between folders.</param>
 /// <param name="Version">Changes with the content.</param>
-internal sealed record StoreEntry(string Path, string Version);
+internal sealed record StoreEntry(string Path, string Version)
+{
+    /// <summary>Of a store that has no version of its own: equal where all entries are.</summary>
+    public static string VersionOf(IEnumerable<StoreEntry> entries) => ContentHash.Of(Encoding.UTF8.GetBytes(string.Join('\n', entries.Select(entry => $"{entry.Version} {entry.Path}"))));
+}
 
 /// <summary>A store, or one thing in it, cannot be had; the message is for people, and holds no secret.</summary>
 internal sealed class StoreFaultException(string message) : Exception(message);
