@@ -147,7 +147,7 @@ function checkChain(all, tenant, keys) {
   }
 }
 
-// ---- 8 to 10: what the documents say together
+// ---- 8 to 11: what the documents say together
 
 const isInteger = (value, text) => typeof value === 'number' && text !== null && String(value) === text;
 // A text, a number or a truth value of JSON as the documents write it.
@@ -219,13 +219,13 @@ function checkSigned(revision, signed, tenant, what) {
   demand(revision.change_revision !== revision.revision || asText(signed.calendar_version) === revision.calendar_version, `the change behind ${what} is on another calendar`);
 }
 
-function checkEvidence(run, revision, history, document, byName) {
+function checkEvidence(run, revision, history, document, byName, rows, tenant) {
   const what = `the evidence of run ${run.run_id}`;
   demand(document.definition_hash === revision.content_hash, `${what} has another definition`);
   demand(document.contract_digest === revision.contract_digest, `${what} has another contract`);
   demand(document.agent === (run.agent ?? undefined), `${what} has another agent`);
   if (!isText(document.policy_version)) {
-    demand(!['schema_hash', 'approval', 'values_digest', 'sla'].some((name) => Object.hasOwn(document, name)), `${what} lacks its policy`);
+    demand(!['schema_hash', 'approval', 'values_digest', 'sla', 'restatement'].some((name) => Object.hasOwn(document, name)), `${what} lacks its policy`);
     return;
   }
   const { policy_version: policy, approval, points, sla } = document;
@@ -240,6 +240,26 @@ function checkEvidence(run, revision, history, document, byName) {
   demand(document.values_digest === (points === undefined ? undefined : digestOf(jcs(points))), `${what} has other values`);
   const breached = sla === undefined ? null : String(sla.latency === 'breach' || (isText(sla.deliver_by) && history.recorded_at > sla.deliver_by));
   demand(run.sla_breached === breached, `${what} says otherwise whether promises were kept`);
+  demand((history.trigger_kind === 'restatement') === isObject(document.restatement) && (document.restatement === undefined || isObject(document.restatement)), `${what} and its row do not agree that it restates`);
+  if (document.restatement !== undefined) checkRestatement(run, revision, history, document.restatement, byName, rows, tenant);
+}
+
+function checkRestatement(run, revision, history, told, byName, rows, tenant) {
+  const what = `what run ${run.run_id} restates`, { restatement_id: id, reported_run_id: of, digest, cause, source } = told;
+  const reported = byName.get(`run/${of}`);
+  demand(reported?.binding_id === run.binding_id && reported.revision === run.revision && rows.some((row) => row.table === 'history' && row.id === of && row.binding_id === run.binding_id
+    && row.business_date === history.business_date && row.final === 'true' && ['success', 'partial'].includes(row.status) && row.trigger_kind !== 'restatement'), `${what} is not here`);
+  const about = rowsOf(rows, 'restatement', id).map(({ after, actor, reason }) => ({ ...parse(after), actor, reason })).filter((act) => act.digest === digest);
+  const accepted = about.find((act) => act.actor === told.accepted_by && act.reason === told.reason && ['accepted', 'proposed'].includes(act.state) && isText(act.signed) && digestOf(act.signed) === digest);
+  demand(accepted && about.some((act) => act.state === 'running'), `that ${what} was agreed to is nowhere`);
+  const signed = parse(accepted.signed), dates = Array.isArray(signed.dates) ? signed.dates : [];
+  demand(signed.binding === `${tenant}/${revision.environment}/${revision.job_id}` && signed.cause === cause && signed.source === source
+    && dates.some((date) => date.business_date === history.business_date && date.reported_run_id === of && date.content_hash === revision.content_hash), `${what} is not what was agreed to`);
+  const given = about.filter((act) => act.decision === 'approve'), names = new Set(given.map((act) => `${act.capacity}: ${act.actor}`)), listed = new Set(Array.isArray(told.approvers) ? told.approvers : []);
+  demand(listed.size === names.size && [...listed].every((name) => names.has(name)), `${what} has other approvers`);
+  demand(new Set(given.map((act) => act.actor).concat(accepted.actor)).size === given.length + 1, `an approval of ${what} does not count`);
+  demand(Array.isArray(accepted.required), `whose approval ${what} needed is not said`);
+  for (const need of accepted.required) demand(given.some((act) => act.capacity === need.capacity && (need.principal === '' || need.principal === act.actor)), `${what} lacks an approval`);
 }
 
 function checkRun(run, byName, rows, tenant) {
@@ -265,7 +285,7 @@ function checkRun(run, byName, rows, tenant) {
     const evidence = rows.find((row) => row.table === 'evidence' && row.kind === 'run' && ['binding_id', 'attempt_id'].every((name) => row[name] === history[name]) && row.run_id === run.run_id);
     const document = parse(evidence?.document);
     demand(isObject(document), `the evidence of ${what} is not here`);
-    checkEvidence(run, revision, history, document, byName);
+    checkEvidence(run, revision, history, document, byName, rows, tenant);
   }
 }
 

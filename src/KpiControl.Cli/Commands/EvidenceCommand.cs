@@ -109,9 +109,9 @@ internal static class EvidenceCommand
 
     private static void Print(Surroundings world, IReadOnlyList<EvidencedRun> runs)
     {
-        var table = new TextTable("RUN", "JOB", "DATE", "STATUS", "DEFINITION", "APPROVED BY", "AGENT", "SOURCES", "SLA");
+        var table = new TextTable("RUN", "JOB", "DATE", "VIEW", "STATUS", "DEFINITION", "APPROVED BY", "AGENT", "SOURCES", "SLA");
         foreach (var run in runs)
-            table.Row([run.RunId, run.Job, run.BusinessDate, run.Status, run.ContentHash, run.Approvers.Count == 0 ? "none asked for" : string.Join(", ", run.Approvers), run.Agent,
+            table.Row([run.RunId, run.Job, run.BusinessDate, run.RestatesRunId is { } reported ? $"restates {reported}" : "reported", run.Status, run.ContentHash, run.Approvers.Count == 0 ? "none asked for" : string.Join(", ", run.Approvers), run.Agent,
                 string.Join(", ", run.Sources), run.SlaBreached switch { "true" => "breached", "false" => "kept", _ => "" }]);
         table.WriteTo(world);
         foreach (var run in runs)

@@ -75,8 +75,11 @@ internal sealed class LineageTree
         { Run: null } => "",
         { Kind: "job" } when edge is not null && edge.RunId == node.Run.RunId => "",
         { Kind: "job" } => $"last good run/{node.Run.RunId} of {node.Run.BusinessDate}",
-        _ => string.Join("  ", new[] { node.Run.BusinessDate, node.Run.Status, Hash("definition", node.Run.ContentHash), Hash("values", node.Run.ValuesDigest), Hash("sql", node.Run.SqlHash) }.Where(part => part.Length > 0)),
+        _ => string.Join("  ", new[] { node.Run.BusinessDate, node.Run.Status, View(node.Run), Hash("definition", node.Run.ContentHash), Hash("values", node.Run.ValuesDigest), Hash("sql", node.Run.SqlHash) }.Where(part => part.Length > 0)),
     };
+
+    private static string View(LineageRun run) =>
+        run.RestatesRunId > 0 ? $"restates run/{run.RestatesRunId}" : run.RestatedByRunIds.Count > 0 ? $"restated by {string.Join(", ", run.RestatedByRunIds.Select(id => $"run/{id}"))}" : "";
 
     private string Hash(string of, string hash) => hash.Length == 0 ? "" : $"{of} {(wide ? hash : JobTable.ShortHash(hash))}";
 

@@ -49,6 +49,8 @@ internal sealed class EvidenceExport(Databases databases, AuditKey key)
         foreach (var id in revisions.Select(r => r.ChangeId).OfType<long>().Distinct())
             changes.Add(await AgreedChange.FindAsync(tx, id));
 
+        var restated = await EvidenceStore.RestatementActsAsync(tx, [.. scope.Runs.Select(r => r.RestatementId).OfType<long>().Distinct()]);
+
         List<EvidenceDocument> documents =
         [
             .. scope.Runs.Select(EvidenceMapping.ToDocument),
@@ -61,10 +63,11 @@ internal sealed class EvidenceExport(Databases databases, AuditKey key)
         DateTimeOffset[] acts =
         [
             .. revisions.SelectMany(r => new[] { r.EffectiveFrom, r.ChangeFrom, r.CalendarFrom }).OfType<DateTimeOffset>(), .. contracts.Select(c => c.At), .. policies.Select(p => p.At),
-            .. changes.SelectMany(c => c.Acts),
+            .. changes.SelectMany(c => c.Acts), .. restated.Select(r => r.At),
         ];
         var rows = await EvidenceStore.PlacesAsync(tx, scope, [.. acts.Distinct().Select(t => t.ToUniversalTime())],
-            [.. scope.Runs.Select(r => r.BindingId).Distinct().Select(Text)], [.. changes.Select(c => Text(c.Change.ChangeId))]);
+            [.. scope.Runs.Select(r => r.BindingId).Distinct().Select(Text)], [.. changes.Select(c => Text(c.Change.ChangeId))],
+            [.. restated.Select(r => Text(r.RestatementId)).Distinct()]);
         var proof = ChainProof.Of(await LinkedAsync(tx, scope, [.. rows, .. scope.Runs.Select(r => new RowPlace('h', r.RunId, r.RecordedAt.UtcDateTime))]));
         return (scope, documents, proof, await RunStore.NowAsync(tx));
     }

@@ -38,7 +38,15 @@ internal sealed record EvidenceScope(string Tenant, IReadOnlyDictionary<string, 
             throw Reject.NotFound(what);
         tx.Demand(Verb.Export, run.TenantId, run.Environment, what);
         var attempts = await RunStore.OfSlotAsync(tx, run.BindingId, run.Slot);
-        return new EvidenceScope(run.TenantId, new Dictionary<string, string> { ["run_id"] = run.RunId.ToString(CultureInfo.InvariantCulture) }, [.. attempts.Prepend(run).DistinctBy(r => r.RunId)]);
+        return new EvidenceScope(run.TenantId, new Dictionary<string, string> { ["run_id"] = run.RunId.ToString(CultureInfo.InvariantCulture) },
+            [.. attempts.Prepend(run).Concat(await OtherViewsAsync(tx, run)).DistinctBy(r => r.RunId)]);
+    }
+
+    // A number in one view says nothing without the other: the run as reported, and each that restated it.
+    private static async Task<IReadOnlyList<RunRow>> OtherViewsAsync(RequestTransaction tx, RunRow run)
+    {
+        var reported = run.RestatesRunId is { } of ? (await RunStore.OfRunsAsync(tx, run.BindingId, [of])).SingleOrDefault() : run;
+        return reported is null ? [] : [reported, .. reported.RestatedBy is { Length: > 0 } runs ? await RunStore.OfRunsAsync(tx, run.BindingId, runs) : []];
     }
 
     private static async Task<(string, long[], Dictionary<string, string>)> OfJobAsync(RequestTransaction tx, ExportEvidenceRequest request)

@@ -75,6 +75,16 @@ internal static class EvidenceStore
 
     public static Task<IReadOnlyList<DatedBody>> EpisodesAsync(RequestTransaction tx, EvidenceScope scope) => tx.QueryAsync<DatedBody>(EpisodesSql, OfRuns(scope));
 
+    private const string RestatementActsSql =
+        """
+        SELECT restatement_id, accepted_at AS at FROM kpi_restatement WHERE restatement_id = ANY (@ids)
+        UNION SELECT restatement_id, decided_at FROM kpi_restatement_decision WHERE restatement_id = ANY (@ids)
+        UNION SELECT restatement_id, created_at FROM kpi_backfill WHERE restatement_id = ANY (@ids)
+        """;
+
+    /// <summary>When each was accepted, decided on and started.</summary>
+    public static Task<IReadOnlyList<RestatementAct>> RestatementActsAsync(RequestTransaction tx, long[] ids) => tx.QueryAsync<RestatementAct>(RestatementActsSql, new { ids });
+
     // A report that changed nothing is kept under the fence that its agent gave, which may be the number of another job's run.
     private const string EvidenceRowsSql =
         """
@@ -87,14 +97,14 @@ internal static class EvidenceStore
         """
         SELECT 'a' AS kind, audit_id AS id, recorded_at AS at FROM kpi_audit
          WHERE tenant_id = @tenant AND recorded_at = ANY (@times)
-           AND (object_kind = 'binding' AND object_id = ANY (@bindings) OR object_kind = 'change' AND object_id = ANY (@changes) OR object_kind IN ('contract', 'policy', 'calendar'))
+           AND (object_kind = 'binding' AND object_id = ANY (@bindings) OR object_kind = 'change' AND object_id = ANY (@changes) OR object_kind = 'restatement' AND object_id = ANY (@restatements) OR object_kind IN ('contract', 'policy', 'calendar'))
          ORDER BY recorded_at, audit_id
         """;
 
     /// <summary>Where the rows stand that tell of these runs and acts.</summary>
-    public static async Task<IReadOnlyList<RowPlace>> PlacesAsync(RequestTransaction tx, EvidenceScope scope, DateTimeOffset[] times, string[] bindings, string[] changes) =>
+    public static async Task<IReadOnlyList<RowPlace>> PlacesAsync(RequestTransaction tx, EvidenceScope scope, DateTimeOffset[] times, string[] bindings, string[] changes, string[] restatements) =>
     [
-        .. (await tx.QueryAsync<(string Kind, long Id, DateTime At)>(AuditRowsSql, new { tenant = scope.Tenant, times, bindings, changes }))
+        .. (await tx.QueryAsync<(string Kind, long Id, DateTime At)>(AuditRowsSql, new { tenant = scope.Tenant, times, bindings, changes, restatements }))
             .Concat(await tx.QueryAsync<(string Kind, long Id, DateTime At)>(EvidenceRowsSql, OfRuns(scope))).Select(row => new RowPlace(row.Kind[0], row.Id, row.At)),
     ];
 
@@ -127,6 +137,12 @@ internal sealed record DatedBody
     public required string Body { get; init; }
 
     public JsonObject Members => JsonNode.Parse(Body)!.AsObject();
+}
+
+internal sealed record RestatementAct
+{
+    public long RestatementId { get; init; }
+    public DateTimeOffset At { get; init; }
 }
 
 internal sealed record RevisionRow

@@ -20,6 +20,9 @@ internal sealed record LineageRunRow
     public string ContractVersion { get; init; } = "";
     public string? ContentHash { get; init; }
     public string? ContractDigest { get; init; }
+    public string ScdView { get; init; } = "";
+    public long? RestatesRunId { get; init; }
+    public long[]? RestatedBy { get; init; }
     public string? Declared { get; init; }
     public string? Agent { get; init; }
     public string? ValuesDigest { get; init; }
@@ -40,6 +43,7 @@ internal sealed record LineageRunRow
     {
         RunId = RunId, Status = Status, BusinessDate = NodeId.Date(BusinessDate), RecordedAt = Timestamp.FromDateTimeOffset(RecordedAt), ContentHash = ContentHash ?? "",
         ContractDigest = ContractDigest ?? "", SqlHash = SqlHash ?? "", ValuesDigest = ValuesDigest ?? "", DataPoints = DataPoints, Agent = Agent ?? "",
+        ScdView = ScdView, RestatesRunId = RestatesRunId ?? 0, RestatedByRunIds = { RestatedBy ?? [] },
     };
 
     /// <summary>As this run took it.</summary>

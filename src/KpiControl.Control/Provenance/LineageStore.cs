@@ -1,4 +1,5 @@
 using KpiControl.Control.Requests;
+using KpiControl.Control.Runs;
 
 namespace KpiControl.Control.Provenance;
 
@@ -15,12 +16,16 @@ internal static class LineageStore
                coalesce(d.canonical_json::jsonb->>'kpi_id', b.kpi_id) AS kpi_id, coalesce(d.canonical_json::jsonb->>'contract_version', b.contract_version) AS contract_version,
                d.content_hash, r.contract_digest, (d.canonical_json::jsonb->'dependencies')::text AS declared,
                e.document->>'agent' AS agent, e.document->>'values_digest' AS values_digest, e.document->'lineage'->>'sql_hash' AS sql_hash,
-               (e.document->'inputs')::text AS inputs, (e.document->'lineage')::text AS lineage
+               (e.document->'inputs')::text AS inputs, (e.document->'lineage')::text AS lineage,
+        """ + RunStore.Views + """
+
           FROM kpi_job_history h
           JOIN kpi_job_binding b ON b.binding_id = h.binding_id
           LEFT JOIN kpi_binding_revision r ON r.binding_id = h.binding_id AND r.revision = h.revision
           LEFT JOIN kpi_job_def d ON d.def_id = r.def_id
           LEFT JOIN kpi_evidence e ON e.run_id = h.run_id AND e.binding_id = h.binding_id AND e.kind = 'run'
+        """ + RunStore.OtherView + """
+
          WHERE h.run_id = ANY (@runs::bigint[]) AND h.tenant_id = @tenant AND b.environment = @environment
          ORDER BY h.run_id, h.recorded_at
         """;

@@ -7,8 +7,6 @@ namespace KpiControl.Control.Restatements;
 /// <summary>What an approval of a restatement signs: whose numbers, because of what, and by which definitions; nothing that time alone changes.</summary>
 internal static class RestatementDigest
 {
-    public static string Of(RestatementRow row, IReadOnlyList<RestatedDateRow> dates) => ContentHash.OfCanonicalJson(Signed(row, dates));
-
     public static string Signed(RestatementRow row, IReadOnlyList<RestatedDateRow> dates) => Jcs.Write(new JsonObject
     {
         ["binding"] = $"{row.TenantId}/{row.Environment}/{row.JobId}", ["cause"] = row.CauseKey(), ["source"] = row.Source,

@@ -33,14 +33,13 @@ internal static class Restatements
         }
         Triggers.DemandMayRun(await TriggerStore.FactsAsync(tx, binding.BindingId), binding);
         var needs = await NeedsAsync(tx, binding);
-        var digest = RestatementDigest.Of(row, await RestatementStore.DatesAsync(tx, row.RestatementId));
+        var signed = RestatementDigest.Signed(row, await RestatementStore.DatesAsync(tx, row.RestatementId));
+        var digest = ContentHash.OfCanonicalJson(signed);
         if (!await RestatementStore.ProposeAsync(tx, row.RestatementId, digest, AuditEntry.Json(needs), request.Reason))
             throw Closed(row with { Stored = "expired" });
+        await AuditAsync(tx, row, Verb.Backfill, request.Reason, new { State = needs.Count == 0 ? "accepted" : "proposed", Digest = digest, Signed = signed, Required = needs });
         var proposed = (await RestatementStore.FindAsync(tx, row.RestatementId))!;
-        if (needs.Count == 0)
-            return await StartAsync(tx, proposed, binding, Verb.Backfill, request.Reason, request.ValidateOnly);
-        await AuditAsync(tx, row, Verb.Backfill, request.Reason, new { State = "proposed", Digest = digest });
-        return await RestatementReads.AnswerAsync(tx, row.RestatementId);
+        return needs.Count == 0 ? await StartAsync(tx, proposed, binding, Verb.Backfill, request.Reason, request.ValidateOnly) : await RestatementReads.AnswerAsync(tx, row.RestatementId);
     }
 
     public static async Task<Restatement> DeclineAsync(RequestTransaction tx, DeclineRestatementRequest request)

@@ -45,6 +45,20 @@ internal static class ExplainStore
     public static Task<RequestedRow?> RequestAsync(RequestTransaction tx, string tenant, long binding, SlotKey slot) =>
         tx.FindAsync<RequestedRow>(RequestSql, new { tenant, binding, at = slot.ScheduledFor, slot = slot.ToString() });
 
+    private const string BackfillSql =
+        """
+        SELECT f.requested_by, CASE WHEN s.restatement_id IS NULL THEN f.reason
+                 ELSE format('restatement %s of what run %s reported, since %s of %s changed it%s', s.restatement_id, t.run_id, coalesce('refresh ' || s.refresh_id, 'restatement ' || s.upstream_id), s.source,
+                             CASE WHEN s.reason = '' THEN '' ELSE '; ' || s.reason END) END AS reason
+          FROM kpi_backfill_slot p JOIN kpi_backfill f USING (backfill_id)
+          LEFT JOIN kpi_restatement s ON s.restatement_id = f.restatement_id
+          LEFT JOIN kpi_restatement_slot t ON t.restatement_id = s.restatement_id AND t.business_date = p.business_date
+         WHERE p.binding_id = @binding AND p.occurrence_at = @at
+        """;
+
+    /// <summary>Who asked for the backfill, or accepted the restatement, that an occurrence is of.</summary>
+    public static Task<RequestedRow?> BackfillAsync(RequestTransaction tx, long binding, SlotKey slot) => tx.FindAsync<RequestedRow>(BackfillSql, new { binding, at = slot.ScheduledFor });
+
     private const string PausesSql =
         """
         SELECT p.pause_id, p.paused_at, p.paused_until, p.reason, p.paused_by, e.ended_at, e.ended_by

@@ -39,7 +39,12 @@ internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits
             Schedule = revision is null ? null : BindingSchedule.Create(id, revision.ScheduleCron, revision.Timezone, revision.CanonicalJson, revision.CalendarJson, revision.OverridesJson),
             Pauses = await ExplainStore.PausesAsync(tx, id, slot.ScheduledFor, until), Overrides = await ExplainStore.OverridesAsync(tx, id, slot.ScheduledFor, until),
             LaterRevisions = mine is null && runs.Count == 0 ? [] : await ExplainStore.LaterRevisionsAsync(tx, id, slot.ScheduledFor, until),
-            AskedFor = slot.Kind == "schedule" ? null : await ExplainStore.RequestAsync(tx, binding.TenantId, id, slot),
+            AskedFor = slot.Kind switch
+            {
+                "schedule" => null,
+                "backfill" or "restatement" => await ExplainStore.BackfillAsync(tx, id, slot),
+                _ => await ExplainStore.RequestAsync(tx, binding.TenantId, id, slot),
+            },
             Runs = runs, LateReports = await RunStore.LateReportsAsync(tx, id, slot),
             Cursor = await ExplainStore.CursorAsync(tx, id), Open = mine,
             Holder = open.FirstOrDefault(o => o.State != "queued"),

@@ -23,13 +23,15 @@ internal static class OccurrenceStory
     {
         if (facts.Revision is not { } revision)
         {
-            yield return Fact(null, "revision", "No revision of the job was in force at that slot: it did not exist yet, and an edit never fires the past.");
+            // Of a time before the job: what was asked for since runs all the same.
+            yield return facts.AskedFor is not null ? Asked(facts)
+                : Fact(null, "revision", "No revision of the job was in force at that slot: it did not exist yet, and an edit never fires the past.");
             yield break;
         }
         yield return Fact(revision.EffectiveFrom, "revision",
             $"Revision {revision.Revision} was in force: {OccurrenceSurroundings.Words(revision)}.", Invariant($"revision/{revision.Revision}"));
         if (facts.Slot.Kind != "schedule")
-            yield return Fact(facts.Slot.ScheduledFor, "triggered", $"{(facts.Slot.Kind == "event" ? "An" : "A")} {facts.Slot.Kind} occurrence{For(facts)}{By(facts.AskedFor)}.");
+            yield return Asked(facts);
         else if (!facts.IsSlot)
             yield return Fact(facts.Slot.ScheduledFor, "scheduled", "That instant is no slot of the schedule that was in force." + CalendarStory.Sentence(facts) + OccurrenceSurroundings.Bounds(facts));
         else if (CalendarStory.Sentence(facts) is { Length: > 0 } taken)
@@ -38,6 +40,9 @@ internal static class OccurrenceStory
             yield return Fact(facts.Slot.ScheduledFor, "scheduled",
                 Invariant($"A slot of the schedule, for the window ({Text(inForce.Schedule.Previous(facts.Slot.ScheduledFor))}, {Text(facts.Slot.ScheduledFor)}] and the business date {inForce.BusinessDate(facts.Slot.ScheduledFor):yyyy-MM-dd}{OccurrenceSurroundings.Moved(inForce.Schedule)}."));
     }
+
+    private static Fact Asked(OccurrenceFacts facts) =>
+        Fact(facts.Slot.ScheduledFor, "triggered", $"{(facts.Slot.Kind == "event" ? "An" : "A")} {facts.Slot.Kind} occurrence{For(facts)}{By(facts.AskedFor)}.");
 
     private static IEnumerable<Fact> Pauses(OccurrenceFacts facts)
     {

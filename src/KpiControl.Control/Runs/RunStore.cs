@@ -7,28 +7,39 @@ namespace KpiControl.Control.Runs;
 /// <summary>Reads history and evidence.</summary>
 internal static class RunStore
 {
+    /// <summary>Of a row <c>h</c> with its definition <c>d</c> and <see cref="OtherView"/>: in which view its number is, which it restates, and which restate it.</summary>
+    internal const string Views =
+        """
+         CASE h.trigger_kind WHEN 'restatement' THEN 'restated' ELSE coalesce(d.canonical_json::jsonb #>> '{runtime,scd_view}', 'as_reported') END AS scd_view,
+               o.restatement_id, o.restates_run_id,
+               CASE WHEN h.final AND h.status IN ('success', 'partial') THEN ARRAY(
+                 SELECT p.run_id FROM kpi_restatement_slot t JOIN kpi_backfill q USING (restatement_id)
+                   JOIN kpi_backfill_slot p ON p.backfill_id = q.backfill_id AND p.business_date = t.business_date
+                  WHERE t.run_id = h.run_id AND t.binding_id = h.binding_id AND p.state IN ('success', 'partial') ORDER BY p.run_id) END AS restated_by
+        """;
+
+    internal const string OtherView =
+        """
+         LEFT JOIN LATERAL (
+            SELECT t.restatement_id, t.run_id AS restates_run_id FROM kpi_backfill_slot p JOIN kpi_backfill q USING (backfill_id)
+              JOIN kpi_restatement_slot t ON t.restatement_id = q.restatement_id AND t.business_date = p.business_date
+             WHERE h.trigger_kind = 'restatement' AND p.binding_id = h.binding_id AND p.occurrence_at = h.scheduled_for) o ON true
+        """;
+
     private const string Select =
         """
         SELECT h.run_id, h.recorded_at, h.binding_id, h.scheduled_for, h.window_start, h.started_at, h.finished_at, h.slot_last, h.rows_processed,
                h.revision, h.retry_seq, h.fence_epoch, h.data_points, h.slot_count, h.business_date, h.final, h.sla_breached, h.attempt_id,
                h.tenant_id, h.status, h.trigger_kind, h.reason, h.error_category, h.error_code, h.error_message, h.lineage_ref, h.result_digest,
                b.environment, b.region, b.job_id, b.kpi_id, b.contract_version, coalesce(d.content_hash, '') AS content_hash, s.agent,
-               CASE h.trigger_kind WHEN 'restatement' THEN 'restated' ELSE coalesce(d.canonical_json::jsonb #>> '{runtime,scd_view}', 'as_reported') END AS scd_view,
-               o.restatement_id, o.restates_run_id,
-               CASE WHEN h.final AND h.status IN ('success', 'partial') THEN ARRAY(
-                 SELECT p.run_id FROM kpi_restatement_slot t JOIN kpi_backfill q USING (restatement_id)
-                   JOIN kpi_backfill_slot p ON p.backfill_id = q.backfill_id AND p.business_date = t.business_date
-                  WHERE t.run_id = h.run_id AND t.binding_id = h.binding_id AND p.state IN ('success', 'partial') ORDER BY p.run_id) END AS restated_by
+        """ + Views + """
+
           FROM kpi_job_history h
           JOIN kpi_job_binding b ON b.binding_id = h.binding_id
           LEFT JOIN kpi_binding_revision r ON r.binding_id = h.binding_id AND r.revision = h.revision
           LEFT JOIN kpi_job_def d ON d.def_id = r.def_id
           LEFT JOIN kpi_session s ON s.session_id = h.session_id
-          LEFT JOIN LATERAL (
-            SELECT t.restatement_id, t.run_id AS restates_run_id FROM kpi_backfill_slot p JOIN kpi_backfill q USING (backfill_id)
-              JOIN kpi_restatement_slot t ON t.restatement_id = q.restatement_id AND t.business_date = p.business_date
-             WHERE h.trigger_kind = 'restatement' AND p.binding_id = h.binding_id AND p.occurrence_at = h.scheduled_for) o ON true
-        """;
+        """ + OtherView;
 
     private const string InScope =
         """
@@ -103,6 +114,11 @@ internal static class RunStore
     /// <summary>All rows of an occurrence, also of a stretch of slots that it lies in.</summary>
     public static Task<IReadOnlyList<RunRow>> OfSlotAsync(RequestTransaction tx, long binding, SlotKey slot) =>
         tx.QueryAsync<RunRow>(OfSlotSql, new { binding, slot = slot.ScheduledFor, kind = slot.Kind });
+
+    private const string OfRunsSql = Select + " WHERE h.run_id = ANY (@runs) AND h.binding_id = @binding ORDER BY h.run_id";
+
+    /// <summary>Runs of a binding by their numbers.</summary>
+    public static Task<IReadOnlyList<RunRow>> OfRunsAsync(RequestTransaction tx, long binding, long[] runs) => tx.QueryAsync<RunRow>(OfRunsSql, new { binding, runs });
 
     private const string OfPeriodSql = Select +
         """

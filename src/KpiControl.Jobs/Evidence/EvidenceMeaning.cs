@@ -3,14 +3,14 @@ using KpiControl.Jobs.Artifacts;
 
 namespace KpiControl.Jobs.Evidence;
 
-/// <summary>Whether documents that are as they were signed also say one thing: steps 8 to 10 of docs/evidence-format.md.</summary>
+/// <summary>Whether documents that are as they were signed also say one thing: steps 8 to 11 of docs/evidence-format.md.</summary>
 internal sealed class EvidenceMeaning(IReadOnlyList<EvidenceDocument> documents, string tenant)
 {
     private readonly Dictionary<string, EvidenceDocument> _byName = documents.DistinctBy(d => d.Name).ToDictionary(d => d.Name);
     private static readonly IReadOnlySet<string> Nobody = new HashSet<string>();
 
     // What a build that knew no policy_version wrote none of.
-    private static readonly string[] Later = ["schema_hash", "approval", "values_digest", "sla"];
+    private static readonly string[] Later = ["schema_hash", "approval", "values_digest", "sla", "restatement"];
 
     private readonly List<ChainedRow> _rows = [.. documents.Where(d => d.Kind == "row").Select(d => new ChainedRow((JsonObject)d.Body["row"]!))];
 
@@ -25,7 +25,7 @@ internal sealed class EvidenceMeaning(IReadOnlyList<EvidenceDocument> documents,
         var agreed = Find($"change/{revision["change_id"]}") is { } change ? Agreed(change) : null;
         return new EvidencedRun(run["run_id"]!, $"{revision["environment"]}/{revision["job_id"]}", history["business_date"] ?? "", history["status"] ?? "", revision["content_hash"]!,
             [.. (agreed?.Approvers ?? Nobody).Order(StringComparer.Ordinal)], run["agent"] ?? "",
-            [.. (document?["lineage"]?["sources"] as JsonArray ?? []).Select(s => $"{CanonicalJson.Text(s?["name"])}@{CanonicalJson.Text(s?["version"])}")], run["sla_breached"], agreed?.BreakGlass);
+            [.. (document?["lineage"]?["sources"] as JsonArray ?? []).Select(s => $"{CanonicalJson.Text(s?["name"])}@{CanonicalJson.Text(s?["version"])}")], run["sla_breached"], agreed?.BreakGlass, Text(document?["restatement"], "reported_run_id"));
     })];
 
     private IEnumerable<EvidenceDocument> Of(string kind) => documents.Where(d => d.Kind == kind);
@@ -124,7 +124,17 @@ internal sealed class EvidenceMeaning(IReadOnlyList<EvidenceDocument> documents,
             yield return $"the values of {run.Name} are not those that were reported";
         if (Breached(document["sla"], history["recorded_at"]) != run["sla_breached"])
             yield return $"{run.Name} is told to have kept or broken another promise than its evidence shows";
+        foreach (var finding in Restated(run, revision, history, document["restatement"]))
+            yield return finding;
     }
+
+    private IEnumerable<string> Restated(EvidenceDocument run, EvidenceDocument revision, ChainedRow history, JsonNode? restated) =>
+        (history["trigger_kind"] == "restatement", restated) switch
+        {
+            (false, null) => [],
+            (true, JsonObject told) => new RestatementMeaning(run, revision, history, told, _rows, tenant).Findings(Find($"run/{Text(told, "reported_run_id")}")),
+            _ => [$"{run.Name} restates a number, or its evidence says so, and the other does not"],
+        };
 
     private static IEnumerable<string> Approvers(JsonNode approval) =>
         ((approval as JsonObject)?["approvers"] as JsonArray ?? []).Select(approver => CanonicalJson.Text(approver) ?? "");

@@ -13,9 +13,10 @@ public sealed record EvidenceVerdict(string? Finding, string KeyId, EvidenceStat
 /// <summary>A run whose evidence fits, for a reader.</summary>
 /// <param name="Approvers">As <c>business: ann</c> or <c>break-glass: bea</c>; empty where policy asked for none.</param>
 /// <param name="Sources">As <c>GDP_Sales@2026.03</c>.</param>
+/// <param name="RestatesRunId">The run whose number it restates, which stands as it was reported; null: it reports.</param>
 public sealed record EvidencedRun(
     string RunId, string Job, string BusinessDate, string Status, string ContentHash, IReadOnlyList<string> Approvers, string Agent, IReadOnlyList<string> Sources, string? SlaBreached,
-    EvidencedBreakGlass? BreakGlass);
+    EvidencedBreakGlass? BreakGlass, string? RestatesRunId);
 
 /// <summary>What could not wait for its owners or a window, and what became of the review.</summary>
 /// <param name="ClosedBy">Null: the review was open at the export.</param>

@@ -115,20 +115,21 @@ public sealed class EvidenceFixture : IAsyncLifetime
     }
 
     /// <summary>Proposed by its author, agreed to by its owners, applied by a publisher.</summary>
-    public async Task<long> ReleaseAsync(string jobId)
+    public async Task<long> ReleaseAsync(string jobId, string more = "")
     {
-        var change = await ProposeAsync(jobId);
+        var change = await ProposeAsync(jobId, more);
         foreach (var owner in new[] { "business", "technical" })
             await Changes(owner, $"approver_{owner}").ApproveChangeAsync(new DecideChangeRequest { ChangeId = change.ChangeId, Digest = change.Digest, Comment = "read and agreed" });
         await Changes("publisher", "publisher").ApplyChangeAsync(new ApplyChangeRequest { ChangeId = change.ChangeId });
         return change.BindingId;
     }
 
-    public async Task<Change> ProposeAsync(string jobId)
+    public async Task<Change> ProposeAsync(string jobId, string more = "")
     {
         var created = await Host.Jobs(Person("author", "author")).CreateJobAsync(new CreateJobRequest
         {
-            Environment = "prod", Content = SampleTexts.Simple(jobId, "0 5 1 1 *", """
+            Environment = "prod", Content = SampleTexts.Simple(jobId, "0 5 1 1 *", more + """
+
             description: Ünïcode “quoted” \ and a 😀
             sla: { latency: 5m }
             alerts: [ { channel: "email:a@b.example", severity: low } ]

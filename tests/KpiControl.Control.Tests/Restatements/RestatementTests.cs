@@ -41,6 +41,12 @@ public sealed class RestatementTests
         Assert.Equal([restated.RunId], as_reported.RestatedByRunIds);
         Assert.Equal(("restated", offer.RestatementId, reported), (restated.ScdView, restated.RestatementId, restated.RestatesRunId));
         Assert.Equal(before, await EvidenceAsync(world, reported));
+        var lineage = (await world.Jobs.GetLineageAsync(new GetLineageRequest { RunId = restated.RunId }, cancellationToken: Token)).Nodes[0].Run;
+        Assert.Equal(("restated", reported), (lineage.ScdView, lineage.RestatesRunId));
+        var ofJob = (await world.Jobs.GetLineageAsync(new GetLineageRequest { BindingId = binding }, cancellationToken: Token)).Nodes[0].Run;
+        Assert.Equal((reported, "as_reported", restated.RunId), (ofJob.RunId, ofJob.ScdView, Assert.Single(ofJob.RestatedByRunIds)));
+        var explained = await world.Jobs.ExplainOccurrenceAsync(new ExplainOccurrenceRequest { BindingId = binding, SlotKey = restated.SlotKey }, cancellationToken: Token);
+        Assert.Contains(explained.Facts, fact => fact.Text.Contains($"restatement {offer.RestatementId} of what run {reported} reported, since refresh {offer.Cause.RefreshId} of GDP_A changed it; figures came late", StringComparison.Ordinal));
         using var evidence = JsonDocument.Parse(await EvidenceAsync(world, restated.RunId));
         Assert.Equal("restated", evidence.RootElement.GetProperty("call").GetProperty("scd_view").GetString());
         var proof = evidence.RootElement.GetProperty("restatement");

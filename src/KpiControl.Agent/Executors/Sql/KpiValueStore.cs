@@ -146,10 +146,10 @@ internal sealed class KpiValueStore(IWarehouse warehouse)
     private const string HasKpi = """
         SELECT COUNT(*) FROM (
           SELECT 1 FROM kpi_values
-          WHERE tenant_id = $1 AND environment = $2 AND kpi_id = $3 AND contract_version = $4 AND scd_view = $5 LIMIT 1) AS one
+          WHERE tenant_id = $1 AND environment = $2 AND kpi_id = $3 AND contract_version = $4 AND scd_view IN ($5, 'as_reported') LIMIT 1) AS one
         """;
 
-    /// <summary>Whether an upstream KPI has any value.</summary>
+    /// <summary>Whether an upstream KPI has any value that the view may take.</summary>
     public async Task<bool> HasKpiAsync(DbConnection connection, SeriesKey series, string kpiId, string version, CancellationToken token) =>
         Convert.ToInt64(await connection.ScalarAsync(warehouse, HasKpi, [series.Tenant, series.Environment, kpiId, version, series.ScdView], token), null) > 0;
 

@@ -2,7 +2,10 @@ using KpiControl.Jobs.Contracts;
 
 namespace KpiControl.Agent.Executors.Sql;
 
-/// <summary>Reads the values of upstream KPIs: same tenant, environment and view, pinned version, highest revision.</summary>
+/// <summary>
+/// Reads the values of upstream KPIs: same tenant and environment, pinned version, highest revision. What is reported takes what was
+/// reported; the restated view takes a point as it was restated, or, where nobody restated it, as it stands reported.
+/// </summary>
 internal sealed class UpstreamSql(IWarehouse warehouse, MetricContract contract, string tenant, string environment, string scdView)
 {
     private const string Latest = """
@@ -16,8 +19,8 @@ internal sealed class UpstreamSql(IWarehouse warehouse, MetricContract contract,
          FROM (SELECT DISTINCT ON (period, dimensions, metric) period, dimensions, metric, value, extensions
                FROM kpi_values
                WHERE tenant_id = {tenant} AND environment = {environment} AND kpi_id = {kpi} AND contract_version = {version}
-                 AND scd_view = {scd} AND filters = CAST('[]' AS {json}) AND {keys} = {names}
-               ORDER BY period, dimensions, metric, revision DESC) AS latest
+                 AND scd_view IN ({scd}, 'as_reported') AND filters = CAST('[]' AS {json}) AND {keys} = {names}
+               ORDER BY period, dimensions, metric, scd_view = {scd} DESC, revision DESC) AS latest
          WHERE extensions IS NOT NULL)
         """;
 
