@@ -18,6 +18,8 @@ internal sealed record SlaClockRow
     public DateTimeOffset? Needs { get; init; }
     public TimeSpan? Target { get; init; }
     public TimeSpan? Grace { get; init; }
+    /// <summary>Of freshness: what of the calendar's business days counts; null: all time does.</summary>
+    public string? BusinessHours { get; init; }
     public bool Active { get; init; }
     public int Revision { get; init; }
     public DateTimeOffset? GoodThrough { get; init; }
@@ -43,6 +45,7 @@ internal sealed record SlaChange
     public DateTimeOffset? DueAt { get; init; }
     public TimeSpan? Target { get; init; }
     public TimeSpan? Grace { get; init; }
+    public string? BusinessHours { get; init; }
     public bool Replan { get; init; }
     /// <summary>An episode opens, at this instant.</summary>
     public DateTimeOffset? OpenedAt { get; init; }
@@ -56,6 +59,6 @@ internal sealed record SlaChange
     /// <summary>The clock as it stands.</summary>
     public static SlaChange Of(SlaClockRow seen) => new()
     {
-        Seen = seen, State = seen.State, Promise = seen.Promise, DueAt = seen.DueAt, Target = seen.Target, Grace = seen.Grace,
+        Seen = seen, State = seen.State, Promise = seen.Promise, DueAt = seen.DueAt, Target = seen.Target, Grace = seen.Grace, BusinessHours = seen.BusinessHours,
     };
 }

@@ -1,5 +1,6 @@
 using KpiControl.Control.Leases;
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Calendars;
 using KpiControl.Jobs.Sla;
 
 namespace KpiControl.Control.Sla;
@@ -19,6 +20,9 @@ internal static class SlaDecision
     /// <summary>For an open one: a result makes it good.</summary>
     public static SlaChange Recovered(SlaClockRow row, BindingPlan? plan)
     {
+        // The database looks at plain time only: in business hours what is newer may be stale as well, and something newer still is waited for.
+        if (row is { Clock: SlaWords.Freshness, BusinessHours: not null, Promise: { } promise, GoodThrough: { } reached } && plan is not null && StaleAt(row, plan)(reached) <= row.Now)
+            return SlaChange.Of(row) with { Promise = promise.BeyondStale(reached), Replan = row.Replan };
         var next = plan is null || row.Clock == SlaWords.Latency ? null : Next(row, plan, row.GoodThrough ?? row.ArmedAt, row.Now);
         return SlaChange.Of(row) with
         {
@@ -48,7 +52,7 @@ internal static class SlaDecision
     private static SlaChange Planned(SlaClockRow row, BindingPlan plan)
     {
         var promised = Promised(row.Clock, plan.Job.Sla);
-        var planned = SlaChange.Of(row) with { Target = promised?.Target, Grace = promised?.GraceInForce };
+        var planned = SlaChange.Of(row) with { Target = promised?.Target, Grace = promised?.GraceInForce, BusinessHours = promised?.BusinessHours };
         if (row.Clock == SlaWords.Latency)
             return planned with { State = row.IsOpen ? row.State : "pass", DueAt = null };
         if (row.IsOpen && (row.Clock == SlaWords.Availability || row.Promise is null))
@@ -70,7 +74,7 @@ internal static class SlaDecision
 
     private static SlaChange Due(SlaClockRow row, BindingPlan plan)
     {
-        var was = new SlaStanding(SlaWords.State(row.State), row.Promise!, row.Clock == SlaWords.Freshness ? row.Target : null);
+        var was = new SlaStanding(SlaWords.State(row.State), row.Promise!, row.Clock == SlaWords.Freshness && row.Target is not null ? StaleAt(row, plan) : null);
         var at = was.State == SlaState.Pass ? was.Promise.WarnAt : was.Promise.BreachAt;
         var turn = SlaTurn.At(was, at, row.GoodThen, good => Next(row, plan, good, at));
         var change = SlaChange.Of(row) with { State = turn.State.Word(), Promise = turn.Promise, DueAt = turn.DueAt };
@@ -83,8 +87,15 @@ internal static class SlaDecision
     }
 
     private static SlaPromise? Next(SlaClockRow row, BindingPlan plan, DateTimeOffset good, DateTimeOffset after) => row.Clock == SlaWords.Freshness
-        ? plan.Job.Sla?.Freshness is { } fresh ? SlaPromise.Freshness(fresh, good) : null
+        ? plan.Job.Sla?.Freshness is { } fresh ? Hours(fresh.BusinessHours, plan) is { } hours ? SlaPromise.Freshness(fresh, good, hours) : SlaPromise.Freshness(fresh, good) : null
         : plan.Job.Sla?.Availability is { } available ? SlaPromise.Availability(available, plan.Schedule, after, row.ArmedAt) : null;
+
+    // By what the clock was planned by.
+    private static Func<DateTimeOffset, DateTimeOffset?> StaleAt(SlaClockRow row, BindingPlan plan) =>
+        Hours(row.BusinessHours, plan) is { } hours ? good => hours.After(good, row.Target ?? TimeSpan.Zero) : good => good + row.Target;
+
+    // Validation sees to it that who promises business hours has a calendar.
+    private static BusinessHours? Hours(string? hours, BindingPlan plan) => hours is null ? null : plan.Schedule.BusinessHours(hours);
 
     private static SlaTarget? Promised(string clock, JobSla? sla) => clock switch
     {

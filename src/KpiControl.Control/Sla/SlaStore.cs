@@ -15,7 +15,7 @@ internal sealed class SlaStore(Databases databases)
     // A run that ended after the due instant and before this look does not count for that instant: what was good then is in history.
     private const string Columns =
         """
-        c.binding_id, c.clock, c.state, c.due_at, c.armed_at, c.replan, c.warn_at, c.breach_at, c.needs, c.target, c.grace,
+        c.binding_id, c.clock, c.state, c.due_at, c.armed_at, c.replan, c.warn_at, c.breach_at, c.needs, c.target, c.grace, c.business_hours,
         rt.active, rt.revision, rt.good_through, now() AS now,
         CASE WHEN rt.last_run_at > CASE c.state WHEN 'pass' THEN c.warn_at ELSE c.breach_at END
              THEN (SELECT max(h.scheduled_for) FROM kpi_job_history h
@@ -25,7 +25,7 @@ internal sealed class SlaStore(Databases databases)
         CASE WHEN c.state <> 'pass' THEN coalesce((SELECT min(h.recorded_at) FROM kpi_job_history h
               WHERE h.binding_id = c.binding_id AND h.recorded_at > c.warn_at AND h.final AND h.status IN ('success', 'partial')
                 AND CASE c.clock WHEN 'latency' THEN h.finished_at - h.started_at <= c.target
-                                 WHEN 'freshness' THEN h.scheduled_for >= c.needs AND h.scheduled_for + c.target > h.recorded_at
+                                 WHEN 'freshness' THEN h.scheduled_for >= c.needs AND (c.business_hours IS NOT NULL OR h.scheduled_for + c.target > h.recorded_at)
                                  ELSE h.scheduled_for >= c.needs END), rt.last_run_at) END AS recovered_at
         """;
 
@@ -49,7 +49,7 @@ internal sealed class SlaStore(Databases databases)
           FROM kpi_sla_clock c JOIN kpi_job_runtime rt USING (binding_id)
          WHERE c.state IN ('warn', 'breach') AND (c.due_at IS NULL OR c.due_at > now())
            AND CASE c.clock
-                 WHEN 'freshness' THEN rt.good_through >= c.needs AND rt.good_through + c.target > now()
+                 WHEN 'freshness' THEN rt.good_through >= c.needs AND (c.business_hours IS NOT NULL OR rt.good_through + c.target > now())
                  WHEN 'availability' THEN rt.good_through >= c.needs
                  ELSE rt.last_run_at > c.warn_at AND (SELECT h.finished_at - h.started_at <= c.target FROM kpi_job_history h
                         WHERE h.binding_id = c.binding_id AND h.recorded_at > c.warn_at AND h.status IN ('success', 'partial') AND h.finished_at IS NOT NULL
@@ -104,11 +104,11 @@ internal sealed class SlaStore(Databases databases)
         $"""
         WITH x AS (
           SELECT * FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::timestamptz[],
-                               $10::timestamptz[], $11::interval[], $12::interval[], $13::boolean[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::text[], $18::bigint[])
-                 AS x(ord, binding_id, clock, seen_state, seen_due, state, due_at, warn_at, breach_at, needs, target, grace, replan, opened_at, breached_at, resolved_at, resolution, run_id)
+                               $10::timestamptz[], $11::interval[], $12::interval[], $13::boolean[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::text[], $18::bigint[], $19::text[])
+                 AS x(ord, binding_id, clock, seen_state, seen_due, state, due_at, warn_at, breach_at, needs, target, grace, replan, opened_at, breached_at, resolved_at, resolution, run_id, business_hours)
         ), u AS (
           UPDATE kpi_sla_clock c SET state = x.state, due_at = x.due_at, warn_at = x.warn_at, breach_at = x.breach_at, needs = x.needs,
-                 target = x.target, grace = x.grace, replan = x.replan
+                 target = x.target, grace = x.grace, replan = x.replan, business_hours = x.business_hours
             FROM x WHERE c.binding_id = x.binding_id AND c.clock = x.clock AND c.state = x.seen_state AND c.due_at IS NOT DISTINCT FROM x.seen_due
           RETURNING x.*, c.tenant_id
         ), resolved AS (
@@ -166,6 +166,7 @@ internal sealed class SlaStore(Databases databases)
         command.Add(changes, NpgsqlDbType.TimestampTz, c => c.ResolvedAt?.UtcDateTime);
         command.Add(changes, NpgsqlDbType.Text, c => c.Resolution);
         command.Add(changes, NpgsqlDbType.Bigint, c => c.RunId);
+        command.Add(changes, NpgsqlDbType.Text, c => c.BusinessHours);
         var applied = new List<SlaChange>(changes.Count);
         await using var reader = await command.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))

@@ -103,6 +103,9 @@ public sealed record JobSla
 /// <summary>A duration to be met; an absent grace is 15 minutes or a tenth of the target, whichever is longer.</summary>
 public sealed record SlaTarget(TimeSpan Target, TimeSpan? Grace)
 {
+    /// <summary>Of freshness: what counts of the business days of the schedule's calendar, as in <c>09:00-17:00</c>; null: all time does.</summary>
+    public string? BusinessHours { get; init; }
+
     /// <summary>The grace in force.</summary>
     public TimeSpan GraceInForce => Grace ?? JobFields.DefaultGrace(Target);
 }

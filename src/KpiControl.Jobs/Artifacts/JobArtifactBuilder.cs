@@ -65,7 +65,7 @@ internal static class JobArtifactBuilder
         OnBreach = Text(node, "/sla/on_breach"),
     };
 
-    private static SlaTarget? Target(ArtifactNode? node) => node is null ? null : new SlaTarget(Duration(TargetOf(node))!.Value, Duration(node["grace"]));
+    private static SlaTarget? Target(ArtifactNode? node) => node is null ? null : new SlaTarget(Duration(TargetOf(node))!.Value, Duration(node["grace"])) { BusinessHours = node["business_hours"]?.Text };
 
     private static ArtifactNode TargetOf(ArtifactNode node) => node["target"] ?? node;
 

@@ -47,6 +47,7 @@ internal static class JobFields
         new("/sla/freshness", FieldKind.Target, null),
         new("/sla/freshness/target", FieldKind.Duration, null),
         new("/sla/freshness/grace", FieldKind.Duration, null),
+        new("/sla/freshness/business_hours", FieldKind.Plain, null),
         new("/sla/latency", FieldKind.Target, null),
         new("/sla/latency/target", FieldKind.Duration, null),
         new("/sla/latency/grace", FieldKind.Duration, null),

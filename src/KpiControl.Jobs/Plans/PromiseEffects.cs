@@ -21,10 +21,10 @@ public static class PromiseEffects
         .. OnBreach(was?.Sla, job?.Sla), .. Alerts(was?.Alerts ?? [], job?.Alerts ?? []),
     ];
 
-    private sealed record Promise(string Text, TimeSpan Target, TimeSpan Latest);
+    private sealed record Promise(string Text, TimeSpan Target, TimeSpan Latest, string? Hours = null);
 
     private static Promise? Target(SlaTarget? target) => target is null ? null
-        : new(string.Create(CultureInfo.InvariantCulture, $"{Durations.Format(target.Target)} (grace {Durations.Format(target.GraceInForce)})"), target.Target, target.Target + target.GraceInForce);
+        : new(string.Create(CultureInfo.InvariantCulture, $"{Durations.Format(target.Target)} (grace {Durations.Format(target.GraceInForce)}{(target.BusinessHours is { } hours ? $", in business hours {hours}" : "")})"), target.Target, target.Target + target.GraceInForce, target.BusinessHours);
 
     private static Promise? Target(SlaAvailability? target) => target is null ? null
         : new(target.Target.ToString("HH:mm", CultureInfo.InvariantCulture) + (target.Grace is { } grace ? $" (grace {Durations.Format(grace)})" : ""), target.Target.ToTimeSpan(), target.Target.ToTimeSpan() + (target.Grace ?? TimeSpan.Zero));
@@ -39,7 +39,7 @@ public static class PromiseEffects
     };
 
     private static string Direction(Promise was, Promise now) =>
-        now.Target <= was.Target && now.Latest <= was.Latest ? "tightened" : now.Target >= was.Target && now.Latest >= was.Latest ? "loosened" : "changed";
+        now.Hours != was.Hours ? "changed" : now.Target <= was.Target && now.Latest <= was.Latest ? "tightened" : now.Target >= was.Target && now.Latest >= was.Latest ? "loosened" : "changed";
 
     private static IEnumerable<PromiseEffect> OnBreach(JobSla? was, JobSla? now) => was is null || now is null || was.OnBreach == now.OnBreach ? []
         : [new("changed", "/sla/on_breach", $"on a breach: {was.OnBreach} → {now.OnBreach}")];

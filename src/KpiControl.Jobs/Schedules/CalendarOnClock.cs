@@ -10,6 +10,8 @@ internal sealed class CalendarOnClock(WorkCalendar calendar, ZoneClock clock, Ti
     private readonly ClosedStretch[] _blackouts = [.. calendar.Blackouts
         .Select(b => new ClosedStretch(At(b.From, clock) - spread, At(b.To, clock) - spread, SkipReason.Blackout, b.Reason)).OrderBy(b => b.From)];
 
+    public WorkCalendar Calendar => calendar;
+
     public CalendarDay DayOf(DateTime slot) => calendar.Of(DateOnly.FromDateTime(clock.LocalOf(slot)));
 
     /// <summary>The weekend: a slot there is none.</summary>

@@ -108,6 +108,10 @@ public sealed class JobSchedule
         return _then.Previous(before, source) is { } slot && slot >= _until ? slot : Previous(source(this), _until);
     }
 
+    /// <summary>The time that counts on the business days of its calendar, in its zone; null without a calendar, and where the text is no range.</summary>
+    /// <param name="hours">As in <c>09:00-17:00</c>.</param>
+    public BusinessHours? BusinessHours(string hours) => _calendar is null ? null : Calendars.BusinessHours.Of(hours, _calendar.Calendar, _clock);
+
     /// <summary>Why an expected slot does not fire; null where it does.</summary>
     public CalendarException? ExceptionAt(DateTimeOffset slot) =>
         _calendar?.ExceptionAt(slot.UtcDateTime - SpreadOffset) is { } closed ? new CalendarException(closed.Reason, closed.Name ?? "") : null;

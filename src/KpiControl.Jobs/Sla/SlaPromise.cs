@@ -1,4 +1,5 @@
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Calendars;
 using KpiControl.Jobs.Schedules;
 
 namespace KpiControl.Jobs.Sla;
@@ -21,6 +22,15 @@ public sealed record SlaPromise(DateTimeOffset WarnAt, DateTimeOffset BreachAt, 
     /// <summary>A result whose window ended at <paramref name="goodThrough"/> is fresh for the target, and stale beyond the grace.</summary>
     public static SlaPromise Freshness(SlaTarget promised, DateTimeOffset goodThrough) =>
         new(goodThrough + promised.Target, goodThrough + promised.Target + promised.GraceInForce, goodThrough + Microsecond);
+
+    /// <summary>The same, where only the business hours count.</summary>
+    /// <returns>Null where they end before it is stale.</returns>
+    public static SlaPromise? Freshness(SlaTarget promised, DateTimeOffset goodThrough, BusinessHours hours) =>
+        hours.After(goodThrough, promised.Target) is { } warn && hours.After(goodThrough, promised.Target + promised.GraceInForce) is { } breach
+            ? new SlaPromise(warn, breach, goodThrough + Microsecond) : null;
+
+    /// <summary>What a promise of freshness still wants of a result that is newer, and stale already as well.</summary>
+    public SlaPromise BeyondStale(DateTimeOffset goodThrough) => this with { Needs = goodThrough + Microsecond };
 
     /// <summary>
     /// The first deadline after an instant: on each local day that has a slot at or before it, the day's first slot must have been

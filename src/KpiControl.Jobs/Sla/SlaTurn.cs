@@ -1,8 +1,8 @@
 namespace KpiControl.Jobs.Sla;
 
 /// <summary>Where a clock stands.</summary>
-/// <param name="Target">Of freshness: how long a result is fresh; null for other clocks.</param>
-public sealed record SlaStanding(SlaState State, SlaPromise Promise, TimeSpan? Target);
+/// <param name="StaleAt">Of freshness: when a result that reaches so far is not fresh any more (null: never); null for other clocks.</param>
+public sealed record SlaStanding(SlaState State, SlaPromise Promise, Func<DateTimeOffset, DateTimeOffset?>? StaleAt);
 
 /// <summary>What a look at a clock, at the instant that it was due, comes to.</summary>
 /// <param name="Promise">What it waits for next; the same one while it warns or is in breach.</param>
@@ -24,5 +24,5 @@ public sealed record SlaTurn(SlaState State, SlaPromise? Promise, DateTimeOffset
 
     /// <summary>Whether a result makes the promise good: it is what was waited for, and of freshness, it is not stale again already.</summary>
     public static bool Holds(SlaStanding was, DateTimeOffset at, DateTimeOffset? goodThrough) =>
-        was.Promise.IsKeptBy(goodThrough) && (was.Target is not { } target || goodThrough + target > at);
+        was.Promise.IsKeptBy(goodThrough) && (was.StaleAt is null || !(was.StaleAt(goodThrough!.Value) <= at));
 }

@@ -1,5 +1,6 @@
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Artifacts.Text;
+using KpiControl.Jobs.Calendars;
 
 namespace KpiControl.Jobs.Validation;
 
@@ -18,6 +19,17 @@ internal static class MeaningRules
         FilterRules.Check(root, findings);
         DuplicateRules.Check(root, findings);
         CheckSelection(root, findings);
+        CheckBusinessHours(job, root, findings);
+    }
+
+    private static void CheckBusinessHours(JobArtifact job, ArtifactNode root, FindingList findings)
+    {
+        if (job.Sla?.Freshness?.BusinessHours is not { } hours) return;
+        var at = root.Nearest("sla", "freshness", "business_hours");
+        if (!BusinessHours.IsRange(hours))
+            findings.Error("meaning.business_hours", at, $"'{hours}' does not close after it opens.", "Write \"09:00-17:00\", or \"00:00-24:00\" for whole business days.");
+        else if (job.Schedule.Calendar is null)
+            findings.Error("meaning.business_hours", at, "Business hours are those of a calendar's business days, and the schedule names no calendar.", "Add schedule.calendar, or remove business_hours.");
     }
 
     private static void CheckSelection(ArtifactNode root, FindingList findings)

@@ -20,6 +20,7 @@ internal static class RuleInputs
         "meaning.wait_timeout" => [.. Slots, "/dependencies/wait_timeout"],
         "meaning.availability" => [.. Slots, "/sla/availability", "/timeout"],
         "meaning.freshness" => [.. Slots, "/sla/freshness", "/timeout"],
+        "meaning.business_hours" => ["/schedule/calendar", "/sla/freshness"],
         "meaning.max_age" => ["/dependencies/gdp", "/dependencies/max_age"],
         "graph.unknown_kpi" or "graph.unbound_kpi" => ["/dependencies/kpis"],
         "meaning.own_kpi" or "graph.cycle" => [.. Contract, "/dependencies/kpis"],

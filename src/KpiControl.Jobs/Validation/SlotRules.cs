@@ -49,7 +49,8 @@ internal static class SlotRules
 
     private static void CheckFreshness(JobArtifact job, SlotSample slots, ArtifactNode root, FindingList findings)
     {
-        if (job.Sla?.Freshness is not { } promised || slots.Longest is not { } gap || promised.Target == TimeSpan.MaxValue) return;
+        // Of business hours the text alone knows no calendar.
+        if (job.Sla?.Freshness is not { BusinessHours: null } promised || slots.Longest is not { } gap || promised.Target == TimeSpan.MaxValue) return;
         var allowed = promised.Target + (promised.Grace ?? JobFields.DefaultGrace(promised.Target));
         if (gap + job.Timeout > allowed)
             findings.Warn("meaning.freshness", root.Nearest("sla", "freshness"), $"Slots lie up to {Durations.Format(gap)} apart (clock changes counted in) and a run may take {Durations.Format(job.Timeout)}: a result can be older than target and grace ({Durations.Format(allowed)}) though nothing failed.", "Run more often, or promise less.");

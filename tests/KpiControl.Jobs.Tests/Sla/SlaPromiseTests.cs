@@ -80,7 +80,7 @@ public sealed class SlaPromiseTests
     public void A_turn_warns_then_breaches_and_holds_again_by_a_result()
     {
         var promise = SlaPromise.Freshness(new SlaTarget(TimeSpan.FromHours(1), TimeSpan.FromMinutes(10)), Good);
-        var was = new SlaStanding(SlaState.Pass, promise, TimeSpan.FromHours(1));
+        var was = new SlaStanding(SlaState.Pass, promise, good => good.AddHours(1));
         SlaPromise? Next(DateTimeOffset good) => SlaPromise.Freshness(new SlaTarget(TimeSpan.FromHours(1), TimeSpan.FromMinutes(10)), good);
 
         var held = SlaTurn.At(was, promise.WarnAt, Good.AddMinutes(50), Next);
@@ -98,7 +98,7 @@ public sealed class SlaPromiseTests
     public void Without_a_grace_there_is_no_warning()
     {
         var promise = SlaPromise.Freshness(new SlaTarget(TimeSpan.FromHours(1), TimeSpan.Zero), Good);
-        Assert.Equal(SlaState.Breach, SlaTurn.At(new SlaStanding(SlaState.Pass, promise, TimeSpan.FromHours(1)), promise.WarnAt, null, _ => null).State);
+        Assert.Equal(SlaState.Breach, SlaTurn.At(new SlaStanding(SlaState.Pass, promise, good => good.AddHours(1)), promise.WarnAt, null, _ => null).State);
     }
 
     [Theory]
