@@ -1,12 +1,13 @@
 using System.Collections.Concurrent;
 using Google.Protobuf.WellKnownTypes;
 using KpiControl.Agent.Leasing;
+using KpiControl.Agent.Telemetry;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Agent.Execution;
 
 /// <summary>All attempts in this process. They outlive streams: a cut changes nothing until trust runs out.</summary>
-internal sealed partial class Attempts(AttemptRunner runner, Outbox.Outbox outbox, Outbound outbound, Slots slots, TimeProvider time, ILogger<Attempts> log) : IDisposable
+internal sealed partial class Attempts(AttemptRunner runner, Outbox.Outbox outbox, Outbound outbound, Slots slots, AttemptTelemetry telemetry, TimeProvider time, ILogger<Attempts> log) : IDisposable
 {
     private readonly ConcurrentDictionary<string, Attempt> running = new(StringComparer.Ordinal);
     // Control keeps to the credit; this bound holds even if it does not.
@@ -63,11 +64,13 @@ internal sealed partial class Attempts(AttemptRunner runner, Outbox.Outbox outbo
     private async Task<bool> TryRunAsync(Attempt attempt)
     {
         var startedAt = time.GetUtcNow();
+        using var span = telemetry.Begin(attempt.Lease);
         try
         {
             var end = await EnterAsync(attempt)
                 ? await RunInRoomAsync(attempt, startedAt)
                 : AttemptEnd.Of(attempt.Reason, null, "none", TimeSpan.Zero);
+            telemetry.Ended(span, end, time.GetUtcNow() - startedAt);
             await ConcludeAsync(attempt, end, startedAt);
             return true;
         }

@@ -4,6 +4,7 @@ using KpiControl.Agent.Leasing;
 using KpiControl.Agent.Outbox;
 using KpiControl.Agent.Secrets;
 using KpiControl.Agent.Secrets.Stores;
+using KpiControl.Agent.Telemetry;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
@@ -66,6 +67,7 @@ internal static class AgentServices
         services.AddSingleton<IValidateOptions<AgentOptions>, ConnectionFileValidation>();
         services.TryAddSingleton(ExecutorTable.FromFile);
         services.AddSingleton<ExecutionBounds>();
+        services.AddSingleton<AttemptTelemetry>();
         services.AddSingleton<AttemptRunner>();
         services.AddSingleton<Attempts>();
     }

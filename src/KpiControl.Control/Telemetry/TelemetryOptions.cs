@@ -13,10 +13,13 @@ internal sealed class TelemetryOptions : IValidatableObject
     /// <summary><c>grpc</c>, or <c>http</c> (protobuf; the paths <c>/v1/traces</c> and <c>/v1/metrics</c> are added).</summary>
     public string OtlpProtocol { get; set; } = "grpc";
 
+    // What has an @ or a ? may hold a password.
+    private string Shown => OtlpEndpoint.AsSpan().IndexOfAny('@', '?') < 0 ? $"'{OtlpEndpoint}'" : "(not shown)";
+
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
         if (OtlpEndpoint.Length > 0 && !(Uri.TryCreate(OtlpEndpoint, UriKind.Absolute, out var url) && url is { Scheme: "http" or "https", UserInfo: "", Query: "" }))
-            yield return new ValidationResult($"Telemetry:OtlpEndpoint '{OtlpEndpoint}' is not an address like http://127.0.0.1:4317, without user, password or query");
+            yield return new ValidationResult($"Telemetry:OtlpEndpoint {Shown} is not an address like http://127.0.0.1:4317, without user, password or query");
         if (OtlpProtocol is not ("grpc" or "http"))
             yield return new ValidationResult($"Telemetry:OtlpProtocol '{OtlpProtocol}' is neither grpc nor http");
     }

@@ -80,6 +80,9 @@ public sealed class HealthTests : IAsyncLifetime
         using var bad = Start(("Agent:Health:Listen", "https://agent:1/x"));
         Assert.Equal(1, await bad.ExitAsync());
         Assert.Contains("is not an address like http://127.0.0.1:7403", await bad.Lines.WaitForAsync("cannot start"), StringComparison.Ordinal);
+        using var collector = Start(("Agent:Telemetry:OtlpEndpoint", "http://user:geheim@127.0.0.1:4317"));
+        Assert.Equal(1, await collector.ExitAsync());
+        Assert.Contains("Agent:Telemetry:OtlpEndpoint (not shown) is not an address", await collector.Lines.WaitForAsync("cannot start"), StringComparison.Ordinal);
         using var taken = Start(("Agent:Health:Listen", control.Address));
         Assert.Equal(1, await taken.ExitAsync());
         Assert.Contains("Choose another port", await taken.Lines.WaitForAsync("cannot start"), StringComparison.Ordinal);

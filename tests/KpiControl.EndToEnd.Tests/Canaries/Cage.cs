@@ -20,6 +20,7 @@ internal sealed class Cage : IAsyncDisposable
     private ControlNode control = null!;
     private Wire wire = null!;
     private ShippedProcess agent = null!;
+    private OtlpReceiver controlTelemetry = null!, agentTelemetry = null!;
     private long runs;
 
     public IReadOnlyList<Canary> Canaries => stores.Canaries;
@@ -28,19 +29,28 @@ internal sealed class Cage : IAsyncDisposable
     public static IReadOnlyDictionary<string, string> Markers { get; } = new Dictionary<string, string>
     {
         ["database"] = "vault-values", ["control's log"] = "KpiControl", ["agent's log"] = "KpiControl.Agent", ["gRPC messages"] = "vault-values",
+        ["control's metrics"] = "kpicontrol.runs.recorded", ["control's traces"] = "kpi_job_history", ["agent's metrics"] = "kpicontrol.agent.attempts", ["agent's traces"] = "kpicontrol.attempt_id",
         ["outbox files"] = "vault:secret/kpi/canary#value", ["evidence"] = "vault:secret/kpi/canary#value", ["command lines"] = "kpi-agent",
     };
 
     /// <summary>Where <see cref="LeakAsync"/> puts them.</summary>
-    public static IReadOnlyList<string> Leaked { get; } = ["database", "outbox files", "gRPC messages", "command lines"];
+    public static IReadOnlyList<string> Leaked { get; } = ["database", "outbox files", "gRPC messages", "agent's traces", "command lines"];
+
+    // Of what is pushed: soon, and not when the process ends.
+    private static readonly (string, string)[] PushSoon = [("OTEL_METRIC_EXPORT_INTERVAL", "200"), ("OTEL_BSP_SCHEDULE_DELAY", "200")];
 
     private string Outbox => Path.Combine(directory.FullName, "outbox");
 
     public static async Task<Cage> OpenAsync()
     {
-        var cage = new Cage { database = await PostgresFixture.CreateDatabaseAsync(), issuer = await TestIssuer.StartAsync() };
+        var cage = new Cage
+        {
+            database = await PostgresFixture.CreateDatabaseAsync(), issuer = await TestIssuer.StartAsync(),
+            controlTelemetry = await OtlpReceiver.StartAsync("http"), agentTelemetry = await OtlpReceiver.StartAsync("http"),
+        };
         cage.stores = await Stores.StartAsync(cage.directory.FullName, cage.database);
-        cage.control = new ControlNode("canary", cage.directory.FullName, cage.database, cage.issuer, TimeSpan.FromSeconds(20), ("Logging__LogLevel__Default", "Trace"), ("Logging__LogLevel__Microsoft", "Trace"));
+        cage.control = new ControlNode("canary", cage.directory.FullName, cage.database, cage.issuer, TimeSpan.FromSeconds(20),
+            [("Logging__LogLevel__Default", "Trace"), ("Logging__LogLevel__Microsoft", "Trace"), ("KPI_Telemetry__OtlpEndpoint", cage.controlTelemetry.Url), ("KPI_Telemetry__OtlpProtocol", "http"), .. PushSoon]);
         await cage.control.StartAsync();
         cage.wire = new Wire(cage.control.Url, cage.sent);
         return cage;
@@ -57,6 +67,7 @@ internal sealed class Cage : IAsyncDisposable
             ("Agent__Name", "canary"), ("Agent__Region", "eu"), ("Agent__Slots", "4"), ("Agent__ConnectionsFile", stores.ConnectionsFile),
             ("Agent__ControlPlane__Address", wire.Url), ("Agent__ControlPlane__Token", $"file:{token}"), ("Agent__Outbox__Directory", Outbox),
             ("Logging__LogLevel__Default", "Trace"), ("Logging__LogLevel__Microsoft", "Trace"), ("Logging__LogLevel__System.Net.Http", "Trace"),
+            ("Agent__Telemetry__OtlpEndpoint", agentTelemetry.Url), ("Agent__Telemetry__OtlpProtocol", "http"), .. PushSoon,
             .. stores.Settings,
         ]);
         await Patience.UntilAsync("every run is in the history", async () => await FinishedAsync() >= stores.Connections.Count, agent, control.Process);
@@ -64,7 +75,21 @@ internal sealed class Cage : IAsyncDisposable
             Assert.Equal(expected, await ScalarAsync<string>("SELECT h.status || ' ' || COALESCE(h.error_code, '') FROM kpi_job_history h JOIN kpi_job_binding b USING (binding_id) WHERE h.final AND b.job_id = $1", job));
     }
 
-    public async Task<Dictionary<string, byte[]>> PlacesAsync() => new()
+    public async Task<Dictionary<string, byte[]>> PlacesAsync()
+    {
+        Dictionary<string, byte[]> telemetry = [];
+        await Patience.UntilAsync("both have pushed what they count and trace", () => Task.FromResult(
+            (telemetry = Telemetry()).All(place => place.Value.AsSpan().IndexOf(Encoding.UTF8.GetBytes(Markers[place.Key])) >= 0)), agent, control.Process);
+        return (await WrittenAsync()).Concat(telemetry).ToDictionary();
+    }
+
+    private Dictionary<string, byte[]> Telemetry() => new()
+    {
+        ["control's metrics"] = controlTelemetry.Bytes("/v1/metrics"), ["control's traces"] = controlTelemetry.Bytes("/v1/traces"),
+        ["agent's metrics"] = agentTelemetry.Bytes("/v1/metrics"), ["agent's traces"] = agentTelemetry.Bytes("/v1/traces"),
+    };
+
+    private async Task<Dictionary<string, byte[]>> WrittenAsync() => new()
     {
         ["database"] = await DumpAsync(),
         ["control's log"] = Encoding.UTF8.GetBytes(control.Process.Output),
@@ -83,6 +108,8 @@ internal sealed class Cage : IAsyncDisposable
         await File.WriteAllTextAsync(Path.Combine(Outbox, "careless"), all);
         foreach (var canary in Canaries)
             leaking.Add(Process.Start(new ProcessStartInfo("sh", ["-c", "read line", canary.Value]) { RedirectStandardInput = true })!);
+        using var http = new HttpClient();
+        using var pushed = await http.PostAsync($"{agentTelemetry.Url}/v1/traces", new StringContent(all));
         using var careless = new System.Net.Sockets.TcpClient("127.0.0.1", new Uri(wire.Url).Port);
         await careless.GetStream().WriteAsync(Encoding.UTF8.GetBytes(all));
         await Patience.UntilAsync("it has passed the wire", () => Task.FromResult(sent.Length > 0 && Canaries[^1].FoundIn(sent.ToArray()).Any()));
@@ -100,6 +127,8 @@ internal sealed class Cage : IAsyncDisposable
             await agent.DisposeAsync();
         await wire.DisposeAsync();
         await control.DisposeAsync();
+        await controlTelemetry.DisposeAsync();
+        await agentTelemetry.DisposeAsync();
         await stores.DisposeAsync();
         await issuer.DisposeAsync();
         await database.DisposeAsync();
