@@ -24,12 +24,14 @@ public sealed class TestAgent : IAsyncDisposable
 
     public IReadOnlyList<Lease> Leases => _leases;
 
-    public static async Task<TestAgent> ConnectAsync(ChannelBase channel, string agent = "agent-eu", string region = "eu", Guid? instance = null, int credit = 0, params HeldAttempt[] held)
+    public static async Task<TestAgent> ConnectAsync(ChannelBase channel, string agent = "agent-eu", string region = "eu", Guid? instance = null, int credit = 0, string? stages = null, params HeldAttempt[] held)
     {
         var test = new TestAgent(new AgentService.AgentServiceClient(channel).Work());
         test.Ended = test.ReadAsync();
         var hello = new Hello { Agent = agent, Region = region, Instance = (instance ?? Guid.NewGuid()).ToString(), ProtocolMin = 1, ProtocolMax = 1, Build = "test", Slots = Math.Max(1, credit) };
         hello.Connections.Add("default", "sql");
+        if (stages is not null)
+            hello.ConnectionStages.Add("default", stages);
         hello.Held.AddRange(held);
         try
         {

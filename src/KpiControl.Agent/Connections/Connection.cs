@@ -1,4 +1,5 @@
 using KpiControl.Agent.Secrets;
+using KpiControl.Jobs.Runs;
 using Npgsql;
 
 namespace KpiControl.Agent.Connections;
@@ -22,7 +23,7 @@ internal sealed record Connection
     public long MaxResponseBytes { get; init; } = 16 * 1024 * 1024;
     /// <summary>Whether a run records rows and a hash of each GDP table that it read; costs a scan of each.</summary>
     public bool FingerprintSources { get; init; }
-    /// <summary>DuckDB: the one directory whose files it may read.</summary>
+    /// <summary>The one directory whose files may be read: by the stage ingestion, and on DuckDB by any SQL.</summary>
     public string? DataDirectory { get; init; }
     /// <summary>DuckDB: SQL that makes the views, run when the file is opened.</summary>
     public string? InitScript { get; init; }
@@ -34,4 +35,7 @@ internal sealed record Connection
 
     /// <summary>As told to the control plane in Hello.</summary>
     public string Executor => Driver is Driver.Http ? "http" : "sql";
+
+    /// <summary>The stages that it can execute, as told to the control plane in Hello.</summary>
+    public IReadOnlyList<string> Stages => Driver is Driver.Http ? [RunStages.Kpi] : DataDirectory is null ? [RunStages.Gdp, RunStages.Kpi] : RunStages.All;
 }

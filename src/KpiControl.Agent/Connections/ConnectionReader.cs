@@ -17,7 +17,7 @@ internal sealed partial class ConnectionReader(string directory, Func<string, st
 
     private static readonly Dictionary<Driver, string[]> Fields = new()
     {
-        [Driver.PostgreSql] = ["driver", "endpoint", "user", "credential", "report_points", "connect_timeout_seconds", "fingerprint_sources", "root_certificate", "sslmode"],
+        [Driver.PostgreSql] = ["driver", "endpoint", "user", "credential", "report_points", "connect_timeout_seconds", "fingerprint_sources", "data_directory", "root_certificate", "sslmode"],
         [Driver.DuckDb] = ["driver", "endpoint", "report_points", "fingerprint_sources", "data_directory", "init_script"],
         [Driver.Http] = ["driver", "endpoint", "credential", "report_points", "connect_timeout_seconds", "max_response_bytes", "root_certificate"],
     };

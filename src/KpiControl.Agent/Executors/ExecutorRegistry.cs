@@ -19,10 +19,14 @@ internal sealed class ExecutorRegistry : IAsyncDisposable
     {
         executors = connections.ToDictionary(connection => connection.ConnId, connection => Make(connection, secrets, time));
         Connections = connections.ToDictionary(connection => connection.ConnId, connection => connection.Executor);
+        Stages = connections.ToDictionary(connection => connection.ConnId, connection => connection.Stages);
     }
 
     /// <summary>conn_id → <c>sql</c> or <c>http</c>, for Hello.</summary>
     public IReadOnlyDictionary<string, string> Connections { get; }
+
+    /// <summary>conn_id → the stages that it can execute, for Hello.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> Stages { get; }
 
     /// <summary>Null where the agent has no such connection.</summary>
     public IExecutor? For(string connId) => executors.GetValueOrDefault(connId);

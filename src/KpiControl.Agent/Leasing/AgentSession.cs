@@ -37,7 +37,11 @@ internal sealed class AgentSession(IOptions<AgentOptions> options, Outbox.Outbox
             Slots = agent.Slots,
         };
         foreach (var (connId, connection) in executors.Connections)
+        {
             hello.Connections[connId] = connection.Kind;
+            if (connection.Stages is { } stages)
+                hello.ConnectionStages[connId] = string.Join(',', stages);
+        }
         // Running first: one that finishes in between is in both, and counts once.
         hello.Held.Add(attempts.Held.Concat(outbox.Held(MaxHeldResults)).DistinctBy(h => h.AttemptId));
         return hello;

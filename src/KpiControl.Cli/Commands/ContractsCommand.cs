@@ -10,14 +10,19 @@ internal static class ContractsCommand
 {
     private static readonly Argument<string> Which = new("KPI@VERSION") { Description = "A contract version, such as CFO-EF-02@1.1.0" };
     private static readonly Argument<string> NewStatus = new("STATUS") { Description = "draft, proposed, approved, active, deprecated or retired" };
-    private static readonly Option<string?> Kpi = new("--kpi") { Description = "Only of this KPI", HelpName = "KPI_ID" };
+    private static readonly Option<string?> Kpi = new("--kpi") { Description = "Only of this KPI or table", HelpName = "KPI_ID" };
+    private static readonly Option<string?> Type = new("--type") { Description = "Only of this type: kpi, gdp or raw", HelpName = "TYPE" };
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => 1000 };
 
-    static ContractsCommand() => NewStatus.AcceptOnlyFromAmong("draft", "proposed", "approved", "active", "deprecated", "retired");
-
-    public static Command Create() => new("contracts", "List, read, store and move metric contracts")
+    static ContractsCommand()
     {
-        new Command("list", "List contract versions").Online().With(SharedOptions.Tenant, Kpi, Limit, SharedOptions.Output).Does(List),
+        NewStatus.AcceptOnlyFromAmong("draft", "proposed", "approved", "active", "deprecated", "retired");
+        Type.AcceptOnlyFromAmong("kpi", "gdp", "raw");
+    }
+
+    public static Command Create() => new("contracts", "List, read, store and move contracts of KPIs, GDP tables and raw tables")
+    {
+        new Command("list", "List contract versions").Online().With(SharedOptions.Tenant, Kpi, Type, Limit, SharedOptions.Output).Does(List),
         new Command("get", "Print a contract as it was written (-o json or yaml: with its digest and status)") { Which }
             .Online().With(SharedOptions.Tenant, SharedOptions.Output).Does(Get),
         ContractPut.Command(),
@@ -32,7 +37,7 @@ internal static class ContractsCommand
         {
             var page = await session.Catalog.ListContractsAsync(new ListContractsRequest
             {
-                Tenant = session.Target.Tenant ?? "", KpiId = session.Value(Kpi) ?? "", PageSize = size, PageToken = token,
+                Tenant = session.Target.Tenant ?? "", KpiId = session.Value(Kpi) ?? "", ContractType = session.Value(Type) ?? "", PageSize = size, PageToken = token,
             }, session.Call);
             all.Contracts.AddRange(page.Contracts);
             all.NextPageToken = page.NextPageToken;
@@ -51,9 +56,9 @@ internal static class ContractsCommand
         }
         var now = session.World.Clock.GetUtcNow();
         var wide = session.Answer.Wide;
-        var table = new TextTable("KPI_ID", "VERSION", "STATUS", "GRAIN", "DEPENDENCIES", "DIGEST", "CREATED", "CONTRACT_ID");
+        var table = new TextTable("KPI_ID", "VERSION", "STATUS", "GRAIN", "TYPE", "DEPENDENCIES", "DIGEST", "CREATED", "CONTRACT_ID");
         foreach (var contract in contracts)
-            table.Row(contract.KpiId, contract.Version, Cell.Status(contract.Status), contract.Grain, string.Join(",", contract.Dependencies),
+            table.Row(contract.KpiId, contract.Version, Cell.Status(contract.Status), contract.Grain, contract.ContractType, string.Join(",", contract.Dependencies),
                 wide ? contract.Digest : Jobs.JobTable.ShortHash(contract.Digest),
                 wide ? Ages.Absolute(contract.CreatedAt) : Ages.Relative(contract.CreatedAt, now), contract.ContractId);
         table.WriteTo(session.World);

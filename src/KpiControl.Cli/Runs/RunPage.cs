@@ -95,10 +95,10 @@ internal static class RunPage
         if (stages.Count == 0)
             return;
         Sheet.Heading(world, "STAGES");
-        var table = new TextTable("STAGE", "STATUS", "STARTED", "ENDED", "INPUT_ROWS", "OUTPUT_ROWS", "ERRORS", "REASON").Numeric(4, 5, 6);
+        var table = new TextTable("STAGE", "TABLE", "CONTRACT", "STATUS", "STARTED", "ENDED", "INPUT_ROWS", "OUTPUT_ROWS", "ERRORS", "DATA_UNTIL", "REASON").Numeric(6, 7, 8);
         foreach (var stage in stages)
-            table.Row(stage.Stage, Cell.Status(stage.Status), Ages.Absolute(stage.StartedAt), Ages.Absolute(stage.EndedAt),
-                stage.InputRows, stage.OutputRows, stage.Errors, stage.Reason);
+            table.Row(stage.Stage, stage.Dataset, stage.ContractVersion.Length == 0 ? "" : $"{stage.ContractId} {stage.ContractVersion}", Cell.Status(stage.Status),
+                Ages.Absolute(stage.StartedAt), Ages.Absolute(stage.EndedAt), stage.InputRows, stage.OutputRows, stage.Errors, stage.DataUntil, stage.Reason);
         table.WriteTo(world);
     }
 

@@ -42,14 +42,14 @@ internal static class GraphStore
     // A signal that another job waits for was thought of once before: that is as much as can be known of it before its first publish.
     private const string Unserved = """
         SELECT ARRAY(SELECT k FROM unnest(@kpis::text[]) AS k WHERE NOT EXISTS (SELECT FROM kpi_contract c
-                  WHERE c.tenant_id = @tenant AND c.kpi_id = split_part(k, '@', 1) AND c.version = split_part(k, '@', 2))) AS unknown_kpis,
-               ARRAY(SELECT k FROM unnest(@kpis::text[]) AS k WHERE NOT EXISTS (SELECT FROM kpi_job_binding b
-                  WHERE b.tenant_id = @tenant AND b.environment = @environment AND b.region = @region AND b.active_flag
+                  WHERE c.tenant_id = @tenant AND c.contract_type = 'kpi' AND c.kpi_id = split_part(k, '@', 1) AND c.version = split_part(k, '@', 2))) AS unknown_kpis,
+               ARRAY(SELECT k FROM unnest(@kpis::text[]) AS k WHERE NOT EXISTS (SELECT FROM kpi_job_binding b JOIN kpi_job_def d USING (def_id)
+                  WHERE b.tenant_id = @tenant AND b.environment = @environment AND b.region = @region AND b.active_flag AND d.computes_kpi
                     AND b.kpi_id = split_part(k, '@', 1) AND b.contract_version = split_part(k, '@', 2))) AS unbound_kpis,
                ARRAY(SELECT t FROM unnest(@tables::text[]) AS t
                  WHERE NOT EXISTS (SELECT FROM kpi_refresh f WHERE f.tenant_id = @tenant AND f.environment = @environment AND f.dataset = t)
-                   AND NOT EXISTS (SELECT FROM kpi_contract c WHERE c.tenant_id = @tenant
-                        AND jsonb_exists(c.canonical_json::jsonb -> 'header' -> 'dependencies', t))) AS unknown_tables,
+                   AND NOT EXISTS (SELECT FROM kpi_contract c WHERE c.tenant_id = @tenant AND (c.contract_type = 'gdp' AND c.kpi_id = t
+                        OR c.contract_type = 'kpi' AND jsonb_exists(c.canonical_json::jsonb -> 'header' -> 'dependencies', t)))) AS unknown_tables,
                ARRAY(SELECT s FROM unnest(@signals::text[]) AS s
                  WHERE NOT EXISTS (SELECT FROM kpi_signal p WHERE p.tenant_id = @tenant AND p.environment = @environment AND p.name = s)) AS unpublished_signals,
                ARRAY(SELECT DISTINCT d.dep_value FROM kpi_job_dependency d JOIN kpi_job_binding b USING (binding_id)

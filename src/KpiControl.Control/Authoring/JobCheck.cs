@@ -68,6 +68,7 @@ internal static class JobCheck
             .. ContractCheck.Check(job, known?.Contract, isKpiKnown: facts.KnownKpis.Contains(job.KpiId)),
             .. region is null ? [] : facts.CheckGraph(job, region),
             .. region is null ? [] : facts.NamesFor(job, region).Check(job, known?.Contract, $"{job.Tenant}/{submission.Environment} in {region}"),
+            .. region is null ? [] : facts.CheckStages(job, region, $"{job.Tenant}/{submission.Environment} in {region}"),
             .. policy.Check(job, known?.Contract, region)];
         return new CheckedJob
         {

@@ -39,6 +39,9 @@ internal sealed class JobFacts
 
     public IReadOnlyList<Finding> CheckGraph(JobArtifact job, string region) => job.Dependencies.Kpis.Count == 0 ? [] : regions[region].Graph.Check(job);
 
+    public IReadOnlyList<Finding> CheckStages(JobArtifact job, string region, string where) =>
+        StageCheck.Check(job, ContractOf(job)?.Contract, regions[region].Stages.For(job), where);
+
     public NamedDependencies NamesFor(JobArtifact job, string region) => regions[region].NamesFor(job);
 
     /// <param name="bound">What is bound now and what the jobs at hand replace, or what goes: its contracts are asked for too, and the graph is without it.</param>
@@ -63,6 +66,7 @@ internal sealed class JobFacts
                 await answer.LoadGraphAsync(tx, tenant, environment, region, except, forEdit);
             here.ForEach(answer.Graph.Add);
             await answer.LoadNamesAsync(tx, tenant, environment, region, here, facts);
+            answer.Stages = await KnownStages.LoadAsync(tx, tenant, region, here, job => facts.ContractOf(job)?.Contract);
         }
         return facts;
     }
@@ -84,6 +88,8 @@ internal sealed class JobFacts
         private Dictionary<string, HashSet<string>> waiters = [];
 
         public DependencyGraph Graph { get; } = new();
+
+        public KnownStages Stages { get; set; } = new();
 
         public async Task LoadGraphAsync(RequestTransaction tx, string tenant, string environment, string region, string[] except, bool forEdit)
         {

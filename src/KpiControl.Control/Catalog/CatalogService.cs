@@ -3,6 +3,7 @@ using KpiControl.Control.Database;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
+using KpiControl.Jobs.Contracts;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Catalog;
@@ -27,7 +28,9 @@ internal sealed class CatalogService(Databases databases, Mutations mutations) :
         await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
         var paging = Paging.Of(request);
         var tenants = request.Tenant.Length > 0 ? [RequestFields.Tenant(tx.Caller, request.Tenant, Verb.List)] : tx.Tenants;
-        var rows = await ContractStore.ListAsync(tx, tenants, request.KpiId, paging.AfterParts('\n', 3), paging.Size + 1);
+        if (request.ContractType is not ("" or ContractKind.Kpi or ContractKind.Gdp or ContractKind.Raw))
+            throw Reject.Invalid("contract_type", "is none of kpi, gdp, raw");
+        var rows = await ContractStore.ListAsync(tx, tenants, request.KpiId, request.ContractType, paging.AfterParts('\n', 3), paging.Size + 1);
         var response = new ListContractsResponse { Contracts = { rows.Take(paging.Size).Select(row => row.ToProto(withContent: false)) } };
         if (rows.Count > paging.Size && rows[paging.Size - 1] is var last)
             response.NextPageToken = Paging.Token(request, $"{last.TenantId}\n{last.KpiId}\n{last.Version}");

@@ -19,6 +19,9 @@ internal static class ContractEffects
 
     public static async Task TellAsync(RequestTransaction tx, ContractRow row, Contract answer)
     {
+        // No job is bound to a table's contract: runs take the one that is active.
+        if (row.ContractType != ContractKind.Kpi)
+            return;
         var versions = await VersionsAsync(tx, row);
         var users = versions.Length == 0 ? [] : await ContractStore.UsersAsync(tx, ReadScope.Of(tx.Caller, Verb.Read), row.TenantId, row.KpiId, versions, MostJobs + 1);
         if (users.Count == 0)

@@ -10,14 +10,14 @@ internal static class ContractMapping
     /// <param name="withContent">The text as first written, and its canonical form.</param>
     public static Contract ToProto(this ContractRow row, bool withContent)
     {
-        var contract = ContractReader.Read(row.CanonicalJson, ArtifactFormat.Json).Contract;
+        var reading = CatalogReader.Read(row.CanonicalJson, ArtifactFormat.Json);
         var proto = new Contract
         {
             Tenant = row.TenantId, KpiId = row.KpiId, Version = row.Version, Status = row.Status, Digest = row.Digest,
-            ContractId = row.ContractId, Grain = contract?.Grain ?? "", CreatedAt = row.CreatedAt.ToTimestamp(),
+            ContractId = row.ContractId, Grain = reading.Kpi?.Grain ?? "", ContractType = row.ContractType, CreatedAt = row.CreatedAt.ToTimestamp(),
         };
-        if (contract is not null)
-            proto.Dependencies.AddRange([.. contract.GdpDependencies, .. contract.KpiDependencies.Select(kpi => kpi.ToString())]);
+        if (reading.Digest is not null)
+            proto.Dependencies.AddRange(reading.Dependencies);
         if (withContent)
             (proto.Format, proto.Content, proto.CanonicalJson) = (row.Format, row.Content, row.CanonicalJson);
         return proto;

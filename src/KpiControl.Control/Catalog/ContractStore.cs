@@ -15,6 +15,8 @@ internal sealed record ContractRow
     public required string Content { get; init; }
     public required string CanonicalJson { get; init; }
     public required string Status { get; init; }
+    /// <summary>A word of <see cref="Jobs.Contracts.ContractKind"/>; of a table's contract, <see cref="KpiId"/> is the table.</summary>
+    public string ContractType { get; init; } = Jobs.Contracts.ContractKind.Kpi;
     public DateTimeOffset CreatedAt { get; init; }
     public string CreatedBy { get; init; } = "";
 }
@@ -42,17 +44,17 @@ internal static class ContractStore
     /// <returns>False where the version exists.</returns>
     public static async Task<bool> InsertAsync(RequestTransaction tx, ContractRow row) => await tx.ExecuteAsync(Insert, row) == 1;
 
-    private const string Columns = "tenant_id, kpi_id, version, contract_id, digest, format, content, canonical_json, status, created_at, created_by";
+    private const string Columns = "tenant_id, kpi_id, version, contract_id, digest, format, content, canonical_json, status, contract_type, created_at, created_by";
 
     private const string KnownSql = """
-        SELECT DISTINCT kpi_id FROM kpi_contract WHERE tenant_id = @tenant AND kpi_id = ANY (@kpiIds)
+        SELECT DISTINCT kpi_id FROM kpi_contract WHERE tenant_id = @tenant AND kpi_id = ANY (@kpiIds) AND contract_type = 'kpi'
         """;
 
     /// <summary>Those of which there is any version.</summary>
     public static Task<IReadOnlyList<string>> KnownAsync(RequestTransaction tx, string tenant, string[] kpiIds) => tx.QueryAsync<string>(KnownSql, new { tenant, kpiIds });
 
     private const string OfSql = $"""
-        SELECT {Columns} FROM kpi_contract WHERE tenant_id = @tenant AND (kpi_id, version) IN (SELECT * FROM unnest(@kpis::text[], @versions::text[]))
+        SELECT {Columns} FROM kpi_contract WHERE tenant_id = @tenant AND contract_type = 'kpi' AND (kpi_id, version) IN (SELECT * FROM unnest(@kpis::text[], @versions::text[]))
         """;
 
     public static Task<IReadOnlyList<ContractRow>> OfAsync(RequestTransaction tx, string tenant, IReadOnlyCollection<Jobs.Artifacts.KpiReference> kpis) =>
@@ -67,16 +69,16 @@ internal static class ContractStore
 
     private const string List = $"""
         SELECT {Columns} FROM kpi_contract
-         WHERE (@tenants::text[] IS NULL OR tenant_id = ANY (@tenants)) AND (@kpiId::text = '' OR kpi_id = @kpiId)
+         WHERE (@tenants::text[] IS NULL OR tenant_id = ANY (@tenants)) AND (@kpiId::text = '' OR kpi_id = @kpiId) AND (@type::text = '' OR contract_type = @type)
            AND (tenant_id, kpi_id, version) > (@afterTenant::text, @afterKpi::text, @afterVersion::text)
          ORDER BY tenant_id, kpi_id, version LIMIT @limit
         """;
 
     /// <param name="after">Tenant, KPI and version of the last one before the page; null on the first.</param>
-    public static Task<IReadOnlyList<ContractRow>> ListAsync(RequestTransaction tx, string[]? tenants, string kpiId, string[]? after, int limit) =>
+    public static Task<IReadOnlyList<ContractRow>> ListAsync(RequestTransaction tx, string[]? tenants, string kpiId, string type, string[]? after, int limit) =>
         tx.QueryAsync<ContractRow>(List, new
         {
-            tenants, kpiId, limit, afterTenant = after?[0] ?? "", afterKpi = after?[1] ?? "", afterVersion = after?[2] ?? "",
+            tenants, kpiId, type, limit, afterTenant = after?[0] ?? "", afterKpi = after?[1] ?? "", afterVersion = after?[2] ?? "",
         });
 
     private const string Move = """

@@ -9,25 +9,24 @@ using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Catalog;
 
-/// <summary>Metric contracts: a version never changes, its status moves.</summary>
+/// <summary>Contracts of KPIs and of the tables they are computed from: a version never changes, its status moves.</summary>
 internal static class Contracts
 {
     public static async Task<Contract> PutAsync(RequestTransaction tx, PutContractRequest request)
     {
         var tenant = RequestFields.TenantToChange(tx, request.Tenant, Verb.Publish);
         var format = RequestFields.Format(request.Format);
-        var reading = ContractReader.Read(RequestFields.Required("content", request.Content), format);
+        var reading = CatalogReader.Read(RequestFields.Required("content", request.Content), format);
         FindingMapping.DemandNoErrors(reading.Findings);
-        var contract = reading.Contract!;
         if (await Tenants.TenantStore.PlacementAsync(tx, tenant, "dev") is null)
             throw Reject.NotFound($"The tenant {tenant}");
         var inserted = await ContractStore.InsertAsync(tx, new ContractRow
         {
-            TenantId = tenant, KpiId = contract.KpiId, Version = contract.Version, ContractId = contract.ContractId, Digest = reading.Digest!,
-            Format = format.Word(), Content = request.Content, CanonicalJson = reading.CanonicalJson!, Status = contract.Status,
+            TenantId = tenant, KpiId = reading.Name, Version = reading.Version, ContractId = reading.ContractId, Digest = reading.Digest!,
+            Format = format.Word(), Content = request.Content, CanonicalJson = reading.CanonicalJson!, Status = reading.Status,
             CreatedBy = tx.Caller.Principal,
         });
-        var row = await FindAsync(tx, tenant, contract.KpiId, contract.Version);
+        var row = await FindAsync(tx, tenant, reading.Name, reading.Version);
         if (row.Digest != reading.Digest)
             throw Reject.Exists("CONTRACT_IMMUTABLE",
                 $"{row.KpiId}@{row.Version} exists with other content, and a version never changes: raise the version.", ("digest", row.Digest));

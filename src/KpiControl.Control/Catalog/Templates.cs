@@ -3,6 +3,7 @@ using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Contracts;
 using KpiControl.Jobs.Templates;
 using KpiControl.Protocol.V1;
 
@@ -21,6 +22,8 @@ internal static class Templates
         var template = JobTemplate.Find(RequestFields.Required("template", request.Template))
             ?? throw Reject.NotFound($"The template {request.Template} (of {string.Join(", ", JobTemplate.All.Select(known => known.Name))})");
         var row = await Contracts.FindAsync(tx, tenant, RequestFields.Required("kpi_id", request.KpiId), RequestFields.Required("version", request.Version));
+        if (row.ContractType != ContractKind.Kpi)
+            throw Reject.Invalid("kpi_id", $"{row.KpiId} is a table: a job is made from the contract of a KPI");
         var filled = template.Fill(JobCheck.Understand(row), Values(request, tenant), request.Schema.Length > 0 ? request.Schema : JobSchema.ServedAt);
         if (filled.Text is not { } text)
         {

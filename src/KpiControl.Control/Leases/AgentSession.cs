@@ -72,7 +72,7 @@ internal sealed class AgentSession(OpenedSession opened, SessionOpening opening,
     public void Release() => Interlocked.Increment(ref _credit);
 
     public bool CanRun(BindingPlan plan) =>
-        !IsDrained && opening.Tenants.Contains(plan.Tenant) && plan.Needs.AreMetBy(opening.Connections, opening.Labels);
+        !IsDrained && opening.Tenants.Contains(plan.Tenant) && plan.Needs.AreMetBy(opening.Offer);
 
     public bool FirstNeedOf(string contractDigest)
     {

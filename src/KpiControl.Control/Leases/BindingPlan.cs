@@ -1,6 +1,7 @@
 using KpiControl.Control.Overrides;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Calls;
+using KpiControl.Jobs.Runs;
 using KpiControl.Jobs.Schedules;
 
 namespace KpiControl.Control.Leases;
@@ -31,7 +32,12 @@ internal sealed record BindingPlan
     /// <summary>Null where policy asked for none.</summary>
     public PlanApproval? Approval { get; init; }
 
-    public AgentNeeds Needs => field ??= new AgentNeeds(Job.Run.ConnId, Job.Run.AgentLabels);
+    public AgentNeeds Needs => field ??= AgentNeeds.Of(Job.Run);
+
+    public RunStages Stages => field ??= RunStages.Of(Job.Run);
+
+    /// <summary>GDP tables that the KPI is computed from.</summary>
+    public required IReadOnlyList<string> Tables { get; init; }
 
     /// <summary>The call of an occurrence: a restatement asks for the restated view, whatever the definition says.</summary>
     public KpiCall CallOf(OccurrenceKind kind) => kind == OccurrenceKind.Restatement ? RestatedCall : Call;

@@ -162,6 +162,7 @@ internal sealed class CompletionRecorder(
     {
         foreach (var completion in recorded.OfType<RecordedCompletion>())
         {
+            successes.Announce(completion.Completion.Built);
             if (completion.MoreQueued)
                 dispatcher.QueuedBehind(completion.Lane);
             if (!completion.Final)

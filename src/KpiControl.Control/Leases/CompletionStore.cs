@@ -67,7 +67,55 @@ internal sealed class CompletionStore(Databases databases)
     /// <returns>What was recorded, in the order of the completions; null where the occurrence was no longer the attempt's.</returns>
     public async Task<IReadOnlyList<RecordedCompletion?>> CompleteAsync(IReadOnlyList<Completion> completions, CancellationToken token)
     {
-        await using var command = databases.Hot.CreateCommand(CompleteSql);
+        if (completions.All(c => c.Built.Count == 0))
+        {
+            await using var alone = databases.Hot.CreateCommand(CompleteSql);
+            return await RecordAsync(alone, completions, token);
+        }
+        await using var connection = await databases.Hot.OpenConnectionAsync(token);
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await using var command = new NpgsqlCommand(CompleteSql, connection, transaction);
+        var recorded = await RecordAsync(command, completions, token);
+        await PublishAsync(connection, transaction, [.. recorded.OfType<RecordedCompletion>().SelectMany(r => r.Completion.Built)], token);
+        await transaction.CommitAsync(token);
+        return recorded;
+    }
+
+    // One that reaches no further than what was there before is of the past, as where SignalStore takes one; built from an unchanged
+    // file, and known to be the same to the last row, it corrects nothing.
+    private const string PublishSql =
+        """
+        WITH added AS (
+          INSERT INTO kpi_refresh (tenant_id, environment, region, dataset, data_through, source_run, version, published_by, changed_from)
+          SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::timestamptz[])
+          ON CONFLICT (tenant_id, environment, region, dataset, source_run) DO NOTHING RETURNING *
+        )
+        INSERT INTO kpi_late_refresh (refresh_id, tenant_id)
+        SELECT a.refresh_id, a.tenant_id
+          FROM added a JOIN LATERAL (
+            SELECT max(e.data_through) AS data_through, (array_agg(e.version ORDER BY e.refresh_id DESC))[1] AS version
+              FROM kpi_refresh e
+             WHERE e.tenant_id = a.tenant_id AND e.environment = a.environment AND e.dataset = a.dataset AND (e.region IS NULL OR e.region = a.region)) before ON true
+         WHERE a.changed_from IS NOT NULL OR before.data_through >= a.data_through AND NOT (a.version LIKE '%hash:%' AND a.version = before.version)
+        """;
+
+    private static async Task PublishAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<BuiltTable> built, CancellationToken token)
+    {
+        await using var command = new NpgsqlCommand(PublishSql, connection, transaction);
+        command.Add(built, NpgsqlDbType.Text, b => b.Tenant);
+        command.Add(built, NpgsqlDbType.Text, b => b.Environment);
+        command.Add(built, NpgsqlDbType.Text, b => b.Region);
+        command.Add(built, NpgsqlDbType.Text, b => b.Dataset);
+        command.Add(built, NpgsqlDbType.TimestampTz, b => b.DataThrough.UtcDateTime);
+        command.Add(built, NpgsqlDbType.Text, b => b.Run);
+        command.Add(built, NpgsqlDbType.Text, b => b.Version);
+        command.Add(built, NpgsqlDbType.Text, b => b.By);
+        command.Add(built, NpgsqlDbType.TimestampTz, b => b.ChangedFrom?.UtcDateTime);
+        await command.ExecuteNonQueryAsync(token);
+    }
+
+    private static async Task<IReadOnlyList<RecordedCompletion?>> RecordAsync(NpgsqlCommand command, IReadOnlyList<Completion> completions, CancellationToken token)
+    {
         command.AddOrdinals(completions.Count);
         command.Add(completions, NpgsqlDbType.Bigint, c => c.BindingId);
         command.Add(completions, NpgsqlDbType.Bigint, c => c.FenceNumber);
@@ -236,6 +284,8 @@ internal sealed record Completion
     public DateTimeOffset? DeliverBy { get; init; }
     /// <summary>How far a good result reaches; null where it is none, or nothing is promised of it.</summary>
     public DateTimeOffset? GoodThrough { get; init; }
+    /// <summary>Published where the completion is recorded, and only there.</summary>
+    public IReadOnlyList<BuiltTable> Built { get; init; } = [];
 }
 
 internal sealed record RecordedCompletion(Completion Completion, bool Final, bool MoreQueued, short Lane);

@@ -65,7 +65,7 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
         try
         {
             var taken = await store.TakeAsync(takes, await node.RegisteredAsync(token), token);
-            Send(takes, taken, agents);
+            await SendAsync(takes, taken, agents, token);
             return taken;
         }
         catch
@@ -111,14 +111,14 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
     private bool MustPark(WaitingFor lacking, TimeSpan late, bool fullPage) =>
         fullPage || (lacking == WaitingFor.Agent && late >= options.Value.UnroutableAfter);
 
-    private void Send(List<SlotTake> takes, IReadOnlyList<TakenSlot> taken, IReadOnlyList<AgentSession> agents)
+    private async Task SendAsync(List<SlotTake> takes, IReadOnlyList<TakenSlot> taken, IReadOnlyList<AgentSession> agents, CancellationToken token)
     {
         var leased = taken.Where(t => t.Take.As == TakeAs.Leased && t.Fate == SlotFate.Opened).ToList();
-        sender.Send(leased.Select(t => new NewLease
+        await sender.SendAsync([.. leased.Select(t => new NewLease
         {
             Plan = t.Take.Plan, Attempt = t.Take.Attempt, Session = t.Take.Session, Timeout = t.Take.Timeout, FenceEpoch = t.FenceEpoch, FenceNumber = t.FenceNumber, ScheduledFor = t.Take.Slot,
             WindowStart = t.Take.WindowStart, BusinessDate = t.Take.BusinessDate, Kind = OccurrenceKind.Schedule, RetriesUsed = 0,
-        }));
+        })], token);
         var sent = leased.Select(t => t.Take.Attempt).ToHashSet();
         foreach (var unused in takes.Where(t => t.As == TakeAs.Leased && !sent.Contains(t.Attempt)))
             agents.FirstOrDefault(a => a.Id == unused.Session)?.Release();

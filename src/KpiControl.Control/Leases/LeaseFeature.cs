@@ -16,6 +16,7 @@ internal static class LeaseFeature
             .AddSingleton<QueueStore>().AddSingleton<OvertakeStore>().AddSingleton<QueueWork>()
             .AddSingleton<WaitStore>().AddSingleton<RouteStore>().AddSingleton<RegionWork>()
             .AddSingleton<SessionStore>().AddSingleton<SessionRegistry>().AddSingleton<LeaseMetrics>().AddSingleton<LeaseSender>()
+            .AddSingleton<StageContractStore>().AddSingleton<StageContracts>()
             .AddSingleton<CompletionStore>().AddSingleton<RunFactsStore>().AddSingleton<CompletionRecorder>()
             .AddSingleton<ReclaimStore>().AddSingleton<StreamOpening>().AddSingleton<AgentStream>();
         services.AddRunning<NodeLease>().AddRunning<Dispatcher>().AddRunning<SuccessAnnouncer>().AddRunning<CompletionCollector>()

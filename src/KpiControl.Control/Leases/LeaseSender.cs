@@ -1,17 +1,19 @@
 using System.Globalization;
 using Google.Protobuf.WellKnownTypes;
+using KpiControl.Jobs.Runs;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Leases;
 
 /// <summary>Tells agents of leases that are committed.</summary>
-internal sealed class LeaseSender(SessionRegistry sessions, LeaseMetrics metrics)
+internal sealed class LeaseSender(SessionRegistry sessions, StageContracts contracts, LeaseMetrics metrics)
 {
     // Of calls and contracts, the parts that authors make long: heartbeats never wait behind more than about this.
     private const int MostCharacters = 256 << 10;
 
-    public void Send(IEnumerable<NewLease> leases)
+    public async ValueTask SendAsync(IReadOnlyList<NewLease> leases, CancellationToken token)
     {
+        var datasets = await contracts.OfAsync(leases.Select(lease => lease.Plan), token);
         foreach (var group in leases.GroupBy(lease => lease.Session))
         {
             foreach (var lease in group)
@@ -19,28 +21,38 @@ internal sealed class LeaseSender(SessionRegistry sessions, LeaseMetrics metrics
             // A session that moved meanwhile learns of what it did not get when it says what it holds.
             if (sessions.Find(group.Key.SessionId) is not { } session || session.Id != group.Key)
                 continue;
-            foreach (var batch in Batches(group, session))
+            foreach (var batch in Batches(group, session, datasets))
                 session.Send(new ControlMessage { Leases = batch });
             foreach (var lease in group)
                 session.CancelAgain(lease.Attempt);
         }
     }
 
-    private static IEnumerable<LeaseBatch> Batches(IEnumerable<NewLease> leases, AgentSession session)
+    private static IEnumerable<LeaseBatch> Batches(
+        IEnumerable<NewLease> leases, AgentSession session, IReadOnlyDictionary<BindingPlan, IReadOnlyList<LeasedDataset>> datasets)
     {
         var (batch, characters) = (new LeaseBatch(), 0);
         foreach (var lease in leases)
         {
             session.Held[lease.Attempt] = new GrantedAttempt(lease.Plan, lease.RetriesUsed, lease.BusinessDate, lease.ScheduledFor, lease.Kind);
             var message = Message(lease, session.FirstNeedOf(lease.Plan.ContractDigest));
+            if (datasets.TryGetValue(lease.Plan, out var tables))
+                AddStages(message, lease.Plan.Stages, tables);
             batch.Leases.Add(message);
-            if ((characters += message.CallJson.Length + message.ContractJson.Length) < MostCharacters)
+            if ((characters += message.CallJson.Length + message.ContractJson.Length + message.Datasets.Sum(one => one.ContractJson.Length)) < MostCharacters)
                 continue;
             yield return batch;
             (batch, characters) = (new LeaseBatch(), 0);
         }
         if (batch.Leases.Count > 0)
             yield return batch;
+    }
+
+    private static void AddStages(Lease message, RunStages stages, IReadOnlyList<LeasedDataset> tables)
+    {
+        message.Stages.AddRange(stages.Stages);
+        (message.DryRun, message.WindowOnly) = (stages.IsDryRun, stages.IsOfWindow);
+        message.Datasets.AddRange(tables.Select(table => table.Clone()));
     }
 
     private static Lease Message(NewLease lease, bool withContract)

@@ -90,7 +90,7 @@ internal sealed partial class PlanCache(PlanStore store, ILogger<PlanCache> logg
         {
             BindingId = row.BindingId, Revision = row.Revision, Tenant = row.TenantId, Environment = row.Environment, Region = row.Region,
             ContentHash = row.ContentHash, SchemaVersion = row.SchemaVersion, ContractDigest = row.ContractDigest, ZoneVersion = row.ZoneVersion,
-            ContractJson = contract.Text, Call = _calls.GetOrAdd((row.ContentHash, row.ContractDigest), _ => KpiCall.Of(job, contract.Contract)), Job = job with { Schedule = spec }, Schedule = schedule, CatchupLane = row.CatchupLane,
+            ContractJson = contract.Text, Tables = contract.Contract.GdpDependencies, Call = _calls.GetOrAdd((row.ContentHash, row.ContractDigest), _ => KpiCall.Of(job, contract.Contract)), Job = job with { Schedule = spec }, Schedule = schedule, CatchupLane = row.CatchupLane,
             Overrides = overrides,
             Approval = row.ChangeId is { } change ? new PlanApproval(change, row.ChangeDigest!, row.Approvers ?? []) : null,
         };

@@ -60,7 +60,7 @@ internal sealed class ReadyWork(ReadyStore store, PlanCache plans, LeaseSender s
         try
         {
             var granted = await store.GrantAsync(grants, await node.RegisteredAsync(token), token);
-            Tell(grants, granted, agents);
+            await TellAsync(grants, granted, agents, token);
             return granted.Count;
         }
         catch
@@ -80,14 +80,14 @@ internal sealed class ReadyWork(ReadyStore store, PlanCache plans, LeaseSender s
         return grants;
     }
 
-    private void Tell(List<ReadyGrant> grants, IReadOnlyList<GrantedReady> granted, IReadOnlyList<AgentSession> agents)
+    private async Task TellAsync(List<ReadyGrant> grants, IReadOnlyList<GrantedReady> granted, IReadOnlyList<AgentSession> agents, CancellationToken token)
     {
-        sender.Send(granted.Select(g => new NewLease
+        await sender.SendAsync([.. granted.Select(g => new NewLease
         {
             Plan = g.Grant.Plan, Attempt = g.Grant.Attempt, Session = g.Grant.Session, Timeout = g.Grant.Timeout, FenceEpoch = g.FenceEpoch, FenceNumber = g.FenceNumber,
             ScheduledFor = g.Grant.Row.ScheduledFor, WindowStart = g.Grant.Row.WindowStart, BusinessDate = g.Grant.Row.BusinessDate, Kind = g.Grant.Row.Kind,
             RetriesUsed = g.Grant.Row.RetryCount,
-        }));
+        })], token);
         var sent = granted.Select(g => g.Grant.Attempt).ToHashSet();
         foreach (var unused in grants.Where(g => !sent.Contains(g.Attempt)))
             agents.FirstOrDefault(a => a.Id == unused.Session)?.Release();

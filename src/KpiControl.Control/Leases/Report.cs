@@ -29,7 +29,7 @@ internal sealed record Report(AgentSession Session, Finished Finished, Guid Atte
     /// <param name="facts">What stood around the attempt; null with <paramref name="held"/>: the report only asks how it stands.</param>
     public Completion ToCompletion(Disposition? disposition, GrantedAttempt? held, RunFacts? facts) => new()
     {
-        Slowness = Slowness(held), DeliverBy = DeliverBy(held),
+        Built = disposition is null || held is null ? [] : BuiltTable.Of(this, held), Slowness = Slowness(held), DeliverBy = DeliverBy(held),
         GoodThrough = disposition?.Status is { } status ? GoodThrough(status, held) : null,
         BindingId = Finished.BindingId, Attempt = Attempt, FenceEpoch = Finished.Fence.Epoch, FenceNumber = Finished.Fence.Number, Reporter = Session.Id,
         Status = disposition?.Status ?? Finished.Status, Reason = disposition?.Reason, ErrorCategory = Text(Finished.ErrorCategory), ErrorCode = Text(Finished.ErrorCode),

@@ -26,15 +26,15 @@ internal sealed class RouteStore(Databases databases)
 
     private const string AgentsSql =
         """
-        SELECT s.region, s.connections::text AS connections, s.labels::text AS labels, ARRAY(SELECT t.tenant_id FROM kpi_session_tenant t WHERE t.session_id = s.session_id) AS tenants
+        SELECT s.region, s.connections::text AS connections, s.connection_stages::text AS stages, s.labels::text AS labels, ARRAY(SELECT t.tenant_id FROM kpi_session_tenant t WHERE t.session_id = s.session_id) AS tenants
           FROM kpi_session s JOIN kpi_node n USING (node_id) WHERE s.ended_at IS NULL AND s.drained_at IS NULL AND n.expires_at > now()
         """;
 
     public async Task<IReadOnlyList<ConnectedAgent>> AgentsAsync(CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
-        return (await connection.QueryAsync<(string Region, string Connections, string Labels, string[] Tenants)>(new CommandDefinition(AgentsSql, cancellationToken: token)))
-            .Select(s => new ConnectedAgent(s.Region, s.Tenants, Pairs(s.Connections), Pairs(s.Labels))).ToList();
+        return (await connection.QueryAsync<(string Region, string Connections, string Stages, string Labels, string[] Tenants)>(new CommandDefinition(AgentsSql, cancellationToken: token)))
+            .Select(s => new ConnectedAgent(s.Region, s.Tenants, new AgentOffer(Pairs(s.Connections), Pairs(s.Labels), Pairs(s.Stages)))).ToList();
     }
 
     // A triggered one has no successor before which it must give up: it does when no agent came for long. The deadline of one that
@@ -81,9 +81,9 @@ internal sealed record RoutedRow
 }
 
 /// <summary>A live session, on whichever node.</summary>
-internal sealed record ConnectedAgent(string Region, IReadOnlyList<string> Tenants, IReadOnlyDictionary<string, string> Connections, IReadOnlyDictionary<string, string> Labels)
+internal sealed record ConnectedAgent(string Region, IReadOnlyList<string> Tenants, AgentOffer Offer)
 {
-    public bool CanRun(BindingPlan plan) => Region == plan.Region && Tenants.Contains(plan.Tenant) && plan.Needs.AreMetBy(Connections, Labels);
+    public bool CanRun(BindingPlan plan) => Region == plan.Region && Tenants.Contains(plan.Tenant) && plan.Needs.AreMetBy(Offer);
 }
 
 /// <param name="OwnDeadline">Of a triggered one: when it gives up though agents could take it; null: it does not.</param>

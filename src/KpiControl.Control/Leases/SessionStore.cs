@@ -41,10 +41,10 @@ internal sealed class SessionStore(Databases databases)
     // partial unique index on live sessions decides between two that ask at once.
     private const string OpenSql =
         """
-        INSERT INTO kpi_session (agent, instance, region, node_id, node_generation, generation, build, labels, connections, slots, drained_at)
-        SELECT @Agent, @Instance, @Region, @NodeId, @NodeGeneration, 1, @Build, @Labels::jsonb, @Connections::jsonb, @Slots, drained_at FROM kpi_agent WHERE agent = @Agent
+        INSERT INTO kpi_session (agent, instance, region, node_id, node_generation, generation, build, labels, connections, connection_stages, slots, drained_at)
+        SELECT @Agent, @Instance, @Region, @NodeId, @NodeGeneration, 1, @Build, @Labels::jsonb, @Connections::jsonb, @Stages::jsonb, @Slots, drained_at FROM kpi_agent WHERE agent = @Agent
         ON CONFLICT (agent) WHERE ended_at IS NULL DO UPDATE SET generation = kpi_session.generation + 1, node_id = excluded.node_id,
-          node_generation = excluded.node_generation, build = excluded.build, labels = excluded.labels, connections = excluded.connections, slots = excluded.slots,
+          node_generation = excluded.node_generation, build = excluded.build, labels = excluded.labels, connections = excluded.connections, connection_stages = excluded.connection_stages, slots = excluded.slots,
           drained_at = excluded.drained_at
           WHERE kpi_session.instance = excluded.instance AND kpi_session.region = excluded.region
         RETURNING session_id, generation, (SELECT epoch FROM kpi_cluster) AS epoch, (SELECT drain_reason FROM kpi_agent WHERE agent = @Agent) AS drain_reason
@@ -68,7 +68,7 @@ internal sealed class SessionStore(Databases databases)
         var row = await connection.QuerySingleOrDefaultAsync<(long SessionId, int Generation, int Epoch, string? DrainReason)>(new CommandDefinition(OpenSql, new
         {
             opening.Agent, opening.Instance, opening.Region, node.NodeId, NodeGeneration = node.Generation, opening.Build, opening.Slots,
-            Labels = JsonSerializer.Serialize(opening.Labels), Connections = JsonSerializer.Serialize(opening.Connections),
+            Labels = JsonSerializer.Serialize(opening.Labels), Connections = JsonSerializer.Serialize(opening.Connections), Stages = JsonSerializer.Serialize(opening.ConnectionStages),
         }, transaction, cancellationToken: token));
         if (row.SessionId == 0)
             return null;
@@ -140,6 +140,9 @@ internal sealed record SessionOpening
     public required string Build { get; init; }
     public required IReadOnlyDictionary<string, string> Labels { get; init; }
     public required IReadOnlyDictionary<string, string> Connections { get; init; }
+    /// <summary>conn_id → stages that it executes, joined by commas; one that is absent executes <c>kpi</c> alone.</summary>
+    public IReadOnlyDictionary<string, string> ConnectionStages { get; init; } = ReadOnlyDictionary<string, string>.Empty;
     public required int Slots { get; init; }
+    public AgentOffer Offer => field ??= new AgentOffer(Connections, Labels, ConnectionStages);
     public CertificateFacts? Certificate { get; init; }
 }

@@ -102,7 +102,8 @@ internal sealed partial class StreamOpening(
         return new SessionOpening
         {
             Agent = hello.Agent, Instance = instance, Region = hello.Region, Tenants = hello.Tenants.Count > 0 ? [.. hello.Tenants.Distinct()] : identity.Tenants,
-            Build = hello.Build, Labels = new Dictionary<string, string>(hello.Labels), Connections = new Dictionary<string, string>(hello.Connections), Slots = hello.Slots,
+            Build = hello.Build, Labels = new Dictionary<string, string>(hello.Labels), Connections = new Dictionary<string, string>(hello.Connections),
+            ConnectionStages = new Dictionary<string, string>(hello.ConnectionStages), Slots = hello.Slots,
             Certificate = identity.Certificate,
         };
     }

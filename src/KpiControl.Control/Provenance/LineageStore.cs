@@ -50,7 +50,7 @@ internal static class LineageStore
 
     private const string JobsOfKpiSql = Jobs +
         """
-         WHERE b.tenant_id = @tenant AND b.environment = @environment AND b.kpi_id = @kpi AND (@version::text = '' OR b.contract_version = @version)
+         WHERE b.tenant_id = @tenant AND b.environment = @environment AND d.computes_kpi AND b.kpi_id = @kpi AND (@version::text = '' OR b.contract_version = @version)
          ORDER BY b.job_id LIMIT @limit
         """;
 

@@ -104,7 +104,7 @@ internal static class ExplainStore
 
     private const string AgentsSql =
         """
-        SELECT s.agent, s.slots, s.connections::text AS connections, s.labels::text AS labels, s.drained_at IS NOT NULL AS drained
+        SELECT s.agent, s.slots, s.connections::text AS connections, s.connection_stages::text AS stages, s.labels::text AS labels, s.drained_at IS NOT NULL AS drained
           FROM kpi_session s JOIN kpi_node n USING (node_id) JOIN kpi_session_tenant t USING (session_id)
          WHERE s.ended_at IS NULL AND n.expires_at > now() AND s.region = @region AND t.tenant_id = @tenant ORDER BY s.agent LIMIT 1000
         """;
@@ -215,6 +215,7 @@ internal sealed record LiveAgent
     public string Agent { get; init; } = "";
     public int Slots { get; init; }
     public string Connections { get; init; } = "{}";
+    public string Stages { get; init; } = "{}";
     public string Labels { get; init; } = "{}";
     public bool Drained { get; init; }
 }

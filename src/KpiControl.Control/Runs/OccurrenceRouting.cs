@@ -10,14 +10,14 @@ internal static class OccurrenceRouting
     private const int MostNamed = 10;
 
     public static AgentNeeds? NeedsOf(string definition) =>
-        ArtifactReader.Read(definition, ArtifactFormat.Json).Job is { Run: var run } ? new AgentNeeds(run.ConnId, run.AgentLabels) : null;
+        ArtifactReader.Read(definition, ArtifactFormat.Json).Job is { Run: var run } ? AgentNeeds.Of(run) : null;
 
     /// <summary>What is missing, who is there, and what to do; null where an agent can take it, or none serves the tenant at all.</summary>
     public static string? Lacking(OccurrenceFacts facts)
     {
         if (facts.Agents.Count > 0 && facts.Agents.All(agent => agent.Drained))
             return $"every connected agent in region {facts.Binding.Region} that serves {facts.Binding.TenantId} is drained ({string.Join(", ", facts.Agents.Take(MostNamed).Select(agent => agent.Agent))}). Resume one (kpictl agents resume AGENT), or start another.";
-        if (facts.Agents.Count == 0 || facts.Needs?.Lacking([.. facts.Agents.Where(agent => !agent.Drained).Select(agent => (Pairs(agent.Connections), Pairs(agent.Labels)))]) is not { } lacking)
+        if (facts.Agents.Count == 0 || facts.Needs?.Lacking([.. facts.Agents.Where(agent => !agent.Drained).Select(agent => new AgentOffer(Pairs(agent.Connections), Pairs(agent.Labels), Pairs(agent.Stages)))]) is not { } lacking)
             return null;
         var named = string.Join("; ", facts.Agents.Take(MostNamed).Select(Named)) + (facts.Agents.Count > MostNamed ? $"; and {facts.Agents.Count - MostNamed} more" : "");
         return $"no connected agent in region {facts.Binding.Region} that serves {facts.Binding.TenantId} has {lacking}; agents connected: {named}. "

@@ -101,7 +101,7 @@ internal sealed class DependencyStore(Databases databases)
           FROM unnest(@tenants, @environments, @regions, @kpis, @dates) WITH ORDINALITY AS x(tenant_id, environment, region, kpi, business_date, n)
           JOIN kpi_job_binding b ON b.tenant_id = x.tenant_id AND b.environment = x.environment AND b.region = x.region
            AND b.kpi_id = split_part(x.kpi, '@', 1) AND b.contract_version = split_part(x.kpi, '@', 2) AND b.active_flag
-          JOIN kpi_job_def d ON d.def_id = b.def_id
+          JOIN kpi_job_def d ON d.def_id = b.def_id AND d.computes_kpi
           LEFT JOIN kpi_calendar k ON k.tenant_id = b.tenant_id AND k.name = b.calendar AND k.version = b.calendar_version
           LEFT JOIN LATERAL (
             SELECT max(h.scheduled_for) AS last_slot, bool_or(h.trigger_kind = 'manual') AS by_hand

@@ -1,5 +1,6 @@
 using System.Globalization;
 using KpiControl.Jobs.Artifacts;
+using KpiControl.Jobs.Runs;
 
 namespace KpiControl.Jobs.Contracts;
 
@@ -33,10 +34,31 @@ public static class ContractCheck
             $"The contract {job.KpiId}@{job.ContractVersion} is {contract.Status}, not active.", "It must be approved and made active first.")],
     };
 
-    private static IEnumerable<Finding> Dependencies(JobArtifact job, MetricContract contract) =>
+    private static IEnumerable<Finding> Dependencies(JobArtifact job, MetricContract contract)
+    {
+        var stages = RunStages.Of(job.Run);
+        // What the run itself loads and builds it cannot wait for; where no value comes of it, nothing has to be there before.
+        if (stages.MakesTables)
+            return [.. Tables(job, contract), .. stages.ComputesKpi ? MissingKpis(job, contract) : []];
+        return stages.ComputesKpi ? [.. MissingTables(job, contract), .. MissingKpis(job, contract)] : [];
+    }
+
+    private static IEnumerable<Finding> Tables(JobArtifact job, MetricContract contract)
+    {
+        if (contract.GdpDependencies.Count == 0)
+            yield return Error("/run", "contract.no_tables", $"{contract.Reference} is computed from KPIs alone: there is no table to load or to build.", "Run the stages kpi alone.");
+        foreach (var table in contract.GdpDependencies.Intersect(job.Dependencies.Gdp))
+            yield return Error("/dependencies/gdp", "contract.own_table", $"The run makes {table} itself: it would wait for its own refresh.", $"Take {table} from dependencies.gdp.");
+    }
+
+    private static IEnumerable<Finding> MissingTables(JobArtifact job, MetricContract contract) =>
     [
         .. contract.GdpDependencies.Except(job.Dependencies.Gdp).Select(table => Error("/dependencies/gdp", "contract.missing_dependency",
             $"The contract is computed from {table}, and the job does not wait for it.", $"Add {table} to dependencies.gdp.")),
+    ];
+
+    private static IEnumerable<Finding> MissingKpis(JobArtifact job, MetricContract contract) =>
+    [
         .. contract.KpiDependencies.Except(job.Dependencies.Kpis).Select(kpi => Error("/dependencies/kpis", "contract.missing_dependency",
             $"The contract is computed from {kpi}, and the job does not wait for it.",
             $"Add {{ kpi_id: {kpi.KpiId}, contract_version: \"{kpi.ContractVersion}\" }} to dependencies.kpis.")),

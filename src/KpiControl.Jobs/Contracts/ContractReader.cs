@@ -59,7 +59,7 @@ public static partial class ContractReader
 
     private static MetricContract Header(MemberReader header, FindingList findings)
     {
-        header.Word("contract_type", ["kpi"], required: true);
+        header.Word("contract_type", [ContractKind.Kpi, .. ContractKind.OfDatasets], required: true);
         var dependencies = header.Items("dependencies", NodeKind.String);
         var kpis = dependencies.Where(node => node.Text.Contains('@', StringComparison.Ordinal)).ToList();
         foreach (var node in dependencies.Where(node => !(kpis.Contains(node) ? KpiAtVersion() : Table()).IsMatch(node.Text)))
@@ -83,7 +83,7 @@ public static partial class ContractReader
 
     private static IReadOnlyList<ContractField> Fields(MemberReader payload, string name) => [.. payload.Objects(name).Select(Field)];
 
-    private static ContractField Field(MemberReader field)
+    internal static ContractField Field(MemberReader field)
     {
         var read = new ContractField(field.Text("name", Column(), required: true) ?? "", field.Word("data_type", ContractTypes.All, required: true) ?? "");
         field.WarnOfOthers();
@@ -106,7 +106,7 @@ public static partial class ContractReader
         return extensions.Members.Where(member => ExtensionCategories.Contains(member.Name)).ToDictionary(m => m.Name, m => extensions.Texts(m.Name));
     }
 
-    private static string? Expression(MemberReader expression)
+    internal static string? Expression(MemberReader expression)
     {
         if (expression.Members.Count > 0) expression.Word("language", ["sql"], required: true);
         var text = expression.Text("text", required: expression.Members.Count > 0);
@@ -125,12 +125,12 @@ public static partial class ContractReader
         return read;
     }
 
-    private static ArtifactNode WithoutStatus(ArtifactNode root) =>
+    internal static ArtifactNode WithoutStatus(ArtifactNode root) =>
         ArtifactNode.Of([.. root.Members.Select(m => m.Name != "header" ? m
             : m with { Value = ArtifactNode.Of([.. m.Value.Members.Where(h => h.Name != "status")], m.Value.Place) })], root.Place);
 
     [GeneratedRegex(@"^[a-z][a-z0-9_]{0,62}\z", RegexOptions.CultureInvariant)]
-    private static partial Regex Column();
+    internal static partial Regex Column();
 
     [GeneratedRegex(@"^[a-z][a-z0-9_]{0,62}\z", RegexOptions.CultureInvariant)]
     private static partial Regex RuleId();
@@ -145,7 +145,7 @@ public static partial class ContractReader
         @"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?\z";
 
     [GeneratedRegex("^" + SemVerPattern, RegexOptions.CultureInvariant)]
-    private static partial Regex SemVer();
+    internal static partial Regex SemVer();
 
     [GeneratedRegex(@"^[A-Za-z][A-Za-z0-9_.-]{0,127}@" + SemVerPattern, RegexOptions.CultureInvariant)]
     private static partial Regex KpiAtVersion();

@@ -31,6 +31,8 @@ public sealed record Disposition(string? Status, string? Reason = null, TimeSpan
     {
         if (outcome.Status == RunStatus.Cancelled) return new(RunStatus.Cancelled);
         if (outcome.ErrorCode is null) return WithoutCode(outcome, state);
+        // No stage was ready, and the agent passed them all over: that is the run's end, and not a wait for something.
+        if (outcome.Status == RunStatus.Skipped && outcome.ErrorCode == RunErrors.NotReady.Code) return new(RunStatus.Skipped, SkipReason.NotReady);
         return RunErrors.Of(outcome.ErrorCode).Handling switch
         {
             ErrorHandling.Skip => new(RunStatus.Skipped, SkipReason.PreValidation),

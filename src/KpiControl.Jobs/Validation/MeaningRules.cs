@@ -18,7 +18,7 @@ internal static class MeaningRules
         DependencyRules.Check(job, root, findings);
         FilterRules.Check(root, findings);
         DuplicateRules.Check(root, findings);
-        CheckSelection(root, findings);
+        StageRules.Check(job, root, findings);
         CheckBusinessHours(job, root, findings);
     }
 
@@ -30,11 +30,5 @@ internal static class MeaningRules
             findings.Error("meaning.business_hours", at, $"'{hours}' does not close after it opens.", "Write \"09:00-17:00\", or \"00:00-24:00\" for whole business days.");
         else if (job.Schedule.Calendar is null)
             findings.Error("meaning.business_hours", at, "Business hours are those of a calendar's business days, and the schedule names no calendar.", "Add schedule.calendar, or remove business_hours.");
-    }
-
-    private static void CheckSelection(ArtifactNode root, FindingList findings)
-    {
-        if (root["run"]?["profile"] is { Kind: NodeKind.String } && root["run"]?["stage_set"] is { Items.Count: > 0 } stages)
-            findings.Error("meaning.run_selection", stages, "A run selects by profile or by stage_set, never both.", "Keep one of them.");
     }
 }

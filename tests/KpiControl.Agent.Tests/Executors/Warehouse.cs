@@ -53,7 +53,7 @@ internal sealed class Warehouse : IAsyncDisposable
             new Connection
             {
                 ConnId = "default", Driver = Driver.PostgreSql, Endpoint = $"postgresql://{parts.Host}:{parts.Port}/{database.Name}", User = parts.Username,
-                Credential = new Agent.Secrets.SecretReference("env", variable), ReportPoints = 5000, FingerprintSources = true,
+                Credential = new Agent.Secrets.SecretReference("env", variable), ReportPoints = 5000, FingerprintSources = true, DataDirectory = data,
             },
             async sql =>
             {

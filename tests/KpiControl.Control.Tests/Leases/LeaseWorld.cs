@@ -52,8 +52,9 @@ public sealed class LeaseWorld : IAsyncDisposable
         return node;
     }
 
-    public Task<TestAgent> AgentAsync(string agent = "agent-eu", string region = "eu", Guid? instance = null, int credit = 1, ControlHost? node = null, params KpiControl.Protocol.V1.HeldAttempt[] held) =>
-        TestAgent.ConnectAsync((node ?? Node).Channel(Issuer.AgentToken(agent, region, "acme")), agent, region, instance, credit, held);
+    public Task<TestAgent> AgentAsync(string agent = "agent-eu", string region = "eu", Guid? instance = null, int credit = 1, ControlHost? node = null, string? stages = null,
+        params KpiControl.Protocol.V1.HeldAttempt[] held) =>
+        TestAgent.ConnectAsync((node ?? Node).Channel(Issuer.AgentToken(agent, region, "acme")), agent, region, instance, credit, stages, held);
 
     public async Task<T> OneAsync<T>(string sql, object? parameters = null)
     {

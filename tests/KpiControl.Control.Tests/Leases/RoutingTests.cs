@@ -1,4 +1,5 @@
 using KpiControl.Control.Leases;
+using KpiControl.Jobs.Artifacts;
 using KpiControl.Protocol.V1;
 using KpiControl.Testing;
 
@@ -73,9 +74,29 @@ public sealed class RoutingTests
     {
         var agents = new[] { Agent(["pg"], ("gpu", "yes")), Agent(["files"], ("zone", "a")) };
 
-        Assert.Equal(lacking, new AgentNeeds(connection, labels).Lacking(agents));
+        Assert.Equal(lacking, new AgentNeeds(connection, labels, []).Lacking(agents));
     }
 
-    private static (IReadOnlyDictionary<string, string>, IReadOnlyDictionary<string, string>) Agent(string[] connections, (string Name, string Value) label) =>
-        (connections.ToDictionary(c => c, _ => "sql"), new Dictionary<string, string> { [label.Name] = label.Value });
+    [Theory]
+    [InlineData("raw_plus_gdp", "connection pg for the stages ingestion, raw")]
+    [InlineData("backfill", null)]
+    [InlineData("skeleton", null)]
+    public void Stages_that_no_agents_connection_executes_are_named(string profile, string? lacking)
+    {
+        AgentOffer[] agents = [Agent(["pg"], ("gpu", "yes")) with { Stages = new Dictionary<string, string> { ["pg"] = "gdp,kpi" } }, Agent(["files"], ("zone", "a"))];
+
+        Assert.Equal(lacking, AgentNeeds.Of(new JobRun { Profile = profile, ConnId = "pg" }).Lacking(agents));
+    }
+
+    [Fact]
+    public void An_agent_that_says_nothing_of_stages_takes_kpi_alone()
+    {
+        AgentOffer[] agents = [Agent(["pg"], ("gpu", "yes"))];
+
+        Assert.Null(AgentNeeds.Of(new JobRun { ConnId = "pg" }).Lacking(agents));
+        Assert.Equal("connection pg for the stages gdp", AgentNeeds.Of(new JobRun { StageSet = ["gdp", "kpi"], ConnId = "pg" }).Lacking(agents));
+    }
+
+    private static AgentOffer Agent(string[] connections, (string Name, string Value) label) =>
+        new(connections.ToDictionary(c => c, _ => "sql"), new Dictionary<string, string> { [label.Name] = label.Value }, new Dictionary<string, string>());
 }

@@ -33,8 +33,8 @@ public sealed class AllAtOnceTests
                 "schema.pattern /job_id 1:9", "schema.enum /schedule/overlap 5:105", "schema.type /labels/2 7:16",
                 "schema.enum /runtime/filters/0/op 9:38", "schema.maximum /run/priority 10:37",
                 "meaning.no_next_occurrence /schedule/expression 5:37", "meaning.max_age /dependencies/max_age/GDP_B 6:49", "meaning.duplicate /labels/1 7:13",
-                "meaning.duration /timeout 8:10", "meaning.filter_value /runtime/filters/1/value 9:88",
-                "unsupported.profile /run/profile 10:17", "secrets.named /x-password 11:13",
+                "meaning.duration /timeout 8:10", "meaning.filter_value /runtime/filters/1/value 9:88", "meaning.backfill_window /run/profile 10:17",
+                "secrets.named /x-password 11:13",
             ],
             Said(Job.Yaml(Text)));
     }

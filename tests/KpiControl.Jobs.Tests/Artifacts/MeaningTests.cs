@@ -102,6 +102,7 @@ public sealed class MeaningTests
     [InlineData("dependencies: { gdp: [GDP_A], max_age: { GDP_B: 1h } }", "meaning.max_age")]
     [InlineData("dependencies: { kpis: [{ kpi_id: K-1, contract_version: 1.0.0 }] }", "meaning.own_kpi")]
     [InlineData("run: { profile: kpi_only, stage_set: [kpi] }", "meaning.run_selection")]
+    [InlineData("run: { profile: backfill }", "meaning.backfill_window")]
     [InlineData("runtime: { filters: [{ field: a, op: in, value: 1 }] }", "meaning.filter_value")]
     [InlineData("runtime: { filters: [{ field: a, op: between, value: [1] }] }", "meaning.filter_value")]
     [InlineData("runtime: { filters: [{ field: a, op: is_null, value: 1 }] }", "meaning.filter_value")]
@@ -118,8 +119,6 @@ public sealed class MeaningTests
 
     [Theory]
     [InlineData("overlap", "schedule: { type: manual, overlap: allow }", "/schedule/overlap")]
-    [InlineData("profile", "schedule: { type: manual }\nrun: { profile: backfill }", "/run/profile")]
-    [InlineData("stage_set", "schedule: { type: manual }\nrun: { stage_set: [gdp, kpi] }", "/run/stage_set")]
     [InlineData("on_breach", "schedule: { type: manual }\nsla: { freshness: 1d, on_breach: halt }", "/sla/on_breach")]
     [InlineData("time_calendar", "schedule: { type: manual }\nruntime: { time: { calendar: fiscal } }", "/runtime/time/calendar")]
     public void What_is_not_executed_yet_is_refused_by_name(string rule, string lines, string path)
@@ -130,6 +129,17 @@ public sealed class MeaningTests
         Assert.Contains("is not supported yet", finding.Message, StringComparison.Ordinal);
         Assert.NotNull(reading.ContentHash);
     }
+
+    [Fact]
+    public void History_that_is_loaded_once_promises_no_freshness() =>
+        Assert.Equal("/sla/freshness", Job.Only("meaning.pre_fill_freshness", Job.Yaml(Job.Head + "schedule: { type: manual }\nrun: { profile: pre_fill }\nsla: { freshness: 1d }")).Path);
+
+    [Theory]
+    [InlineData("run: { profile: raw_plus_gdp }")]
+    [InlineData("run: { profile: skeleton }")]
+    [InlineData("run: { stage_set: [gdp, kpi] }")]
+    [InlineData("run: { profile: backfill }\nruntime: { time: { range: { type: relative, last_n: 3 } } }")]
+    public void Stages_are_a_question_for_the_control_plane(string lines) => Assert.Empty(Job.Yaml(Job.Head + "schedule: { type: manual }\n" + lines).Findings);
 
     [Fact]
     public void What_is_executed_is_not_refused() =>

@@ -33,6 +33,10 @@ internal sealed class HttpExecutor(Connection connection, SecretSources secrets,
             return record.Failed(Failure.Mismatch("the KPI Call does not have the shape that this agent knows"));
         if (LeasedContract.Read(lease.ContractJson, out var problem) is not { } contract)
             return record.Failed(Failure.Mismatch(problem));
+        record.Contract = contract;
+        // Control leases no other stages to this connection; one that did all the same must not be told that they ran.
+        if (lease.Lease.Stages.Count > 0)
+            return record.Failed(Failure.Mismatch("a KPI service executes the stage kpi alone"));
         var bearer = connection.Credential is { } reference ? await record.Secrets.ResolveAsync(reference, token) : SecretLookup.Missing("");
         if (bearer is { Value: null, Problem.Length: > 0 })
             return record.Failed(Failure.NoSecret(connection.ConnId, bearer));

@@ -23,6 +23,20 @@ internal sealed class DuckDbWarehouse(Connection connection) : IWarehouse
 
     public string LockSchema => "SELECT 1";
 
+    // DECIMAL alone would be DECIMAL(18, 3), and round.
+    public string DecimalType => "DECIMAL(38, 10)";
+
+    // Those that write come one after the other anyway.
+    public string LockTable(string table) => "SELECT 1";
+
+    public async Task<long> CopyAsync(DbConnection database, string table, IReadOnlyList<string> columns, string path, CancellationToken token) =>
+        await database.ExecuteAsync(this, $"""
+            INSERT INTO {table} SELECT * FROM read_csv('{Quoted(path)}', auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
+              nullstr = '', allow_quoted_nulls = false, columns = {OfText(columns)})
+            """, [], token);
+
+    private static string OfText(IEnumerable<string> columns) => $"{{{string.Join(", ", columns.Select(column => $"'{column}': 'VARCHAR'"))}}}";
+
     public string Fingerprint(string table) => $"SELECT COUNT(*), CAST(COALESCE(SUM(hash(t)), 0) AS VARCHAR) FROM {table} AS t";
 
     public async Task<DbConnection> OpenAsync(string? password, CancellationToken token)

@@ -20,6 +20,17 @@ internal interface IWarehouse : IAsyncDisposable
     /// <summary>A statement, run first in the transaction that makes the tables, so that two agents do not race.</summary>
     string LockSchema { get; }
 
+    /// <summary>The engine's type for exact numbers of any size that a contract means by DECIMAL.</summary>
+    string DecimalType { get; }
+
+    /// <summary>A statement, run first in a transaction that replaces a table's rows: whoever replaces them too comes after it.</summary>
+    string LockTable(string table);
+
+    /// <summary>Puts a CSV file with a header line into columns of text, as it stands; an empty cell is null, a quoted one is not.</summary>
+    /// <param name="table">Quoted.</param>
+    /// <returns>How many rows.</returns>
+    Task<long> CopyAsync(DbConnection connection, string table, IReadOnlyList<string> columns, string path, CancellationToken token);
+
     /// <summary>A statement that returns a table's rows and a hash of them that does not depend on their order.</summary>
     string Fingerprint(string table);
 

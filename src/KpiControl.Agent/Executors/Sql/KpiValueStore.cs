@@ -2,14 +2,9 @@ using System.Data.Common;
 
 namespace KpiControl.Agent.Executors.Sql;
 
-/// <summary>What became of a write behind a fence.</summary>
-internal enum Materialised { Written, SameAttempt, Stale }
-
 /// <summary>The series that an attempt writes: everything of the key but the points.</summary>
 internal sealed record SeriesKey(
     string Tenant, string Environment, string KpiId, string ContractVersion, string ScdView, string FiltersJson, string DimensionNames);
-
-internal sealed record SlotFence(long BindingId, string SlotKey, int Epoch, long Number, Guid Attempt);
 
 /// <summary>One point as it is stored; JSON in one spelling, so that equal points are equal texts.</summary>
 internal sealed record StoredPoint(string Period, string DimensionsJson, string Metric, double? Value, string ExtensionsJson);
@@ -66,29 +61,15 @@ internal sealed class KpiValueStore(IWarehouse warehouse)
         DbConnection connection, SeriesKey series, SlotFence fence, (string? From, string To) periods, IReadOnlyList<StoredPoint> points, CancellationToken token)
     {
         await using var transaction = await connection.BeginTransactionAsync(token);
-        if (await RaiseFenceAsync(connection, series.Tenant, fence, token) == 0)
+        if (await warehouse.RaiseAsync(connection, series.Tenant, fence, token) is var raised and not Materialised.Written)
         {
-            var same = Convert.ToInt64(await connection.ScalarAsync(warehouse, HoldsFence, [series.Tenant, fence.BindingId, fence.SlotKey, fence.Epoch, fence.Number], token), null) == 1;
             await transaction.RollbackAsync(token);
-            return same ? Materialised.SameAttempt : Materialised.Stale;
+            return raised;
         }
         await InsertChangedAsync(connection, series, fence, periods, points, token);
         await transaction.CommitAsync(token);
         return Materialised.Written;
     }
-
-    private const string HoldsFence = """
-        SELECT COUNT(*) FROM kpi_fence WHERE tenant_id = $1 AND binding_id = $2 AND slot_key = $3 AND epoch = $4 AND n = $5
-        """;
-
-    private const string RaiseFence = """
-        INSERT INTO kpi_fence (tenant_id, binding_id, slot_key, epoch, n) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (tenant_id, binding_id, slot_key) DO UPDATE SET epoch = excluded.epoch, n = excluded.n
-        WHERE kpi_fence.epoch < excluded.epoch OR (kpi_fence.epoch = excluded.epoch AND kpi_fence.n < excluded.n)
-        """;
-
-    private Task<int> RaiseFenceAsync(DbConnection connection, string tenant, SlotFence fence, CancellationToken token) =>
-        connection.ExecuteAsync(warehouse, RaiseFence, [tenant, fence.BindingId, fence.SlotKey, fence.Epoch, fence.Number], token);
 
     // Extensions are no part of the key: jobs that ask for different ones share a point. So a point with the same value
     // keeps what others computed for it, and is revised only where something computed now is new or different; a point

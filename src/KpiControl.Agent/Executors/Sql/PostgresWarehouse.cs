@@ -1,4 +1,5 @@
 using System.Data.Common;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Authentication;
@@ -26,6 +27,23 @@ internal sealed class PostgresWarehouse(Connection connection, Func<string, Canc
     public string BeginSnapshot => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
     public string LockSchema => "SELECT pg_advisory_xact_lock(6218341775001)";
+
+    public string DecimalType => "NUMERIC";
+
+    public string LockTable(string table) => $"SELECT pg_advisory_xact_lock(62183417, hashtext('{table}'))";
+
+    public async Task<long> CopyAsync(DbConnection connection, string table, IReadOnlyList<string> columns, string path, CancellationToken token)
+    {
+        await using (var copy = await ((NpgsqlConnection)connection).BeginTextImportAsync(
+            $"COPY {table} ({string.Join(", ", columns.Select(column => $"\"{column}\""))}) FROM STDIN WITH (FORMAT csv, HEADER true)", token))
+        {
+            using var file = new StreamReader(path);
+            var block = new char[64 * 1024];
+            for (int read; (read = await file.ReadBlockAsync(block, token)) > 0;)
+                await copy.WriteAsync(block.AsMemory(0, read), token);
+        }
+        return Convert.ToInt64(await connection.ScalarAsync(this, $"SELECT COUNT(*) FROM {table}", [], token), CultureInfo.InvariantCulture);
+    }
 
     public string Fingerprint(string table) =>
         $"SELECT COUNT(*), CAST(COALESCE(SUM(hashtextextended(CAST(t AS text), 0)), 0) AS text) FROM {table} AS t";

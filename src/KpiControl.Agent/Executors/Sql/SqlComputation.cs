@@ -7,8 +7,11 @@ using KpiControl.Protocol.V1;
 namespace KpiControl.Agent.Executors.Sql;
 
 /// <summary>Sources, rules before, expression: all on one snapshot, in a transaction that cannot write.</summary>
-internal sealed class SqlComputation(SqlPlan plan, SeriesKey series, IWarehouse warehouse, KpiValueStore store, AttemptRecord record)
+/// <param name="dryRun">The engine understands the statements, and runs none of them.</param>
+internal sealed class SqlComputation(SqlPlan plan, SeriesKey series, IWarehouse warehouse, KpiValueStore store, AttemptRecord record, bool dryRun = false)
 {
+    // Neither engine fetches a row of what stands under it.
+    private readonly string limit = dryRun ? " LIMIT 0" : "";
     private readonly UpstreamSql upstream = new(warehouse, plan.Contract, series.Tenant, series.Environment, series.ScdView);
 
     public async Task<(IReadOnlyList<SeriesRow> Rows, Failure? Failure)> RunAsync(DbConnection connection, bool fingerprint, CancellationToken token)
@@ -57,7 +60,7 @@ internal sealed class SqlComputation(SqlPlan plan, SeriesKey series, IWarehouse 
             var rendered = await new SqlTemplate(plan.Scope, upstream).RenderAsync(rule.Text ?? "");
             if (rendered.Problem.Length > 0)
                 return Failure.Mismatch($"rule {rule.RuleId}: {rendered.Problem}");
-            var broken = Convert.ToInt64(await connection.ScalarAsync(warehouse, $"SELECT COUNT(*) FROM (\n{rendered.Text}\n) AS broken", rendered.Parameters, token), null);
+            var broken = Convert.ToInt64(await connection.ScalarAsync(warehouse, $"SELECT COUNT(*) FROM (\n{rendered.Text}\n) AS broken{limit}", rendered.Parameters, token), null);
             record.Validations.Add(new Validation { RuleId = rule.RuleId, Stage = "pre", Passed = broken == 0, Message = broken == 0 ? "" : $"{rule.Message}: {broken} rows" });
         }
         return record.Validations.Find(one => !one.Passed) is { } failed
@@ -73,7 +76,7 @@ internal sealed class SqlComputation(SqlPlan plan, SeriesKey series, IWarehouse 
             return ([], Failure.Mismatch($"the contract's expression does not apply the filter on `{ignored.Field}`"));
         record.Lineage.SqlHash = ContentHash.Of(Encoding.UTF8.GetBytes(rendered.Text));
         // As a subquery it can only be one SELECT, whatever the contract says.
-        await using var command = connection.Command(warehouse, $"SELECT * FROM (\n{rendered.Text}\n) AS kpi", rendered.Parameters);
+        await using var command = connection.Command(warehouse, $"SELECT * FROM (\n{rendered.Text}\n) AS kpi{limit}", rendered.Parameters);
         await using var reader = await command.ExecuteReaderAsync(token);
         var (rows, problem) = await SeriesRows.ReadAsync(reader, plan, token);
         record.OutputRows = rows.Count(row => plan.Window.Contains(row.Period));

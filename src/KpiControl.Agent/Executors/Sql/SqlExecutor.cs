@@ -1,5 +1,6 @@
 using System.Data.Common;
 using KpiControl.Agent.Connections;
+using KpiControl.Agent.Executors.Sql.Stages;
 using KpiControl.Agent.Secrets;
 using KpiControl.Jobs.Calls;
 using KpiControl.Jobs.Runs;
@@ -16,7 +17,7 @@ internal sealed class SqlExecutor(Connection connection, IWarehouse warehouse, S
     public async Task<Outcome> ExecuteAsync(LeasedCall lease, CancellationToken gentle, CancellationToken force)
     {
         using var held = new AttemptSecrets(secrets);
-        var record = new AttemptRecord(warehouse.Executor, held, time) { ReportPoints = connection.ReportPoints };
+        var record = new AttemptRecord(warehouse.Executor, held, time) { ReportPoints = connection.ReportPoints, HasKpi = HasKpi(lease) };
         // DuckDB's driver blocks the thread it is called on; by force, nobody waits for it any longer.
         return await Task.Run(() => AttemptDeadline.RunAsync(lease, record, time, token => AttemptAsync(lease, record, token), gentle, force), force).WaitAsync(force);
     }
@@ -25,10 +26,11 @@ internal sealed class SqlExecutor(Connection connection, IWarehouse warehouse, S
 
     private async Task<Outcome> AttemptAsync(LeasedCall lease, AttemptRecord record, CancellationToken token)
     {
-        var (plan, refused) = SqlPlan.Of(lease);
-        if (plan is null)
-            return record.Failed(refused!);
-        if (PostValidation.Problem(plan.Contract, plan.ComputedExtensions.Select(one => one.Name).ToHashSet()) is { } problem)
+        var (plan, refused) = record.HasKpi ? SqlPlan.Of(lease) : (null, null);
+        if (refused is not null)
+            return record.Failed(refused);
+        record.Contract = plan?.Contract;
+        if (plan is not null && PostValidation.Problem(plan.Contract, plan.ComputedExtensions.Select(one => one.Name).ToHashSet()) is { } problem)
             return record.Failed(Failure.Mismatch(problem));
         var password = connection.Credential is { } reference ? await record.Secrets.ResolveAsync(reference, token) : SecretLookup.Missing("");
         if (password is { Value: null, Problem.Length: > 0 })
@@ -63,11 +65,39 @@ internal sealed class SqlExecutor(Connection connection, IWarehouse warehouse, S
         }
     }
 
-    private async Task<Outcome> RunAsync(LeasedCall lease, SqlPlan plan, AttemptRecord record, DbConnection database, CancellationToken token)
+    private async Task<Outcome> RunAsync(LeasedCall lease, SqlPlan? plan, AttemptRecord record, DbConnection database, CancellationToken token)
     {
         if (!tablesThere)
             await store.EnsureTablesAsync(database, token);
         tablesThere = true;
+        if (lease.Lease.Stages.Count > 0 && await RunStagesAsync(lease, plan, record, database, token) is { } failed)
+            return record.Failed(failed);
+        if (plan is null)
+            return record.EndedByStages();
+        record.BeginKpi();
+        return lease.Lease.DryRun ? await CheckAsync(lease, plan, record, database, token) : await ComputeAsync(lease, plan, record, database, token);
+    }
+
+    private Task<Failure?> RunStagesAsync(LeasedCall lease, SqlPlan? plan, AttemptRecord record, DbConnection database, CancellationToken token)
+    {
+        var steps = new TableSteps(warehouse, lease.Lease, connection.DataDirectory, connection.FingerprintSources, lease.Lease.WindowOnly ? plan?.Window : null);
+        return new StageRunner(warehouse, steps, lease.Lease, record, time).RunAsync(database, token);
+    }
+
+    private async Task<Outcome> CheckAsync(LeasedCall lease, SqlPlan plan, AttemptRecord record, DbConnection database, CancellationToken token)
+    {
+        var series = plan.Series(lease.Lease.Tenant, lease.Lease.Environment);
+        var (_, failure) = await new SqlComputation(plan, series, warehouse, store, record, dryRun: true).RunAsync(database, fingerprint: false, token);
+        if (failure is { Error.Category: ErrorCategory.Sourcing })
+            record.KpiNotReady = failure.Message;
+        else if (failure is not null)
+            return record.Failed(failure);
+        record.Validations.Clear();
+        return record.EndedByStages();
+    }
+
+    private async Task<Outcome> ComputeAsync(LeasedCall lease, SqlPlan plan, AttemptRecord record, DbConnection database, CancellationToken token)
+    {
         var series = plan.Series(lease.Lease.Tenant, lease.Lease.Environment);
         var (rows, failure) = await new SqlComputation(plan, series, warehouse, store, record).RunAsync(database, connection.FingerprintSources, token);
         if (failure is not null)
@@ -75,7 +105,7 @@ internal sealed class SqlExecutor(Connection connection, IWarehouse warehouse, S
         var points = SeriesPoints.Of(plan, rows);
         record.Validations.AddRange(PostValidation.Check(plan, points));
         if (record.Validations.Find(one => !one.Passed) is not { } broken)
-            return await DeliverAsync(lease, plan, record, points, database, token) ?? record.Ended(RunStatus.Success);
+            return await DeliverAsync(lease, plan, record, points, database, token) ?? record.EndedByStages();
         var after = new Failure(RunErrors.ValidationFailPost, $"rule {broken.RuleId}: {broken.Message}");
         return lease.Lease.OnRuleFail switch
         {
@@ -97,6 +127,8 @@ internal sealed class SqlExecutor(Connection connection, IWarehouse warehouse, S
         record.Warnings.Add($"the last good values stay, because {after.Message}");
         return record.Ended(RunStatus.Partial, after);
     }
+
+    private static bool HasKpi(LeasedCall lease) => lease.Lease.Stages.Count == 0 || lease.Lease.Stages.Contains(RunStages.Kpi);
 
     // Null: delivered, by this attempt now or earlier.
     private async Task<Outcome?> DeliverAsync(
