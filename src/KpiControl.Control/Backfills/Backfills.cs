@@ -91,7 +91,7 @@ internal static class Backfills
         if (request.Order is not ("" or "oldest" or "newest"))
             throw Reject.Invalid("order", "is neither oldest nor newest");
         if (request.Parallelism is not (0 or 1))
-            throw Reject.Invalid("parallelism", "is not 1: a job runs one occurrence at a time");
+            throw Reject.Invalid("parallelism", "is not 1: a job runs one occurrence at a time (docs/adr/0010-one-lease-a-binding.md says why)");
         var (first, last) = (Date("first_date", request.FirstDate), Date("last_date", request.LastDate));
         if (last < first)
             throw Reject.Invalid("last_date", "lies before first_date");

@@ -15,7 +15,7 @@ internal sealed record BuiltTable(
     public static IReadOnlyList<BuiltTable> Of(Report report, GrantedAttempt held)
     {
         var plan = held.Plan;
-        if (plan.Stages.IsDryRun || !plan.Stages.Has(RunStages.Gdp))
+        if (plan.Stages.IsDryRun || !plan.Stages.Has(RunStages.Gdp) || held.Kind == OccurrenceKind.Restatement)
             return [];
         return [.. report.Finished.Stages.Where(stage => stage is { Stage: RunStages.Gdp, Status: "succeeded" } && plan.Tables.Contains(stage.Dataset))
             .DistinctBy(stage => stage.Dataset).Select(stage => Of(report, held, stage)).OfType<BuiltTable>()];

@@ -36,7 +36,8 @@ internal sealed class LeaseSender(SessionRegistry sessions, StageContracts contr
         {
             session.Held[lease.Attempt] = new GrantedAttempt(lease.Plan, lease.RetriesUsed, lease.BusinessDate, lease.ScheduledFor, lease.Kind);
             var message = Message(lease, session.FirstNeedOf(lease.Plan.ContractDigest));
-            if (datasets.TryGetValue(lease.Plan, out var tables))
+            // A restatement computes from the tables as they are: it loads and builds none.
+            if (lease.Kind != OccurrenceKind.Restatement && datasets.TryGetValue(lease.Plan, out var tables))
                 AddStages(message, lease.Plan.Stages, tables);
             batch.Leases.Add(message);
             if ((characters += message.CallJson.Length + message.ContractJson.Length + message.Datasets.Sum(one => one.ContractJson.Length)) < MostCharacters)

@@ -8,12 +8,13 @@ namespace KpiControl.Control.Restatements;
 /// <summary>Finds numbers that were reported before what they were computed from changed, and offers to restate them; under the scheduler's role.</summary>
 internal sealed class OfferStore(Databases databases)
 {
-    // However many nodes look, one of them has a cause at a time.
+    // However many nodes look, one of them has a cause at a time. The longer ago it was published, the rarer it is looked at again: some
+    // thirty times over the day in which a run that had begun before it may still end, and once after.
     private const string LateSql =
         """
-        SELECT l.refresh_id, f.tenant_id, f.environment, f.region, f.dataset AS source, f.data_through, f.changed_from, f.published_at
+        SELECT l.refresh_id, f.tenant_id, f.environment, f.region, f.dataset AS source, f.data_through, f.changed_from, f.published_at, f.source_run
           FROM kpi_late_refresh l JOIN kpi_refresh f USING (refresh_id)
-         WHERE (l.looked_at IS NULL OR l.looked_at < l.watch_until) AND (l.looked_at IS NULL OR l.looked_at < now() - @again::interval)
+         WHERE (l.looked_at IS NULL OR l.looked_at < l.watch_until) AND (l.looked_at IS NULL OR l.looked_at < now() - greatest(@again::interval, (l.looked_at - f.published_at) / 4))
          ORDER BY l.looked_at NULLS FIRST, l.refresh_id LIMIT 1 FOR NO KEY UPDATE OF l SKIP LOCKED
         """;
 
@@ -28,7 +29,7 @@ internal sealed class OfferStore(Databases databases)
         await using var transaction = await connection.BeginTransactionAsync(token);
         if (await connection.QuerySingleOrDefaultAsync<LateRefresh>(new CommandDefinition(LateSql, new { again }, transaction, cancellationToken: token)) is not { } late)
             return null;
-        var cause = new OfferCause("refresh", late.RefreshId, null, late.TenantId, late.Environment, late.Region, "gdp", late.Source, $"refresh/{late.RefreshId}", late.PublishedAt);
+        var cause = new OfferCause("refresh", late.RefreshId, null, late.TenantId, late.Environment, late.Region, "gdp", late.Source, $"refresh/{late.RefreshId}", late.PublishedAt, late.SourceRun);
         var made = await OfferAsync(connection, transaction, cause, offerFor, job => datesOf(late, job.Timezone) is { } dates ? [dates] : [], token);
         await connection.ExecuteAsync(new CommandDefinition(LookedAtSql, new { refresh = late.RefreshId }, transaction, cancellationToken: token));
         await transaction.CommitAsync(token);
@@ -56,7 +57,7 @@ internal sealed class OfferStore(Databases databases)
         if (await connection.QuerySingleOrDefaultAsync<RestatedKpi>(new CommandDefinition(RestatedSql, transaction: transaction, cancellationToken: token)) is not { } upstream)
             return null;
         var dates = upstream.Dates.Select(date => DateOnly.ParseExact(date, "yyyy-MM-dd", CultureInfo.InvariantCulture)).Select(date => (date, date)).ToArray();
-        var cause = new OfferCause("kpi", null, upstream.RestatementId, upstream.TenantId, upstream.Environment, upstream.Region, "kpi", upstream.Source, $"restatement/{upstream.RestatementId}", null);
+        var cause = new OfferCause("kpi", null, upstream.RestatementId, upstream.TenantId, upstream.Environment, upstream.Region, "kpi", upstream.Source, $"restatement/{upstream.RestatementId}", null, null);
         var made = dates.Length == 0 ? 0 : await OfferAsync(connection, transaction, cause, offerFor, _ => dates, token);
         await connection.ExecuteAsync(new CommandDefinition(CascadedSql, new { id = upstream.RestatementId }, transaction, cancellationToken: token));
         await transaction.CommitAsync(token);
@@ -70,8 +71,8 @@ internal sealed class OfferStore(Databases databases)
          ORDER BY b.binding_id
         """;
 
-    // Of a date its last good run, where that did not report the restated view by its own definition and was granted before the
-    // cause: a later one took what there is now. An attempt's id tells when it was granted, by the database's clock. An offer that
+    // Of a date its last good run, where that computed a number, not in the restated view by its own definition, and was granted before the
+    // cause, which it is not itself (a run may build a table and publish it): a later one took what there is now. An attempt's id tells when it was granted, by the database's clock. An offer that
     // nobody has accepted yet gives way to one that covers all its dates: both would compute the same.
     private const string OfferSql =
         """
@@ -86,6 +87,8 @@ internal sealed class OfferStore(Databases databases)
           SELECT p.* FROM reported p
             JOIN kpi_binding_revision r ON r.binding_id = p.binding_id AND r.revision = p.revision JOIN kpi_job_def d USING (def_id)
            WHERE coalesce(d.canonical_json::jsonb #>> '{runtime,scd_view}', 'as_reported') = 'as_reported'
+             AND coalesce(d.canonical_json::jsonb #>> '{run,profile}', 'kpi_only') IN ('kpi_only', 'backfill') AND coalesce(d.canonical_json::jsonb #> '{run,stage_set}' @> '["kpi"]', true)
+             AND (@SourceRun::text IS NULL OR @SourceRun <> 'run/' || p.run_id)
              AND (@Before::timestamptz IS NULL OR to_timestamp(('x' || left(replace(p.attempt_id::text, '-', ''), 12))::bit(48)::bigint / 1000.0) < @Before)
              AND NOT EXISTS (SELECT FROM kpi_restatement_slot s WHERE s.binding_id = p.binding_id AND s.cause_key = @CauseKey AND s.business_date = p.business_date)
         ), offer AS (
@@ -155,7 +158,7 @@ internal sealed class OfferStore(Databases databases)
     }
 
     private sealed record OfferCause(
-        string Cause, long? Refresh, long? Upstream, string Tenant, string Environment, string? Region, string DepType, string Source, string CauseKey, DateTimeOffset? Before);
+        string Cause, long? Refresh, long? Upstream, string Tenant, string Environment, string? Region, string DepType, string Source, string CauseKey, DateTimeOffset? Before, string? SourceRun);
 
     private sealed record Dependant
     {
@@ -185,4 +188,5 @@ internal sealed record LateRefresh
     public DateTimeOffset DataThrough { get; init; }
     public DateTimeOffset? ChangedFrom { get; init; }
     public DateTimeOffset PublishedAt { get; init; }
+    public string SourceRun { get; init; } = "";
 }

@@ -15,7 +15,7 @@ internal sealed class RestatementOptions
     [Range(typeof(TimeSpan), "00:00:00.05", "00:10:00")]
     public TimeSpan LookEvery { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Between two looks at one late refresh: a run that had begun before it may succeed after it.</summary>
+    /// <summary>Between two looks at one late refresh, or a quarter of its age where that is longer: a run that had begun before it may succeed after it.</summary>
     [Range(typeof(TimeSpan), "00:00:00.05", "01:00:00")]
     public TimeSpan LookAgainEvery { get; set; } = TimeSpan.FromMinutes(1);
 }

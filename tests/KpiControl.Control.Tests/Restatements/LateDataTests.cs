@@ -1,4 +1,5 @@
 using Grpc.Core;
+using KpiControl.Control.Restatements;
 using KpiControl.Protocol.V1;
 using KpiControl.Testing;
 
@@ -120,6 +121,47 @@ public sealed class LateDataTests
         Assert.Equal("RESTATEMENT_CLOSED", (await Refusals.OfAsync(world.AcceptAsync(second.RestatementId))).Info().Reason);
         await world.Leases.UntilAsync("SELECT state = 'expired' AND closed_at = expires_at AND closed_by = 'system' FROM kpi_restatement WHERE restatement_id = @RestatementId", second);
         Assert.Equal(2, (await world.Restatements.ListRestatementsAsync(new ListRestatementsRequest { State = "closed" }, cancellationToken: Token)).Restatements.Count);
+    }
+
+    [Fact]
+    public async Task However_many_nodes_look_at_a_late_refresh_one_offer_is_made_of_it()
+    {
+        await using var world = await RestatementWorld.StartAsync();
+        foreach (var node in new[] { "node-2", "node-3" })
+            await world.Leases.AddNodeAsync(node, ("Restatements:LookEvery", "00:00:00.05"), ("Restatements:LookAgainEvery", "00:00:00.05"));
+        var binding = await world.BindAsync("many_eyes", OnTable);
+        await world.RefreshAsync("GDP_A", "load-1", "2026-02-01");
+        await world.ReportAsync(binding, "2026-01-31", 1);
+        for (var load = 2; load <= 6; load++)
+        {
+            await world.RefreshAsync("GDP_A", $"load-{load}", "2026-02-01");
+            await world.Leases.UntilAsync("SELECT count(*) = @load - 1 FROM kpi_restatement", new { load });
+        }
+        await world.LookedAsync();
+
+        Assert.Equal("4 1", await world.Leases.OneAsync<string>("SELECT count(*) FILTER (WHERE state = 'superseded') || ' ' || count(*) FILTER (WHERE state = 'offered') FROM kpi_restatement"));
+    }
+
+    [Theory]
+    [InlineData("UTC", "2026-02-01T00:00:00Z", null, "2026-01-31 2026-01-31")]
+    [InlineData("UTC", "2026-02-01T05:59:59Z", null, "2026-01-31 2026-01-31")]
+    [InlineData("UTC", "2026-02-01T00:00:00Z", "2026-01-15T08:00:00Z", "2026-01-15 2026-01-31")]
+    // Midnight in UTC is the evening before in New York: that day has not ended.
+    [InlineData("America/New_York", "2026-02-01T00:00:00Z", null, "2026-01-30 2026-01-30")]
+    [InlineData("America/New_York", "2026-02-01T05:00:00Z", "2026-01-15T04:59:59Z", "2026-01-14 2026-01-31")]
+    // A clock that skips midnight: the day ends when the next one begins.
+    [InlineData("Africa/Cairo", "2026-04-23T22:00:00Z", null, "2026-04-23 2026-04-23")]
+    [InlineData("Africa/Cairo", "2026-04-23T21:59:59Z", null, "2026-04-22 2026-04-22")]
+    // All of the change lies in a day that has not ended.
+    [InlineData("UTC", "2026-02-01T12:00:00Z", "2026-02-01T06:00:00Z", null)]
+    [InlineData("Mars/Olympus", "2026-02-01T00:00:00Z", null, null)]
+    public void The_dates_in_question_are_those_of_the_jobs_own_zone(string zone, string through, string? from, string? expected)
+    {
+        var dates = RestatementOffers.DatesOf(new LateRefresh { DataThrough = At(through), ChangedFrom = from is null ? null : At(from) }, zone);
+
+        Assert.Equal(expected, dates is { } found ? $"{found.First:yyyy-MM-dd} {found.Last:yyyy-MM-dd}" : null);
+
+        static DateTimeOffset At(string text) => DateTimeOffset.Parse(text, System.Globalization.CultureInfo.InvariantCulture);
     }
 
     [Fact]
