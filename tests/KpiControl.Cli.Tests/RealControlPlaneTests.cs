@@ -70,6 +70,18 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_due_tomorrow_shows_its_peak_and_where_to_spread_and_top_counts_the_jobs()
+    {
+        await new BindingSeed(database).BindAsync(BindingSeed.Job("nightly", "0 2 * * *"), "now() + interval '20 years'", 40, token: TestContext.Current.CancellationToken);
+
+        var load = await kpictl.Run("load", "--from", "2030-01-07T00:00:00Z", "--region", "eu");
+        Assert.Matches("(?m)^01-07 02:00Z +40 +40 +01-07 02:00Z +█{40} *$", load.Out);
+        Assert.Contains("peak at 2030-01-07 02:00:00Z: 40 runs of 40 jobs, nightly", load.Error, StringComparison.Ordinal);
+        Assert.Matches("(?m)^advice: 40 runs are due in the minute 2030-01-07 02:00Z. With spread: [0-9]+m in the schedules of 40 of their jobs", load.Error);
+        Assert.Matches("(?m)^acme/dev in eu +40 +0 +0 +0 +- +0 +0 +0 +0 +0 *$", await Done("top"));
+    }
+
+    [Fact]
     public async Task What_stands_over_a_job_is_seen_wherever_the_job_is_and_goes_again()
     {
         await Done("contracts", "put", "-f", Repository.File("samples", "contracts", "cfo-ef-02.yaml"));
