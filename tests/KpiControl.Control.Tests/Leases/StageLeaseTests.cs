@@ -45,6 +45,29 @@ public sealed class StageLeaseTests
     }
 
     [Fact]
+    public async Task A_restatement_of_a_job_that_builds_tables_computes_the_kpi_from_them_as_they_are()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var load = await LoadJobAsync(world);
+        await using var agent = await world.AgentAsync(stages: All, credit: 2);
+        await agent.FinishAsync(TestAgent.Success(await agent.LeaseAsync()));
+        await world.ExecuteAsync("""
+            WITH rt AS (UPDATE kpi_job_runtime SET queued = queued + 1 WHERE binding_id = @load RETURNING binding_id, abs(lane)::smallint AS lane, revision, tenant_id)
+            INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, business_date, revision, tenant_id, requested_by, pinned)
+            SELECT binding_id, '2026-02-01', 5, '2026-02-01', lane, '2026-01-31', revision, tenant_id, 'test', true FROM rt;
+            SELECT pg_notify('kpi', 'queue ' || abs(lane)) FROM kpi_job_runtime WHERE binding_id = @load
+            """, new { load });
+
+        var lease = await agent.LeaseAsync(2);
+
+        Assert.Equal((load, "restatement", "restated", "2026-01-31"), (lease.BindingId, lease.TriggerKind, lease.ScdView, lease.BusinessDate));
+        Assert.Equal((0, 0), (lease.Stages.Count, lease.Datasets.Count));
+        var finished = Built(lease, 1);
+        await agent.FinishAsync(finished);
+        Assert.Equal(0, await world.OneAsync<long>("SELECT count(*) FROM kpi_refresh WHERE source_run = @run", new { run = $"run/{finished.Fence.Number}" }));
+    }
+
+    [Fact]
     public async Task An_agent_that_does_not_know_stages_is_not_given_them()
     {
         await using var world = await LeaseWorld.StartAsync();
