@@ -96,7 +96,7 @@ internal sealed class CompletionStore(Databases databases)
             SELECT max(e.data_through) AS data_through, (array_agg(e.version ORDER BY e.refresh_id DESC))[1] AS version
               FROM kpi_refresh e
              WHERE e.tenant_id = a.tenant_id AND e.environment = a.environment AND e.dataset = a.dataset AND (e.region IS NULL OR e.region = a.region)) before ON true
-         WHERE a.changed_from IS NOT NULL OR before.data_through >= a.data_through AND NOT (a.version LIKE '%hash:%' AND a.version = before.version)
+         WHERE (a.changed_from IS NOT NULL OR before.data_through >= a.data_through) AND NOT (a.version LIKE '%hash:%' AND a.version = coalesce(before.version, ''))
         """;
 
     private static async Task PublishAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<BuiltTable> built, CancellationToken token)

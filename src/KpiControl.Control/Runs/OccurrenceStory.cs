@@ -136,6 +136,7 @@ internal static class OccurrenceStory
             "failed" => "A try failed",
             "suppressed" => "It was computed and suppressed by a rule",
             "cancelled" => "It was cancelled",
+            "skipped" when run.ErrorCode == RunErrors.NotReady.Code => "It was skipped: none of its stages was ready (not_ready)",
             "skipped" => $"It was skipped: {Words(run.Reason)}",
             "lost" when run.Reason == FailReason.Returned => "Its lease came back unrun: its agent returned it",
             _ => "Its lease was lost: the agent fell silent",

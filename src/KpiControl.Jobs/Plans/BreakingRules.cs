@@ -1,6 +1,7 @@
 using System.Globalization;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Contracts;
+using KpiControl.Jobs.Runs;
 
 namespace KpiControl.Jobs.Plans;
 
@@ -19,7 +20,7 @@ public static class BreakingRules
     /// <param name="contract">Of the definition to come; null where it is not known.</param>
     public static IReadOnlyList<BreakingReason> Between(JobArtifact was, JobArtifact job, MetricContract? wasContract, MetricContract? contract) =>
     [
-        .. Contract(was, job), .. Dimensions(Key(was, wasContract), Key(job, contract)), .. Columns(wasContract, contract), .. Extensions(was, job), .. Selection(was, job),
+        .. Contract(was, job), .. Stages(was, job), .. Dimensions(Key(was, wasContract), Key(job, contract)), .. Columns(wasContract, contract), .. Extensions(was, job), .. Selection(was, job),
         .. Days(was, job), .. Rules(was, job),
     ];
 
@@ -35,6 +36,13 @@ public static class BreakingRules
             yield return new("breaking.kpi", "/kpi_id", $"It would compute {job.KpiId} in the place of {was.KpiId}.");
         else if (Compatibility(was.ContractVersion) is var before && Compatibility(job.ContractVersion) is var after && before != after)
             yield return new("breaking.contract_major", "/contract_version", $"{job.ContractVersion} is another {(before.Major == 0 && after.Major == 0 ? "minor version before 1.0" : "major version")} of the contract than {was.ContractVersion}: by SemVer its values may mean something else.");
+    }
+
+    private static IEnumerable<BreakingReason> Stages(JobArtifact was, JobArtifact job)
+    {
+        if (RunStages.Of(was.Run).ComputesKpi && RunStages.Of(job.Run) is { ComputesKpi: false } stages)
+            yield return new("breaking.stages", job.Run.StageSet.Count > 0 ? "/run/stage_set" : "/run/profile",
+                $"It would compute no value any more: {(stages.IsDryRun ? "a dry run" : string.Join(", ", stages.Stages))} is all that it would run.");
     }
 
     // By SemVer: before 1.0 each minor version may break; from 1.0 on each major one.

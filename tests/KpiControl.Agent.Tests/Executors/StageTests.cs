@@ -1,6 +1,7 @@
 using KpiControl.Agent.Executors;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Protocol.V1;
+using KpiControl.Testing;
 
 namespace KpiControl.Agent.Tests.Executors;
 
@@ -226,6 +227,27 @@ public sealed class StageTests
 
         Assert.Equal("link.csv is a link that leads out of the data directory", linked.Stages[0].Reason);
         Assert.Equal("SCHEMA_MISMATCH", above.ErrorCode);
+    }
+
+    [Fact]
+    public async Task A_run_that_is_cancelled_in_the_middle_of_a_stage_says_where_and_leaves_the_table_as_it_was()
+    {
+        await using var warehouse = await Warehouse.CreateAsync("postgresql", Samples.Data);
+        await RunAsync(warehouse, StageSamples.Lease("invoices_load"));
+        // Somebody else replaces the raw table just now.
+        await using var other = await warehouse.Database!.OpenAsync();
+        await using var held = new Npgsql.NpgsqlCommand("SELECT pg_advisory_lock(62183417, hashtext('raw_invoices'))", other);
+        await held.ExecuteNonQueryAsync();
+        using var gentle = new CancellationTokenSource();
+        var running = warehouse.Executor.ExecuteAsync(StageSamples.Lease("invoices_load"), gentle.Token, default);
+        await Eventually.ComesAsync("the stage waits for its turn", async _ => (await warehouse.Query("SELECT 'waits' FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")).Count > 0 ? "waits" : null);
+
+        await gentle.CancelAsync();
+        var cancelled = await running;
+
+        Assert.Equal("cancelled", cancelled.Status);
+        Assert.Equal(["ingestion succeeded", "raw started"], cancelled.Stages.Select(stage => $"{stage.Stage} {stage.Status}"));
+        Assert.Equal(722L, await CountAsync(warehouse, "RAW_Invoices"));
     }
 
     private static LeasedDataset Edited(LeasedDataset one, string from, string to)

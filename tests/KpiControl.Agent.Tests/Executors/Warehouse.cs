@@ -18,6 +18,9 @@ internal sealed class Warehouse : IAsyncDisposable
         (Query, this.drop) = (query, drop);
     }
 
+    /// <summary>PostgreSQL's, for what a test holds while a run goes on; null for DuckDB.</summary>
+    public TestDatabase? Database { get; private init; }
+
     /// <summary>PostgreSQL's; null for DuckDB.</summary>
     public string? Password { get; private init; }
 
@@ -67,6 +70,7 @@ internal sealed class Warehouse : IAsyncDisposable
             },
             database.DisposeAsync)
         {
+            Database = database,
             Password = parts.Password,
             ReloadAsync = async changed =>
             {

@@ -121,14 +121,15 @@ public sealed class StageLeaseTests
     {
         await using var world = await LeaseWorld.StartAsync();
         var load = await LoadJobAsync(world);
-        await using var agent = await world.AgentAsync(stages: All, credit: 3);
-        async Task<string> BuildAsync(int number, string version)
+        await using var agent = await world.AgentAsync(stages: All, credit: 5);
+        async Task<string> BuildAsync(int number, string version, int? changedFrom = null)
         {
             if (number > 1)
                 await world.Node.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = load });
-            var finished = Built(await agent.LeaseAsync(number), 1);
+            var lease = await agent.LeaseAsync(number);
+            var finished = Built(lease, 1);
             foreach (var stage in finished.Stages)
-                stage.Version = version;
+                (stage.Version, stage.ChangedFrom) = (version, changedFrom is { } days ? Day(lease, days) : "");
             await agent.FinishAsync(finished);
             return await world.OneAsync<string>("SELECT coalesce(string_agg(DISTINCT dataset, ',' ORDER BY dataset), '') FROM kpi_late_refresh JOIN kpi_refresh USING (refresh_id) WHERE source_run = @run", new { run = $"run/{finished.Fence.Number}" });
         }
@@ -136,6 +137,9 @@ public sealed class StageLeaseTests
         Assert.Equal("", await BuildAsync(1, "rows:576 hash:1"));
         Assert.Equal("", await BuildAsync(2, "rows:576 hash:1"));
         Assert.Equal("GDP_Receivables,GDP_Sales", await BuildAsync(3, "rows:576 hash:2"));
+        Assert.Equal("", await BuildAsync(4, "rows:576 hash:2", changedFrom: -90));
+        Assert.Equal("GDP_Receivables,GDP_Sales", await BuildAsync(5, "rows:577 hash:3", changedFrom: -90));
+        Assert.Equal(1, await world.OneAsync<int>("SELECT count(DISTINCT changed_from)::int FROM kpi_refresh WHERE version = 'rows:577 hash:3'"));
     }
 
     [Fact]

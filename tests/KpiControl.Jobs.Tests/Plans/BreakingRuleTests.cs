@@ -34,6 +34,9 @@ public sealed class BreakingRuleTests
     [InlineData("{ type: cron, expression: \"0 2 * * *\", timezone: Europe/Berlin }", "{ type: manual, timezone: Europe/Berlin }", "breaking.not_scheduled")]
     [InlineData("kpi_id: K1", "kpi_id: K1\ndependencies: { business_date: current }", "breaking.business_date")]
     [InlineData("kpi_id: K1", "kpi_id: K1\nrun: { on_rule_fail: warn }", "breaking.rules_loosened")]
+    [InlineData("kpi_id: K1", "kpi_id: K1\nrun: { profile: raw_plus_gdp }", "breaking.stages")]
+    [InlineData("kpi_id: K1", "kpi_id: K1\nrun: { stage_set: [raw, gdp] }", "breaking.stages")]
+    [InlineData("kpi_id: K1", "kpi_id: K1\nrun: { stage_set: [gdp, kpi] }", "")]
     [InlineData("kpi_id: K1", "kpi_id: K1\ntimeout: 5m", "")]
     public void A_change_breaks_by_one_rule_or_none(string from, string to, string rule) =>
         Assert.Equal(rule, string.Join(' ', BreakingRules.Between(Job(Base), Job(Base.Replace(from, to, StringComparison.Ordinal)), null, null).Select(reason => reason.Rule)));
