@@ -25,6 +25,17 @@ public sealed class HouseTests
             Assert.Empty(References(sample));
     }
 
+    [Theory]
+    [InlineData("src/KpiControl.Control/")]
+    [InlineData("src/KpiControl.Agent/")]
+    public void An_event_id_is_one_message(string process)
+    {
+        var ids = Sources.CSharp(process).SelectMany(path => Regex.Matches(Sources.Text(path), @"\[LoggerMessage\((?:EventId = )?(\d+)").Select(match => (Id: match.Groups[1].Value, Path: path))).ToList();
+
+        Assert.NotEmpty(ids);
+        AssertNone(ids.GroupBy(one => one.Id).Where(group => group.Count() > 1).Select(group => $"{group.Key}: {string.Join(", ", group.Select(one => one.Path))}"));
+    }
+
     [Fact]
     public void Database_and_hosting_know_no_feature()
     {

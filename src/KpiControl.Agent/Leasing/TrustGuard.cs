@@ -5,7 +5,7 @@ namespace KpiControl.Agent.Leasing;
 /// <summary>Stops every attempt when the trust window closes, with or without a stream.</summary>
 internal sealed partial class TrustGuard(TrustWindow trust, Attempts attempts, Outbound outbound, TimeProvider time, ILogger<TrustGuard> log)
 {
-    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
 
     public async Task RunAsync(CancellationToken done)
     {
@@ -14,8 +14,8 @@ internal sealed partial class TrustGuard(TrustWindow trust, Attempts attempts, O
             var remaining = trust.Remaining;
             if (remaining <= TimeSpan.Zero)
                 StopAll();
-            // The window only moves forward, so waking when it would have closed is early enough.
-            await Task.Delay(remaining > TimeSpan.Zero ? remaining : Pause, time, done).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // Not longer than a look: a Welcome may bring a shorter window than the one that stood.
+            await Task.Delay(remaining > TimeSpan.Zero && remaining < Look ? remaining : Look, time, done).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

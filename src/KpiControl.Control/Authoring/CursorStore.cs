@@ -101,7 +101,7 @@ internal static class CursorStore
         UPDATE kpi_occurrence o SET lane = x.lane FROM x WHERE o.binding_id = x.binding_id AND o.lane = x.from_lane AND o.lane <> x.lane
         """;
 
-    /// <summary>Puts the next revisions in force; an open occurrence goes on under its own, a leased one ends under the one it was granted with.</summary>
+    /// <summary>Puts the next revisions in force; an open occurrence runs by the one that is in force when it is granted, a leased one ends under the one it was granted with.</summary>
     public static async Task PutAsync(RequestTransaction tx, IReadOnlyList<MovedCursor> cursors)
     {
         var rows = Rows.Json(cursors);

@@ -9,6 +9,7 @@ internal static class DatabaseFeature
         services.AddValidated<DatabaseOptions>(DatabaseOptions.Section);
         services.AddSingleton<Databases>();
         services.AddHostedService<SchemaGate>();
+        services.AddHostedService<PartitionKeeper>();
         return services;
     }
 }

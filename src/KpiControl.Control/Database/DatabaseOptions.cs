@@ -24,6 +24,10 @@ internal sealed class DatabaseOptions
     [Required(ErrorMessage = "Database:Scheduler is missing: the connection string of a member of kpi_scheduler")]
     public string Scheduler { get; set; } = "";
 
+    /// <summary>How often each node looks whether the months to come have their partitions.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.1", "7.00:00:00")]
+    public TimeSpan PartitionsEvery { get; set; } = TimeSpan.FromHours(6);
+
     /// <summary>Connections of each pool.</summary>
     [Range(2, 500)]
     public int PoolSize { get; set; } = 20;

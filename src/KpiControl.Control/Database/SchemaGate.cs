@@ -14,13 +14,11 @@ internal sealed partial class SchemaGate(IOptions<DatabaseOptions> options, Data
         await using var command = new NpgsqlCommand(SchemaExists, connection);
         if (await command.ExecuteScalarAsync(cancellationToken) is not true)
             throw new StartupException("The database has no KpiControl schema: set Database:Migrations to its owner's connection string once.");
-        await using (var partitions = new NpgsqlCommand(MakePartitions, connection))
-            await partitions.ExecuteNonQueryAsync(cancellationToken);
+        await PartitionKeeper.MakeAsync(connection, cancellationToken);
         Log.Ready(logger, connection.Database);
     }
 
     private const string SchemaExists = "SELECT to_regclass('public.kpi_job_runtime') IS NOT NULL";
-    private const string MakePartitions = "SELECT kpi_make_partitions(3)";
 
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -40,7 +40,8 @@ internal sealed class CompletionRecorder(
         var standing = (await store.StandingAsync([report.ToCompletion(null, null, null)], token)).Single();
         if (Concerns(standing))
             await store.KeepAsync([(standing, "refused", RunDocument.OfKept(report, Why))], token);
-        dispatcher.CameBack(await reclaim.ReturnAsync(report.Session.Id, [report.Attempt], token));
+        // Lost, not returned: it ran, and one whose report never can be stored must not run for ever.
+        dispatcher.CameBack(await reclaim.LoseAsync(report.Session.Id, report.Attempt, token));
         Answer([(report, report.Answer(FinishedAck.Types.Outcome.Refused, Why))]);
     }
 

@@ -59,10 +59,10 @@ internal sealed partial class DrainWatch(
 
     private static partial class Log
     {
-        [LoggerMessage(EventId = 380, Level = LogLevel.Information, Message = "Agent {Agent}: session {SessionId} is drained: {Reason}")]
+        [LoggerMessage(EventId = 376, Level = LogLevel.Information, Message = "Agent {Agent}: session {SessionId} is drained: {Reason}")]
         public static partial void Drained(ILogger logger, string agent, long sessionId, string reason);
 
-        [LoggerMessage(EventId = 381, Level = LogLevel.Information, Message = "Agent {Agent}: session {SessionId} is drained no more")]
+        [LoggerMessage(EventId = 377, Level = LogLevel.Information, Message = "Agent {Agent}: session {SessionId} is drained no more")]
         public static partial void Resumed(ILogger logger, string agent, long sessionId);
 
         [LoggerMessage(EventId = 382, Level = LogLevel.Warning, Message = "Which agents are drained cannot be read, the database is away: {Error}")]

@@ -1,7 +1,8 @@
 namespace KpiControl.Control.Leases;
 
 /// <summary>A slot that is due, or will be next.</summary>
-internal readonly record struct DueRow(long BindingId, DateTimeOffset Slot, int Revision, string Tenant);
+/// <param name="IsBusy">An occurrence of the binding is open.</param>
+internal readonly record struct DueRow(long BindingId, DateTimeOffset Slot, int Revision, string Tenant, bool IsBusy);
 
 /// <summary>What a scan saw, at the database's instant <paramref name="Now"/>.</summary>
 internal sealed record DueScan(DateTimeOffset Now, IReadOnlyList<DueRow> Rows);
@@ -20,6 +21,8 @@ internal sealed record ReadyRow
     public required int Revision { get; init; }
     /// <summary>The revision that it runs by: the one in force, except for a replay by its run's own.</summary>
     public required int RunsUnder { get; init; }
+    /// <summary>The revision that the lost attempt ran by.</summary>
+    public int? RanUnder { get; init; }
     public required int RetryCount { get; init; }
     public required long FenceSeen { get; init; }
     /// <summary>The attempt whose lease was lost, if that is why it is ready.</summary>

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace KpiControl.Control.Leases;
 
 /// <summary>Takes due slots: those with nothing to wait for straight to an agent that has credit.</summary>
-internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits waits, InactiveContracts contracts, LeaseSender sender, NodeLease node, IOptions<LeaseOptions> options)
+internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits waits, InactiveContracts contracts, TenantWeights tenantWeights, LeaseSender sender, NodeLease node, IOptions<LeaseOptions> options)
 {
     private const int SmallestPage = 50;
 
@@ -22,7 +22,7 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
         if (rows.Count == 0)
             return false;
         var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
-        var (takes, left) = Decide(planned, await contracts.NowAsync(token), agents, scan.Now);
+        var (takes, left) = Decide(planned, await contracts.NowAsync(token), await tenantWeights.NowAsync(token), agents, scan.Now);
         if (left)
             LookBehindWhatIsLeft(view, rows.Count == limit && limit < options.Value.BatchSize, agents, scan.Now);
         if (view.FindNotUnderstood(rows.Count - planned.Count) && rows.Count == limit)
@@ -83,16 +83,23 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
         return whole ? most : Math.Clamp(agents.Sum(agent => agent.Credit), Math.Min(SmallestPage, most), most);
     }
 
-    private (List<SlotTake> Takes, bool Left) Decide(IReadOnlyList<(DueRow Row, BindingPlan Plan)> planned, IReadOnlySet<ContractKey> inactive, IReadOnlyList<AgentSession> agents, DateTimeOffset now)
+    private (List<SlotTake> Takes, bool Left) Decide(IReadOnlyList<(DueRow Row, BindingPlan Plan)> planned, IReadOnlySet<ContractKey> inactive, IReadOnlyDictionary<string, int> weights,
+        IReadOnlyList<AgentSession> agents, DateTimeOffset now)
     {
         var (takes, left) = (new List<SlotTake>(planned.Count), false);
         var fullPage = planned.Count >= options.Value.BatchSize;
-        foreach (var (row, plan) in FairPick.Interleave(planned, p => p.Row.Tenant))
+        foreach (var (row, plan) in FairPick.Interleave(planned, p => p.Row.Tenant, weights))
         {
             var take = SlotDecision.Decide(row, plan, now, inactive.Contains(ContractKey.Of(plan)));
             if (take.As != TakeAs.Leased)
             {
                 takes.Add(take);
+                continue;
+            }
+            // Whether it queues, is skipped or ends the one before is decided now, and not when somebody has credit for it.
+            if (row.IsBusy)
+            {
+                takes.Add(take.ReadyBecause(WaitingFor.Credit));
                 continue;
             }
             var (agent, lacking) = AgentChoice.Reserve(agents, plan);

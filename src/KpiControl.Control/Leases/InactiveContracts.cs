@@ -9,44 +9,14 @@ namespace KpiControl.Control.Leases;
 /// </summary>
 internal sealed class InactiveContracts(ContractStatusStore store, TimeProvider time) : IDisposable
 {
-    // A message may be missed.
-    private static readonly TimeSpan Oldest = TimeSpan.FromSeconds(30);
-
-    private readonly SemaphoreSlim _reading = new(1);
-    private volatile IReadOnlySet<ContractKey> _known = new HashSet<ContractKey>();
-    private long _readAt;
-    private int _stale = 1;
+    private readonly Remembered<IReadOnlySet<ContractKey>> _known = new(async token => (await store.InactiveAsync(token)).ToHashSet(), time);
 
     /// <summary>They may be others now.</summary>
-    public void Look() => Volatile.Write(ref _stale, 1);
+    public void Look() => _known.Look();
 
-    public ValueTask<IReadOnlySet<ContractKey>> NowAsync(CancellationToken token) =>
-        Volatile.Read(ref _stale) == 0 && time.GetElapsedTime(Volatile.Read(ref _readAt)) < Oldest ? ValueTask.FromResult(_known) : new(ReadAsync(token));
+    public ValueTask<IReadOnlySet<ContractKey>> NowAsync(CancellationToken token) => _known.NowAsync(token);
 
-    public void Dispose() => _reading.Dispose();
-
-    private async Task<IReadOnlySet<ContractKey>> ReadAsync(CancellationToken token)
-    {
-        await _reading.WaitAsync(token);
-        try
-        {
-            // Before the look: what is told meanwhile is looked at again.
-            Volatile.Write(ref _stale, 0);
-            var at = time.GetTimestamp();
-            _known = (await store.InactiveAsync(token)).ToHashSet();
-            Volatile.Write(ref _readAt, at);
-            return _known;
-        }
-        catch
-        {
-            Look();
-            throw;
-        }
-        finally
-        {
-            _reading.Release();
-        }
-    }
+    public void Dispose() => _known.Dispose();
 }
 
 internal readonly record struct ContractKey(string TenantId, string KpiId, string Version)

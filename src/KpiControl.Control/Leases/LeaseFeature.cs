@@ -11,7 +11,7 @@ internal static class LeaseFeature
         services.TryAddSingleton(TimeProvider.System);
         services
             .AddSingleton<PlanStore>().AddSingleton<PlanCache>()
-            .AddSingleton<ContractStatusStore>().AddSingleton<InactiveContracts>().AddSingleton<DueStore>().AddSingleton<DueWork>()
+            .AddSingleton<ContractStatusStore>().AddSingleton<InactiveContracts>().AddSingleton<TenantWeightStore>().AddSingleton<TenantWeights>().AddSingleton<DueStore>().AddSingleton<DueWork>()
             .AddSingleton<ReadyStore>().AddSingleton<ReadyWork>()
             .AddSingleton<QueueStore>().AddSingleton<OvertakeStore>().AddSingleton<QueueWork>()
             .AddSingleton<WaitStore>().AddSingleton<RouteStore>().AddSingleton<RegionWork>()

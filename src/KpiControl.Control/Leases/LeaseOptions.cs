@@ -11,7 +11,7 @@ internal sealed class LeaseOptions : IValidatableObject
     [Required]
     public string Node { get; set; } = Environment.MachineName;
 
-    /// <summary>A session lives this long after its last answered heartbeat, and a node after it last extended itself.</summary>
+    /// <summary>A session lives this long after it was last heard (any message counts), and a node after it last extended itself.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:10:00")]
     public TimeSpan Ttl { get; set; } = TimeSpan.FromSeconds(30);
 

@@ -41,7 +41,8 @@ internal sealed class OvertakeStore(Databases databases)
         ), ended AS (
           UPDATE kpi_job_runtime rt SET occ_state = NULL, occ_cancel = false FROM newer n
            WHERE rt.binding_id = n.binding_id AND rt.occ_state IN ('W', 'R') AND rt.occ_kind = 0 AND rt.occ_scheduled_for < n.slot
-          RETURNING rt.binding_id, rt.tenant_id, rt.revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.retry_count, rt.lane
+          RETURNING rt.binding_id, rt.tenant_id, rt.revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.retry_count, rt.lane,
+            rt.occ_kind, rt.attempt_id, rt.occ_revision, rt.occ_reason, rt.fence_n, rt.fence_epoch
         ), unparked AS (
           DELETE FROM kpi_parked p USING ended WHERE p.binding_id = ended.binding_id
         ), unwaited AS (
@@ -50,8 +51,12 @@ internal sealed class OvertakeStore(Databases databases)
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, scheduled_for, window_start, business_date, lane, retry_seq, final, status, reason, trigger_kind)
           SELECT nextval('kpi_fence'), tenant_id, binding_id, revision, occ_scheduled_for, occ_window_start, occ_business_date, abs(lane), retry_count, true, 'cancelled', 'cancel_previous', 'schedule'
             FROM ended RETURNING run_id
+        ), lost AS (
+          INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, final, status, reason, trigger_kind)
+          SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, abs(lane), false, 'lost',
+                 CASE occ_reason WHEN 6 THEN 'returned' ELSE 'lease_lost' END, kpi_kind_name(occ_kind) FROM ended WHERE attempt_id IS NOT NULL RETURNING run_id
         ), chained AS (
-          INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM h HAVING count(*) > 0
+          INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM (SELECT run_id FROM h UNION ALL SELECT run_id FROM lost) r HAVING count(*) > 0
         ), told AS MATERIALIZED (
           SELECT pg_notify('kpi', format('cancel %s %s', session_id, attempt_id)) FROM asked
         )

@@ -11,7 +11,7 @@ internal sealed class ReadyStore(Databases databases)
     private const string ScanSql =
         """
         SELECT now(), k.binding_id, k.ticket, coalesce(rt.occ_state, ' '::"char"), k.ready_at, coalesce(rt.occ_scheduled_for, k.ready_at), rt.occ_window_start,
-               coalesce(rt.occ_business_date, '0001-01-01'), coalesce(rt.occ_kind, 0::int2), rt.revision, rt.retry_count, rt.fence_n, rt.attempt_id, rt.tenant_id, rt.occ_reason, coalesce(rt.occ_pinned, rt.revision)
+               coalesce(rt.occ_business_date, '0001-01-01'), coalesce(rt.occ_kind, 0::int2), rt.revision, rt.retry_count, rt.fence_n, rt.attempt_id, rt.tenant_id, rt.occ_reason, coalesce(rt.occ_pinned, rt.revision), rt.occ_revision
           FROM kpi_parked k JOIN kpi_job_runtime rt USING (binding_id)
          WHERE k.lane = $1 AND k.state = 'R' AND k.tenant_id = ANY ($2) AND rt.lane > 0
            AND k.ready_at >= $4 AND (k.ready_at > $4 OR k.binding_id > $5) ORDER BY k.ready_at, k.binding_id LIMIT $3
@@ -36,7 +36,7 @@ internal sealed class ReadyStore(Databases databases)
                 ScheduledFor = reader.GetFieldValue<DateTimeOffset>(5), WindowStart = reader.IsDBNull(6) ? null : reader.GetFieldValue<DateTimeOffset>(6),
                 BusinessDate = reader.GetFieldValue<DateOnly>(7), Kind = (OccurrenceKind)reader.GetInt16(8), Revision = reader.GetInt32(9),
                 RetryCount = reader.GetInt32(10), FenceSeen = reader.GetInt64(11), LostAttempt = reader.IsDBNull(12) ? null : reader.GetGuid(12), Tenant = reader.GetString(13), LostBecause = reader.IsDBNull(14) ? null : (WaitingFor)reader.GetInt16(14),
-                RunsUnder = reader.GetInt32(15),
+                RunsUnder = reader.GetInt32(15), RanUnder = reader.IsDBNull(16) ? null : reader.GetInt32(16),
             });
         }
         return new ReadyScan(now, rows);
@@ -50,8 +50,8 @@ internal sealed class ReadyStore(Databases databases)
     private const string GrantSql =
         """
         WITH x AS (
-          SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::timestamptz[], $6::uuid[], $7::bigint[], $8::int[], $9::float8[], $10::uuid[], $11::text[], $15::text[], $16::int[])
-                 AS x(ord, binding_id, fence_seen, revision, slot, attempt, session_id, generation, lease_seconds, lost_attempt, zone_version, lost_because, runs_under)
+          SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::timestamptz[], $6::uuid[], $7::bigint[], $8::int[], $9::float8[], $10::uuid[], $11::text[], $15::text[], $16::int[], $17::int[])
+                 AS x(ord, binding_id, fence_seen, revision, slot, attempt, session_id, generation, lease_seconds, lost_attempt, zone_version, lost_because, runs_under, ran_under)
         ), ep AS MATERIALIZED (
           SELECT epoch FROM kpi_cluster WHERE timeline = kpi_timeline()
         ), se AS MATERIALIZED (
@@ -70,14 +70,14 @@ internal sealed class ReadyStore(Databases databases)
             AND (rt.occ_retry_at IS NULL OR rt.occ_retry_at <= now())
             AND rt.lane + 0 > 0 AND rt.active AND (rt.paused_until IS NULL OR rt.paused_until <= now())
             AND EXISTS (SELECT FROM kpi_session_tenant st WHERE st.session_id = x.session_id AND st.tenant_id = rt.tenant_id OFFSET 0)
-          RETURNING x.ord, x.binding_id, x.lost_attempt, x.fence_seen, x.zone_version, x.lost_because, rt.tenant_id, rt.lane, rt.occ_scheduled_for, rt.occ_window_start,
+          RETURNING x.ord, x.binding_id, x.lost_attempt, x.fence_seen, x.zone_version, x.lost_because, x.ran_under, rt.tenant_id, rt.lane, rt.occ_scheduled_for, rt.occ_window_start,
             rt.occ_business_date, rt.occ_kind, rt.occ_revision, rt.retry_count, rt.fence_n, rt.fence_epoch
         ), unparked AS (
           DELETE FROM kpi_parked k USING u WHERE k.binding_id = u.binding_id
         ), lost AS (
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane,
                                        final, status, reason, trigger_kind, zone_version)
-          SELECT fence_seen, tenant_id, binding_id, occ_revision, lost_attempt, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, lane,
+          SELECT fence_seen, tenant_id, binding_id, ran_under, lost_attempt, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, lane,
                  false, 'lost', lost_because, kpi_kind_name(occ_kind), zone_version FROM u WHERE lost_attempt IS NOT NULL RETURNING run_id
         ), chained AS (
           INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM lost HAVING count(*) > 0
@@ -105,6 +105,7 @@ internal sealed class ReadyStore(Databases databases)
         command.AddValue(node.Generation);
         command.Add(grants, NpgsqlDbType.Text, g => (g.Row.LostBecause == WaitingFor.Returned ? WaitingFor.Returned : WaitingFor.LeaseLost).Word());
         command.Add(grants, NpgsqlDbType.Integer, g => g.Row.RunsUnder);
+        command.Add(grants, NpgsqlDbType.Integer, g => g.Row.RanUnder);
         var granted = new List<GrantedReady>(grants.Count);
         await using var reader = await command.ExecuteReaderAsync(token);
         while (await reader.ReadAsync(token))

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 namespace KpiControl.Control.Leases;
 
 /// <summary>Leases open occurrences that are ready: after a wait, for a retry, after a lost lease.</summary>
-internal sealed class ReadyWork(ReadyStore store, PlanCache plans, LeaseSender sender, NodeLease node, IOptions<LeaseOptions> options)
+internal sealed class ReadyWork(ReadyStore store, PlanCache plans, LeaseSender sender, TenantWeights weights, NodeLease node, IOptions<LeaseOptions> options)
 {
     /// <returns>Whether there is more to do at once.</returns>
     public async Task<bool> LeaseAsync(LaneView view, IReadOnlyList<AgentSession> agents, DatabaseClock clock, CancellationToken token)
@@ -74,7 +74,7 @@ internal sealed class ReadyWork(ReadyStore store, PlanCache plans, LeaseSender s
     {
         var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.RunsUnder), token);
         var grants = new List<ReadyGrant>(rows.Count);
-        foreach (var (row, plan) in FairPick.Interleave(planned, p => p.Row.Tenant))
+        foreach (var (row, plan) in FairPick.Interleave(planned, p => p.Row.Tenant, await weights.NowAsync(token)))
             if (AgentChoice.Reserve(agents, plan).Session is { } agent)
                 grants.Add(new ReadyGrant(row, plan, agent.Id, Guid.CreateVersion7(now), plan.TimeoutAt(now)));
         return grants;

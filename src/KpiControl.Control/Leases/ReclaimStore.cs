@@ -108,6 +108,10 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
     public Task<IReadOnlyList<short>> ReturnAsync(SessionRef session, IEnumerable<Guid> attempts, CancellationToken token) =>
         ReturnAsync([session], attempts, returned: true, [], token);
 
+    /// <summary>Gives back an attempt that ran and whose end cannot be recorded: a loss like any other.</summary>
+    public Task<IReadOnlyList<short>> LoseAsync(SessionRef session, Guid attempt, CancellationToken token) =>
+        ReturnAsync([session], [attempt], returned: true, [attempt], token);
+
     private async Task<IReadOnlyList<short>> ReturnAsync(IReadOnlyCollection<SessionRef> sessions, IEnumerable<Guid> attempts, bool returned, IEnumerable<Guid> begun, CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);

@@ -76,7 +76,7 @@ internal sealed partial class Reclaimer(
             return;
         try
         {
-            var lanes = await store.ReturnUnheldAsync(resumed, token);
+            var lanes = await store.ReturnUnheldAsync(Latest(resumed), token);
             dispatcher.CameBack(lanes);
         }
         catch
@@ -85,6 +85,10 @@ internal sealed partial class Reclaimer(
             throw;
         }
     }
+
+    // The last Hello of a session says what it holds: what an earlier one named may have been dropped since. What began, began.
+    private static List<ResumedSession> Latest(IEnumerable<ResumedSession> resumed) =>
+        [.. resumed.GroupBy(one => one.Session.SessionId).Select(session => session.MaxBy(one => one.Session.Generation)! with { Begun = [.. session.SelectMany(one => one.Begun)] })];
 
     private static partial class Log
     {

@@ -13,7 +13,7 @@ internal sealed partial class RequestRetention(RequestRetentionStore store, Time
 
     private static partial class Log
     {
-        [LoggerMessage(EventId = 300, Level = LogLevel.Warning, Message = "Old request ids stay a while: the database is away")]
+        [LoggerMessage(EventId = 220, Level = LogLevel.Warning, Message = "Old request ids stay a while: the database is away")]
         public static partial void DatabaseAway(ILogger logger, Exception error);
     }
 }

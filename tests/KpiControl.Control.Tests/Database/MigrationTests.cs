@@ -19,6 +19,23 @@ public sealed class MigrationTests
         Assert.Equal(true, await count.ExecuteScalarAsync());
     }
 
+    [Fact]
+    public async Task A_node_that_is_not_restarted_makes_the_months_to_come()
+    {
+        await using var database = await PostgresFixture.CreateDatabaseAsync();
+        await using var issuer = await TestIssuer.StartAsync();
+        await using var host = await ControlHost.StartAsync(database, issuer, ("Database:PartitionsEvery", "00:00:00.2"));
+        await using var connection = await database.OpenAsync();
+        await using var drop = new NpgsqlCommand("DO $$ BEGIN EXECUTE format('DROP TABLE kpi_job_history_%s, kpi_evidence_%1$s, kpi_audit_%1$s', to_char(now() + interval '2 months', 'YYYYMM')); END $$", connection);
+        await drop.ExecuteNonQueryAsync();
+
+        await Eventually.ComesAsync("the months to come", async token =>
+        {
+            await using var there = new NpgsqlCommand("SELECT bool_and(to_regclass(t || to_char(now() + interval '2 months', '_YYYYMM')) IS NOT NULL) FROM unnest(ARRAY['kpi_job_history', 'kpi_evidence', 'kpi_audit']) t", connection);
+            return await there.ExecuteScalarAsync(token) is true ? "there" : null;
+        });
+    }
+
     [Theory]
     [InlineData("INSERT INTO kpi_tenant (tenant_id) VALUES ('acme')")]
     [InlineData("UPDATE kpi_job_history SET status = 'success'")]

@@ -43,6 +43,23 @@ public sealed class CancelledLeaseTests
         Assert.Equal(["cancelled(returned)"], await world.HistoryAsync(binding));
     }
 
+    [Fact]
+    public async Task One_that_lost_its_lease_and_is_cancelled_before_the_next_leaves_a_row_of_each()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("lost", Hourly), "date_trunc('hour', now())");
+        Lease lease;
+        await using (var agent = await world.AgentAsync())
+            lease = await agent.LeaseAsync();
+        await world.ExecuteAsync("UPDATE kpi_session SET ended_at = now(), end_reason = 'silent'");
+        await world.UntilAsync("SELECT occ_state = 'R' AND occ_reason = 5 FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+
+        await CancelAsync(world, lease);
+
+        Assert.Equal(["cancelled", "lost(lease_lost) again"], (await world.HistoryAsync(binding)).Order(StringComparer.Ordinal));
+        Assert.Equal((Guid.Parse(lease.AttemptId), 1), await world.OneAsync<(Guid, int)>("SELECT attempt_id, revision FROM kpi_job_history WHERE status = 'lost'"));
+    }
+
     [Theory]
     [InlineData("node-1")]
     [InlineData("node-2")]

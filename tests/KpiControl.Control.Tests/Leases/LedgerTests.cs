@@ -119,6 +119,25 @@ public sealed class LedgerTests
         Assert.Equal(queued, (await agent.LeaseAsync(2)).ScheduledFor.ToDateTime());
     }
 
+    [Theory]
+    [InlineData("skip")]
+    [InlineData("cancel_previous")]
+    public async Task What_overlaps_is_decided_though_no_agent_has_credit_left(string overlap)
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("secondly", "* * * * * *", $"  overlap: {overlap}"), "date_trunc('second', now())");
+        await using var agent = await world.AgentAsync(credit: 1);
+        using var alive = new PeriodicHeartbeat(agent);
+        var running = await agent.LeaseAsync();
+
+        if (overlap == "skip")
+            await world.UntilAsync("SELECT count(*) > 1 FROM kpi_job_history WHERE binding_id = @binding AND status = 'skipped' AND reason = 'overlap'", new { binding });
+        else
+            Assert.Equal(running.AttemptId, (await agent.NextAsync(message => message.Cancel is not null)).Cancel.AttemptId);
+
+        Assert.Single(agent.Leases);
+    }
+
     [Fact]
     public async Task A_paused_binding_starts_nothing_and_keeps_its_cursor()
     {

@@ -103,6 +103,41 @@ public sealed class QuarantineTests
         Assert.Equal(["lost(returned) again", "failed(lease_lost)"], await world.HistoryAsync(binding));
     }
 
+    [Fact]
+    public async Task Of_several_Hellos_the_last_says_what_a_session_holds()
+    {
+        await using var world = await LeaseWorld.StartAsync(("Leases:Ttl", "00:01:00"), ("Leases:ReclaimEvery", "00:00:05"));
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("dropped", Hourly), "date_trunc('hour', now())");
+        var instance = Guid.NewGuid();
+        Lease lease;
+        await using (var agent = await world.AgentAsync(instance: instance))
+            lease = await agent.LeaseAsync();
+
+        // Between two passes of the reclaimer: the agent still held it, and dropped it a moment later.
+        await using (await world.AgentAsync(instance: instance, credit: 0, held: TestAgent.Holding(lease)))
+        {
+        }
+        await using var last = await world.AgentAsync(instance: instance, credit: 0);
+        using var alive = new PeriodicHeartbeat(last);
+
+        await world.UntilAsync("SELECT occ_state = 'R' FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+    }
+
+    [Fact]
+    public async Task A_lost_attempt_is_recorded_under_the_revision_that_it_ran_by()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = (await world.Node.CreateSimpleAsync(TestContext.Current.CancellationToken, "edited", "0 5 1 1 *")).BindingId;
+        await world.Node.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = binding });
+        await LoseAsync(world, "agent-1");
+        await world.UntilAsync("SELECT occ_state = 'R' FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
+        await world.Node.Jobs().UpdateJobAsync(new UpdateJobRequest { BindingId = binding, Content = SampleTexts.Simple("edited", "0 6 1 1 *") });
+        await using var agent = await world.AgentAsync("agent-2");
+        await agent.LeaseAsync();
+
+        Assert.Equal("1 2", await world.OneAsync<string>("SELECT h.revision || ' ' || rt.occ_revision FROM kpi_job_history h JOIN kpi_job_runtime rt USING (binding_id) WHERE h.status = 'lost'"));
+    }
+
     private static Task ReturnAsync(TestAgent agent, Lease lease) =>
         agent.SayAsync(new AgentMessage { Draining = new Draining { ReturnedAttempts = { lease.AttemptId } } });
 

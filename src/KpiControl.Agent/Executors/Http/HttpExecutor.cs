@@ -48,7 +48,8 @@ internal sealed class HttpExecutor(Connection connection, SecretSources secrets,
             var failure = response.IsSuccessStatusCode ? KpiAnswer.Read(body, call, contract, record) : KpiServiceErrors.Of(response, body, time);
             return failure is null ? record.Ended(record.Warnings.Count == 0 ? RunStatus.Success : RunStatus.Partial) : record.Failed(failure);
         }
-        catch (HttpRequestException error) when (!token.IsCancellationRequested)
+        // An answer that is cut off in its body is an IOException.
+        catch (Exception error) when (error is HttpRequestException or IOException && !token.IsCancellationRequested)
         {
             return record.Failed(KpiServiceErrors.OfTransport(error));
         }

@@ -19,9 +19,12 @@ internal static class KpiServiceErrors
         return new Failure(known, $"the KPI service answered {(int)response.StatusCode} {(code.Length > 0 ? code : known.Code)}: {message}".TrimEnd(' ', ':'), RetryAfter(response, time));
     }
 
-    public static Failure OfTransport(HttpRequestException error) => error.InnerException is AddressRefusedException refused
-        ? new Failure(RunErrors.PolicyDeny, $"the KPI service's name leads to {refused.Message}")
-        : new Failure(RunErrors.Internal, $"the KPI service cannot be reached: {error.HttpRequestError}");
+    public static Failure OfTransport(Exception error) => error switch
+    {
+        { InnerException: AddressRefusedException refused } => new Failure(RunErrors.PolicyDeny, $"the KPI service's name leads to {refused.Message}"),
+        HttpRequestException unreached => new Failure(RunErrors.Internal, $"the KPI service cannot be reached: {unreached.HttpRequestError}"),
+        _ => new Failure(RunErrors.Internal, $"the KPI service's answer was cut off{(error is HttpIOException cut ? $": {cut.HttpRequestError}" : "")}"),
+    };
 
     private static (string Code, string Message) Parse(byte[] body)
     {
