@@ -115,7 +115,7 @@ public sealed class RealControlPlaneTests : IAsyncLifetime
 
         var verified = await Done("evidence", "verify", bundle, "--key", key);
 
-        Assert.Matches($"(?m)^{run["run/".Length..]} +dev/dso_daily +{date} +cancelled +sha256:[0-9a-f]+ +none asked for", verified);
+        Assert.Matches($"(?m)^{run["run/".Length..]} +dev/dso_daily +{date} +reported +cancelled +sha256:[0-9a-f]+ +none asked for", verified);
         Assert.Matches("(?m)^whole: 1 runs, [0-9]+ documents of acme, signed by the key [0-9a-f]{16} at ", verified);
         Assert.StartsWith("{\"document\":", await Done("evidence", "export", $"{date}..{date}", "--job", "dso_daily"), StringComparison.Ordinal);
         Assert.StartsWith("{\"document\":", await Done("evidence", "export", date, "--kpi", "CFO-EF-02"), StringComparison.Ordinal);
