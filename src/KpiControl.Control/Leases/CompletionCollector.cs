@@ -13,13 +13,33 @@ namespace KpiControl.Control.Leases;
 internal sealed partial class CompletionCollector(
     CompletionRecorder recorder, LeaseMetrics metrics, IOptions<LeaseOptions> options, TimeProvider time, ILogger<CompletionCollector> logger) : BackgroundService
 {
-    private const int MostAtOnce = 500;
+    private const int MostAtOnce = 500, MostBytesAtOnce = 32 << 20, MostBytesWaiting = 256 << 20;
     private static readonly TimeSpan AfterOutage = TimeSpan.FromMilliseconds(500);
+
+    private readonly ReportRoom _room = new(MostBytesWaiting);
 
     // Bounded, so that a database that is slow slows its agents and not this process's memory.
     private readonly Channel<Report> _reports = Channel.CreateBounded<Report>(new BoundedChannelOptions(20_000) { SingleReader = true });
 
-    public ValueTask ReportAsync(Report report, CancellationToken token) => _reports.Writer.WriteAsync(report, token);
+    public async ValueTask ReportAsync(Report report, CancellationToken token)
+    {
+        await _room.EnterAsync(report, token);
+        try
+        {
+            await _reports.Writer.WriteAsync(report, token);
+        }
+        catch
+        {
+            _room.Leave([report]);
+            throw;
+        }
+    }
+
+    public override void Dispose()
+    {
+        base.Dispose();
+        _room.Dispose();
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -28,6 +48,7 @@ internal sealed partial class CompletionCollector(
         {
             var batch = await CollectAsync(stoppingToken);
             await RecordAsync(batch, stoppingToken);
+            _room.Leave(batch);
         }
     }
 
@@ -46,8 +67,12 @@ internal sealed partial class CompletionCollector(
 
     private void Take(List<Report> batch)
     {
-        while (batch.Count < MostAtOnce && _reports.Reader.TryRead(out var report))
+        var bytes = batch.Sum(report => (long)report.Bytes);
+        while (batch.Count < MostAtOnce && bytes < MostBytesAtOnce && _reports.Reader.TryRead(out var report))
+        {
             batch.Add(report);
+            bytes += report.Bytes;
+        }
     }
 
     private async Task RecordAsync(List<Report> batch, CancellationToken token)

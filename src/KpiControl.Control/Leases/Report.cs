@@ -9,8 +9,9 @@ namespace KpiControl.Control.Leases;
 
 /// <summary>An agent's report as it arrived, with what of it can be trusted to be well formed.</summary>
 /// <param name="Digest">Over the bytes as they were sent.</param>
+/// <param name="Bytes">How many were sent.</param>
 /// <param name="AsSent">These bytes, where <paramref name="Finished"/> does not hold all that they say.</param>
-internal sealed record Report(AgentSession Session, Finished Finished, Guid Attempt, byte[] Digest, ByteString? AsSent = null)
+internal sealed record Report(AgentSession Session, Finished Finished, Guid Attempt, byte[] Digest, int Bytes, ByteString? AsSent = null)
 {
     private const int LongestText = 8_000;
     private static readonly string[] Statuses =
@@ -19,7 +20,7 @@ internal sealed record Report(AgentSession Session, Finished Finished, Guid Atte
     /// <summary>Null where the message cannot be a report: no attempt, no fence, no known status.</summary>
     public static Report? From(AgentSession session, Finished finished, ByteString bytes) =>
         Guid.TryParse(finished.AttemptId, out var attempt) && finished.Fence is { Number: > 0 } && finished.BindingId > 0 && Statuses.Contains(finished.Status)
-            ? new Report(session, finished, attempt, SHA256.HashData(bytes.Span), ReportForm.Mend(finished) ? bytes : null)
+            ? new Report(session, finished, attempt, SHA256.HashData(bytes.Span), bytes.Length, ReportForm.Mend(finished) ? bytes : null)
             : null;
 
     public FinishedAck Answer(FinishedAck.Types.Outcome outcome, string detail = "") => new() { AttemptId = Finished.AttemptId, Outcome = outcome, Detail = detail };

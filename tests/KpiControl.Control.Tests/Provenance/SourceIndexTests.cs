@@ -67,7 +67,7 @@ public sealed class SourceIndexTests
         var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "timestamptz '2100-01-01'");
         var (_, plan) = Assert.Single(await world.Node.Services.GetRequiredService<PlanCache>().PlannedAsync([new PlanKey(binding, 1)], key => key, Token));
         TakenSources Taken(params string[] names) =>
-            TakenSources.Of(plan, new Report(null!, new Finished { Lineage = new Lineage { Sources = { names.Select(name => new LineageSource { Type = "gdp", Name = name }) } } }, Guid.Empty, []), new RunFacts(0, []));
+            TakenSources.Of(plan, new Report(null!, new Finished { Lineage = new Lineage { Sources = { names.Select(name => new LineageSource { Type = "gdp", Name = name }) } } }, Guid.Empty, [], 0), new RunFacts(0, []));
 
         Assert.Equal(Taken("GDP_A", "GDP_B", "GDP_C").Fingerprint, Taken("GDP_C", "GDP_A", "GDP_B").Fingerprint);
         Assert.NotEqual(Taken("GDP_A", "GDP_B").Fingerprint, Taken("GDP_A", "GDP_C").Fingerprint);
