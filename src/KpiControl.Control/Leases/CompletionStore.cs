@@ -67,12 +67,20 @@ internal sealed class CompletionStore(Databases databases)
     /// <returns>What was recorded, in the order of the completions; null where the occurrence was no longer the attempt's.</returns>
     public async Task<IReadOnlyList<RecordedCompletion?>> CompleteAsync(IReadOnlyList<Completion> completions, CancellationToken token)
     {
+        await using var connection = await databases.Hot.OpenConnectionAsync(token);
+        using var doubt = new CommitDoubt(connection);
+        var recorded = await CommitAsync(connection, completions, token);
+        await doubt.ResolveAsync(token);
+        return recorded;
+    }
+
+    private static async Task<IReadOnlyList<RecordedCompletion?>> CommitAsync(NpgsqlConnection connection, IReadOnlyList<Completion> completions, CancellationToken token)
+    {
         if (completions.All(c => c.Built.Count == 0))
         {
-            await using var alone = databases.Hot.CreateCommand(CompleteSql);
+            await using var alone = new NpgsqlCommand(CompleteSql, connection);
             return await RecordAsync(alone, completions, token);
         }
-        await using var connection = await databases.Hot.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
         await using var command = new NpgsqlCommand(CompleteSql, connection, transaction);
         var recorded = await RecordAsync(command, completions, token);

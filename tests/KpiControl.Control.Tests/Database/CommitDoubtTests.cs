@@ -1,0 +1,62 @@
+using System.Diagnostics;
+using KpiControl.Control.Database;
+using KpiControl.Testing;
+using Npgsql;
+
+namespace KpiControl.Control.Tests.Database;
+
+/// <summary>A server of this test's own: every commit on it waits for a standby that is not there.</summary>
+public sealed class CommitDoubtTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_commit_whose_wait_for_the_standby_was_cut_off_is_in_doubt_until_the_standby_has_it()
+    {
+        using var script = Process.Start(new ProcessStartInfo("setsid", ["bash", Repository.File("scripts", "test-postgres.sh")])
+        {
+            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+        })!;
+        var server = await script.StandardOutput.ReadLineAsync(Token);
+        await using var source = NpgsqlDataSource.Create($"{server};Command Timeout=1");
+        await ExecuteAsync(source, "CREATE TABLE t (x int)");
+        await StandbyAsync(source, "nobody");
+        await using var connection = await source.OpenConnectionAsync(Token);
+        using var doubt = new CommitDoubt(connection);
+
+        await using (var insert = new NpgsqlCommand("INSERT INTO t VALUES (1)", connection))
+            Assert.Equal(1, await insert.ExecuteNonQueryAsync(Token)); // As if all were well.
+        var resolved = doubt.ResolveAsync(Token);
+        Assert.NotSame(resolved, await Task.WhenAny(resolved, CommitOfAnotherAsync(source)));
+        await StandbyAsync(source, "");
+        await resolved;
+
+        await doubt.ResolveAsync(Token);
+        script.StandardInput.Close();
+        await script.WaitForExitAsync(Token);
+    }
+
+    // Cut off as well: a second of the server's own time has passed.
+    private static Task CommitOfAnotherAsync(NpgsqlDataSource source) => ExecuteAsync(source, "INSERT INTO t VALUES (2)");
+
+    private static async Task StandbyAsync(NpgsqlDataSource source, string name)
+    {
+        await ExecuteAsync(source, $"SET synchronous_commit = local; ALTER SYSTEM SET synchronous_standby_names = '{name}'");
+        await Eventually.ComesAsync("the setting", async token =>
+        {
+            await using var connection = await source.OpenConnectionAsync(token);
+            await using var look = new NpgsqlCommand("SELECT pg_reload_conf() AND current_setting('synchronous_standby_names') = $1", connection) { Parameters = { new() { Value = name } } };
+            return await look.ExecuteScalarAsync(token) is true ? "set" : null;
+        });
+    }
+
+    private static async Task ExecuteAsync(NpgsqlDataSource source, string sql)
+    {
+        await using var connection = await source.OpenConnectionAsync(Token);
+        foreach (var statement in sql.Split(';', StringSplitOptions.TrimEntries))
+        {
+            await using var command = new NpgsqlCommand(statement, connection);
+            await command.ExecuteNonQueryAsync(Token);
+        }
+    }
+}
