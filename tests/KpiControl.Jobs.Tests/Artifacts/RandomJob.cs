@@ -60,7 +60,7 @@ internal static class RandomJob
         1 => r.Next(2) == 0,
         2 => Text(r),
         3 => r.Next(-1000, 1000),
-        4 => double.Parse($"{r.NextDouble():R}e{r.Next(-30, 30)}", System.Globalization.CultureInfo.InvariantCulture),
+        4 => double.Parse($"{r.NextDouble():F17}e{r.Next(-30, 30)}", System.Globalization.CultureInfo.InvariantCulture),
         5 => new JsonArray([.. Enumerable.Range(0, r.Next(4)).Select(_ => Anything(r, depth - 1))]),
         _ => new JsonObject(Enumerable.Range(0, r.Next(4)).Select(i => KeyValuePair.Create(Odd[r.Next(Odd.Length)] + i, Anything(r, depth - 1)))),
     };
