@@ -48,6 +48,6 @@ user_test_tester = ${SWIFT_SECRET:?} .admin
 INI
 } >"$dir/proxy.conf"
 start proxy
-until curl -s -o "$dir/answer" "http://127.0.0.1:$port/"; do kill -0 "${pids[@]}" 2>/dev/null || { cat "$dir"/*.log >&2; exit 1; }; sleep 0.1; done
+until curl -s -o "$dir/answer" "http://127.0.0.1:$port/"; do kill -0 "${pids[-1]}" 2>/dev/null || { cat "$dir"/*.log >&2; exit 1; }; sleep 0.1; done
 echo "$port"
 cat >/dev/null

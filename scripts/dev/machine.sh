@@ -17,13 +17,14 @@ apt_install() {
 
 # Debian starts the servers that it installs, unless a policy says no. Tests start those that they need.
 apt_install_stopped() {
-  local policy=/usr/sbin/policy-rc.d code=0
+  local policy=/usr/sbin/policy-rc.d
   if [ -e "$policy" ]; then apt_install "$@"; return; fi
-  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
-  as_root chmod +x "$policy"
-  (apt_install "$@") || code=$?
-  as_root rm -f "$policy"
-  return "$code"
+  ( # However it ends: a policy that stayed would keep the machine's own services down.
+    trap 'as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod +x "$policy"
+    apt_install "$@"
+  )
 }
 
 # Debian's package would start a server of its own on 5432, which nobody asked for.

@@ -12,9 +12,10 @@ internal sealed class CommitDoubt : IDisposable
     private readonly NpgsqlConnection connection;
     private bool isInDoubt;
 
-    public CommitDoubt(NpgsqlConnection connection)
+    /// <param name="isInDoubt">What others committed may be, too: as after a connection that was lost in its COMMIT.</param>
+    public CommitDoubt(NpgsqlConnection connection, bool isInDoubt = false)
     {
-        this.connection = connection;
+        (this.connection, this.isInDoubt) = (connection, isInDoubt);
         connection.Notice += Notice;
     }
 

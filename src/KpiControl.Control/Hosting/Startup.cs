@@ -19,12 +19,17 @@ internal static class Startup
     /// <summary>Runs the host; what keeps it from starting is said in a line each, without a stack trace. Exit code 1.</summary>
     public static async Task<int> RunOrExplainAsync(this WebApplication app)
     {
-        app.Lifetime.ApplicationStarted.Register(app.Services.GetRequiredService<StartedFlag>().Set);
+        var started = app.Services.GetRequiredService<StartedFlag>();
+        app.Lifetime.ApplicationStarted.Register(started.Set);
         try
         {
             // Before the host does: it would stop at the first service that reads its settings, and log where that was.
             app.Services.GetRequiredService<IStartupValidator>().Validate();
+            BackgroundService[] loops = [.. app.Services.GetServices<IHostedService>().OfType<BackgroundService>()];
             await app.RunAsync();
+            // The host ends itself, and returns, where a loop of ours broke; before it had started nobody has logged of what.
+            if (!started.IsSet && Array.Find(loops, loop => loop.ExecuteTask is { IsFaulted: true }) is { } broken)
+                await broken.ExecuteTask!;
             return 0;
         }
         catch (Exception error) when (Mistakes(error) is { Count: > 0 } mistakes)

@@ -40,6 +40,7 @@ internal sealed class CompletionRecorder(
         var standing = (await store.StandingAsync([report.ToCompletion(null, null, null)], token)).Single();
         if (Concerns(standing))
             await store.KeepAsync([(standing, "refused", RunDocument.OfKept(report, Why))], token);
+        await store.SettleAsync(token);
         // Lost, not returned: it ran, and one whose report never can be stored must not run for ever.
         dispatcher.CameBack(await reclaim.LoseAsync(report.Session.Id, report.Attempt, token));
         Answer([(report, report.Answer(FinishedAck.Types.Outcome.Refused, Why))]);
@@ -124,6 +125,8 @@ internal sealed class CompletionRecorder(
         // Evidence before the answer: an agent that is told to forget must be able to.
         if (kept.Count > 0)
             await store.KeepAsync(kept, token);
+        if (kept.Count > 0 || answers.Exists(answer => answer.Item2.Outcome == FinishedAck.Types.Outcome.AlreadyRecorded))
+            await store.SettleAsync(token);
         return answers;
     }
 

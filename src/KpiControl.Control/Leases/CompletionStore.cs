@@ -74,6 +74,17 @@ internal sealed class CompletionStore(Databases databases)
         return recorded;
     }
 
+    /// <summary>
+    /// Returns when what is in the database is where it must be. A row that is found there may be of a commit that was lost on its way:
+    /// it is seen before the standby has it.
+    /// </summary>
+    public async Task SettleAsync(CancellationToken token)
+    {
+        await using var connection = await databases.Hot.OpenConnectionAsync(token);
+        using var doubt = new CommitDoubt(connection, isInDoubt: true);
+        await doubt.ResolveAsync(token);
+    }
+
     private static async Task<IReadOnlyList<RecordedCompletion?>> CommitAsync(NpgsqlConnection connection, IReadOnlyList<Completion> completions, CancellationToken token)
     {
         if (completions.All(c => c.Built.Count == 0))

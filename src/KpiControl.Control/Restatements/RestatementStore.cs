@@ -80,10 +80,11 @@ internal static class RestatementStore
 
     private const string Decline =
         """
-        UPDATE kpi_restatement SET state = 'declined', closed_at = now(), closed_by = @by, close_reason = @reason WHERE restatement_id = @id AND state IN ('offered', 'proposed')
+        UPDATE kpi_restatement SET state = 'declined', closed_at = now(), closed_by = @by, close_reason = @reason
+         WHERE restatement_id = @id AND state IN ('offered', 'proposed') AND expires_at > clock_timestamp()
         """;
 
-    /// <returns>False where it was decided before.</returns>
+    /// <returns>False where it was decided before, or lapsed.</returns>
     public static async Task<bool> DeclineAsync(RequestTransaction tx, long id, string reason) => await tx.ExecuteAsync(Decline, new { id, by = tx.Caller.Principal, reason }) == 1;
 
     private const string Decide =

@@ -84,7 +84,7 @@ internal static class Restatements
     public static async Task CloseAsync(RequestTransaction tx, RestatementRow row, Verb verb, string reason)
     {
         if (!await RestatementStore.DeclineAsync(tx, row.RestatementId, reason))
-            throw Closed(row);
+            throw Closed(row.State is "offered" or "proposed" ? row with { Stored = "expired" } : row);
         await AuditAsync(tx, row, verb, reason, new { State = "declined" });
     }
 

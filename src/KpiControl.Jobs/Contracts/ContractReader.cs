@@ -67,8 +67,8 @@ public static partial class ContractReader
         var contract = new MetricContract
         {
             ContractId = header.Text("contract_id", required: true) ?? "",
-            KpiId = header.Text("kpi_id", KpiId(), required: true) ?? "",
-            Version = header.Text("version", SemVer(), required: true) ?? "",
+            KpiId = header.Text("kpi_id", KpiIdForm, required: true) ?? "",
+            Version = header.Text("version", VersionForm, required: true) ?? "",
             Status = header.Word("status", ContractStatus.All) ?? ContractStatus.Draft,
             Layer = header.Word("layer", Layers) ?? (kpis.Count > 0 ? "secondary" : "primary"),
             OwnerTeam = header.Text("owner_team"), OwnerBusiness = header.Text("owner_business"), OwnerTechnical = header.Text("owner_technical"),
@@ -85,14 +85,14 @@ public static partial class ContractReader
 
     internal static ContractField Field(MemberReader field)
     {
-        var read = new ContractField(field.Text("name", Column(), required: true) ?? "", field.Word("data_type", ContractTypes.All, required: true) ?? "");
+        var read = new ContractField(field.Text("name", ColumnForm, required: true) ?? "", field.Word("data_type", ContractTypes.All, required: true) ?? "");
         field.WarnOfOthers();
         return read;
     }
 
     private static ContractMetric Metric(MemberReader metric)
     {
-        var read = new ContractMetric(metric.Text("name", Column(), required: true) ?? "", metric.Text("metric_type"),
+        var read = new ContractMetric(metric.Text("name", ColumnForm, required: true) ?? "", metric.Text("metric_type"),
             metric.Word("data_type", ContractTypes.All) ?? "DOUBLE", metric.Text("unit"));
         metric.WarnOfOthers();
         return read;
@@ -118,7 +118,7 @@ public static partial class ContractReader
     {
         var read = new ContractRule
         {
-            RuleId = rule.Text("rule_id", RuleId(), required: true) ?? "", Check = rule.Text("check", required: true) ?? "",
+            RuleId = rule.Text("rule_id", ColumnForm, required: true) ?? "", Check = rule.Text("check", required: true) ?? "",
             Text = rule.Text("text"), Of = rule.Text("of") ?? "value", Min = rule.Number("min"), Max = rule.Number("max"), Message = rule.Text("message"),
         };
         rule.WarnOfOthers();
@@ -129,11 +129,12 @@ public static partial class ContractReader
         ArtifactNode.Of([.. root.Members.Select(m => m.Name != "header" ? m
             : m with { Value = ArtifactNode.Of([.. m.Value.Members.Where(h => h.Name != "status")], m.Value.Place) })], root.Place);
 
-    [GeneratedRegex(@"^[a-z][a-z0-9_]{0,62}\z", RegexOptions.CultureInvariant)]
-    internal static partial Regex Column();
+    internal static readonly TextForm ColumnForm = new(Column(), "Write a name of a-z, 0-9 and _ that begins with a letter, of at most 63 characters.");
+    internal static readonly TextForm VersionForm = new(SemVer(), "Write a SemVer version, like 1.0.0, in quotes.");
+    private static readonly TextForm KpiIdForm = new(KpiId(), "Write a name like CFO-EF-02: letters, digits, - _ and ., beginning with a letter, at most 128 characters.");
 
     [GeneratedRegex(@"^[a-z][a-z0-9_]{0,62}\z", RegexOptions.CultureInvariant)]
-    private static partial Regex RuleId();
+    private static partial Regex Column();
 
     [GeneratedRegex(@"^[A-Za-z_][A-Za-z0-9_.]{0,127}\z", RegexOptions.CultureInvariant)]
     private static partial Regex Table();
@@ -145,7 +146,7 @@ public static partial class ContractReader
         @"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?\z";
 
     [GeneratedRegex("^" + SemVerPattern, RegexOptions.CultureInvariant)]
-    internal static partial Regex SemVer();
+    private static partial Regex SemVer();
 
     [GeneratedRegex(@"^[A-Za-z][A-Za-z0-9_.-]{0,127}@" + SemVerPattern, RegexOptions.CultureInvariant)]
     private static partial Regex KpiAtVersion();

@@ -22,7 +22,7 @@ public static partial class DatasetReader
         {
             Columns = [.. payload.Objects("columns", required: true).Select(ContractReader.Field)],
             PrimaryKey = payload.Texts("primary_key"),
-            File = contract.IsRaw ? payload.Object("source", required: true).Text("file", FileName(), required: true) : null,
+            File = contract.IsRaw ? payload.Object("source", required: true).Text("file", FileForm, required: true) : null,
             ExpressionText = contract.IsRaw ? null : ContractReader.Expression(payload.Object("expression", required: true)),
             Through = contract.IsRaw ? null : Through(payload.Object("data_through", required: true)),
         };
@@ -37,8 +37,8 @@ public static partial class DatasetReader
         {
             Type = header.Word("contract_type", ContractKind.OfDatasets, required: true) ?? "",
             ContractId = header.Text("contract_id", required: true) ?? "",
-            Dataset = header.Text("dataset", Table(), required: true) ?? "",
-            Version = header.Text("version", ContractReader.SemVer(), required: true) ?? "",
+            Dataset = header.Text("dataset", TableForm, required: true) ?? "",
+            Version = header.Text("version", ContractReader.VersionForm, required: true) ?? "",
             Status = header.Word("status", ContractStatus.All) ?? ContractStatus.Draft,
             Dependencies = header.Texts("dependencies"),
             Columns = [],
@@ -51,7 +51,7 @@ public static partial class DatasetReader
 
     private static DataThrough Through(MemberReader through)
     {
-        var read = new DataThrough(through.Text("column", ContractReader.Column(), required: true) ?? "", through.Word("grain", ContractReader.Grains, required: true) ?? "");
+        var read = new DataThrough(through.Text("column", ContractReader.ColumnForm, required: true) ?? "", through.Word("grain", ContractReader.Grains, required: true) ?? "");
         through.WarnOfOthers();
         return read;
     }
@@ -78,6 +78,9 @@ public static partial class DatasetReader
     }
 
     // Also a name in SQL on both engines, written as it stands: what would need quoting is no name here.
+    private static readonly TextForm TableForm = new(Table(), "Write a table's name, like RAW_Invoices: letters, digits and _, at most 51 characters.");
+    private static readonly TextForm FileForm = new(FileName(), "Write the path of a file beneath the connection's data_directory, like 2024/sales.csv: letters, digits, - _ and ., no part beginning with a dot.");
+
     [GeneratedRegex(@"^[A-Za-z_][A-Za-z0-9_]{0,50}\z", RegexOptions.CultureInvariant)]
     private static partial Regex Table();
 

@@ -22,7 +22,7 @@ internal sealed class MemberReader(ArtifactNode? owner, ArtifactNode root, Findi
         }
     }
 
-    public string? Text(string name, Regex? pattern = null, bool required = false)
+    public string? Text(string name, TextForm? form = null, bool required = false)
     {
         if (this[name] is not { } node) return Missing(name, required);
         if (node.Kind != NodeKind.String)
@@ -30,8 +30,8 @@ internal sealed class MemberReader(ArtifactNode? owner, ArtifactNode root, Findi
             findings.Error(Named("contract.type"), node, $"{name} is not text.", "Write it in quotes.");
             return null;
         }
-        if (pattern is null ? node.Text.Length > 0 : pattern.IsMatch(node.Text)) return node.Text;
-        findings.Error(Named("contract.pattern"), node, $"{name} is not written as expected.");
+        if (form is null ? node.Text.Length > 0 : form.Pattern.IsMatch(node.Text)) return node.Text;
+        findings.Error(Named("contract.pattern"), node, $"{name} is not written as expected.", form?.Hint ?? "Write something, or leave it out.");
         return null;
     }
 
@@ -105,3 +105,7 @@ internal sealed class MemberReader(ArtifactNode? owner, ArtifactNode root, Findi
         return null;
     }
 }
+
+/// <summary>How a text may be written.</summary>
+/// <param name="Hint">The same for people: "Write …".</param>
+internal sealed record TextForm(Regex Pattern, string Hint);

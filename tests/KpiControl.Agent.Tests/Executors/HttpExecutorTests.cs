@@ -1,11 +1,15 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using System.Net;
 using KpiControl.Agent.Connections;
 using KpiControl.Agent.Execution;
 using KpiControl.Agent.Executors;
+using KpiControl.Agent.Telemetry;
 using KpiControl.Agent.Tests.Leasing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace KpiControl.Agent.Tests.Executors;
@@ -145,6 +149,36 @@ public sealed class HttpExecutorTests
                 await context.Response.WriteAsync(Good);
         });
         Assert.Equal((3, "success"), (calls, outcome.Status));
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_cut_off_in_its_body_is_a_failure_that_is_tried_again()
+    {
+        // Kestrel closes the connection of a response that is shorter than it said.
+        var outcome = await RunAsync(context =>
+        {
+            context.Response.ContentLength = Good.Length + 1000;
+            return context.Response.WriteAsync(Good);
+        });
+        Assert.Equal(("failed", "platform", "INTERNAL"), (outcome.Status, outcome.ErrorCategory, outcome.ErrorCode));
+        Assert.StartsWith("the KPI service's answer was cut off", outcome.ErrorMessage, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_call_carries_the_attempts_span_as_its_parent()
+    {
+        using var listener = new ActivityListener { ShouldListenTo = source => source.Name == AttemptTelemetry.Name, Sample = (ref _) => ActivitySamplingResult.AllDataAndRecorded };
+        ActivitySource.AddActivityListener(listener);
+        await using var services = new ServiceCollection().AddMetrics().BuildServiceProvider();
+        using var telemetry = new AttemptTelemetry(services.GetRequiredService<IMeterFactory>());
+        var parent = "";
+        using var span = telemetry.Begin(new Protocol.V1.Lease { AttemptId = "a", BindingId = 1 });
+        await RunAsync(context =>
+        {
+            parent = context.Request.Headers["traceparent"].ToString();
+            return context.Response.WriteAsync(Good);
+        });
+        Assert.Contains(span!.TraceId.ToHexString(), parent, StringComparison.Ordinal);
     }
 
     [Fact]

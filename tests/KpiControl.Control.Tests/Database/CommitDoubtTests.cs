@@ -32,6 +32,15 @@ public sealed class CommitDoubtTests
         await resolved;
 
         await doubt.ResolveAsync(Token);
+
+        // What another committed, as far as this one can see.
+        await StandbyAsync(source, "nobody");
+        await using var later = await source.OpenConnectionAsync(Token);
+        using var found = new CommitDoubt(later, isInDoubt: true);
+        var settled = found.ResolveAsync(Token);
+        Assert.NotSame(settled, await Task.WhenAny(settled, CommitOfAnotherAsync(source)));
+        await StandbyAsync(source, "");
+        await settled;
         script.StandardInput.Close();
         await script.WaitForExitAsync(Token);
     }

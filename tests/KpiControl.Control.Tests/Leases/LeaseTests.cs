@@ -262,6 +262,6 @@ public sealed class LeaseTests
 
         Assert.Equal("refused", await world.OneAsync<string>("SELECT kind FROM kpi_evidence WHERE attempt_id = @attempt", new { attempt = Guid.Parse(poison.AttemptId) }));
         Assert.Equal(Outcome.Recorded, (await agent.FinishAsync(TestAgent.Success(await agent.LeaseAsync(2)))).Outcome);
-        Assert.Collection((await world.HistoryAsync(binding)).Order(), lost => Assert.StartsWith("lost", lost), kept => Assert.Equal("success", kept));
+        Assert.Collection((await world.HistoryAsync(binding)).Order(), lost => Assert.Equal("lost(lease_lost) again", lost), kept => Assert.Equal("success", kept));
     }
 }

@@ -119,6 +119,8 @@ public sealed class LateDataTests
         await world.Leases.ExecuteAsync("ALTER TABLE kpi_restatement DISABLE TRIGGER is_decided; UPDATE kpi_restatement SET offered_at = now() - interval '2 days', expires_at = now() - interval '1 day' WHERE restatement_id = @RestatementId; ALTER TABLE kpi_restatement ENABLE TRIGGER is_decided", second);
 
         Assert.Equal("RESTATEMENT_CLOSED", (await Refusals.OfAsync(world.AcceptAsync(second.RestatementId))).Info().Reason);
+        var late = await Refusals.OfAsync(world.Restatements.DeclineRestatementAsync(new DeclineRestatementRequest { RestatementId = second.RestatementId, Reason = "known" }, cancellationToken: Token));
+        Assert.StartsWith("The offer lapsed at ", late.Status.Detail, StringComparison.Ordinal);
         await world.Leases.UntilAsync("SELECT state = 'expired' AND closed_at = expires_at AND closed_by = 'system' FROM kpi_restatement WHERE restatement_id = @RestatementId", second);
         Assert.Equal(2, (await world.Restatements.ListRestatementsAsync(new ListRestatementsRequest { State = "closed" }, cancellationToken: Token)).Restatements.Count);
     }

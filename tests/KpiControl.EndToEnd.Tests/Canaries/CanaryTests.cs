@@ -16,6 +16,8 @@ public sealed class CanaryTests
         // Each place holds what it must hold: an empty one would pass every search.
         foreach (var (place, marker) in Cage.Markers)
             Assert.True(Encoding.UTF8.GetString(places[place]).Contains(marker, StringComparison.Ordinal), $"{place} does not hold {marker}");
+        Assert.All(["kpicontrol.agent.stream", "kpicontrol.agent.outbox.waiting", "kpicontrol.agent.slots.running", "kpicontrol.agent.attempt.duration"],
+            name => Assert.Contains(name, Encoding.UTF8.GetString(places["agent's metrics"]), StringComparison.Ordinal));
         foreach (var canary in cage.Canaries)
             Assert.Empty(places.SelectMany(place => canary.FoundIn(place.Value).Select(found => $"{place.Key}: {found}")));
 

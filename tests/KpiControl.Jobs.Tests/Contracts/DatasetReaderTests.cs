@@ -57,6 +57,8 @@ public sealed class DatasetReaderTests
         var finding = Assert.Single(reading.Findings, one => one.Severity == Severity.Error);
         Assert.Equal((rule, path), (finding.Rule, finding.Path));
         Assert.True(finding.Line > 1);
+        if (rule == "contract.pattern")
+            Assert.StartsWith("Write ", finding.Hint, StringComparison.Ordinal);
         Assert.Null(reading.Dataset);
     }
 

@@ -61,14 +61,6 @@ internal sealed class EmailSender(IOptions<AlertOptions> options) : IAlertSender
         _ => SecureSocketOptions.StartTls,
     };
 
-    private static bool Trusts(EmailChannel channel, X509Certificate? certificate)
-    {
-        if (certificate is not X509Certificate2 server || !server.MatchesHostname(channel.Host))
-            return false;
-        using var chain = new X509Chain();
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.CustomTrustStore.ImportFromPemFile(channel.CaFile);
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        return chain.Build(server);
-    }
+    private static bool Trusts(EmailChannel channel, X509Certificate? certificate) =>
+        certificate is X509Certificate2 server && server.MatchesHostname(channel.Host) && CertificateFile.VouchesFor(channel.CaFile, server);
 }

@@ -12,17 +12,8 @@ internal static class BucketHttp
         handler.ConnectTimeout = TimeSpan.FromSeconds(10);
         if (settings.CaFile.Length > 0)
             handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, problems) => problems == System.Net.Security.SslPolicyErrors.None
-                || (problems == System.Net.Security.SslPolicyErrors.RemoteCertificateChainErrors && certificate is X509Certificate2 shown && IsTrusted(settings.CaFile, shown, chain));
+                || (problems == System.Net.Security.SslPolicyErrors.RemoteCertificateChainErrors && certificate is X509Certificate2 shown && CertificateFile.VouchesFor(settings.CaFile, shown, chain));
         // The pass bounds the time.
         return new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
-    }
-
-    private static bool IsTrusted(string file, X509Certificate2 shown, X509Chain? sent)
-    {
-        using var chain = new X509Chain { ChainPolicy = { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck } };
-        chain.ChainPolicy.CustomTrustStore.ImportFromPemFile(file);
-        foreach (var between in sent?.ChainElements.Select(element => element.Certificate) ?? [])
-            chain.ChainPolicy.ExtraStore.Add(between);
-        return chain.Build(shown);
     }
 }

@@ -83,8 +83,6 @@ internal sealed class GitAccess(StoreSettings settings)
     private bool IsTrusted(X509Certificate2 shown, string host)
     {
         using var certificate = shown;
-        using var chain = new X509Chain { ChainPolicy = { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck } };
-        chain.ChainPolicy.CustomTrustStore.ImportFromPemFile(settings.CaFile);
-        return chain.Build(certificate) && certificate.MatchesHostname(host);
+        return CertificateFile.VouchesFor(settings.CaFile, certificate) && certificate.MatchesHostname(host);
     }
 }
