@@ -64,8 +64,9 @@ public static class PostgresFixture
     {
         var name = $"kpi_test_{Environment.ProcessId}_{Interlocked.Increment(ref databases)}";
         await using var admin = NpgsqlDataSource.Create(server);
+        // By files: through the WAL, the default, one clone takes 0.44 s of processor instead of 0.08 s.
         await using var create = admin.CreateCommand(
-            $"CREATE DATABASE {name} TEMPLATE {template} OWNER {OwnerLogin.Group} ENCODING 'UTF8'");
+            $"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY OWNER {OwnerLogin.Group} ENCODING 'UTF8'");
         await create.ExecuteNonQueryAsync(token);
         return name;
     }

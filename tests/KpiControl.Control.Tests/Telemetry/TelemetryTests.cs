@@ -5,7 +5,12 @@ using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Tests.Telemetry;
 
-/// <summary>What monitoring sees of a node: numbers of regions and outcomes, and nobody's name.</summary>
+/// <summary>
+/// What monitoring sees of a node: numbers of regions and outcomes, and nobody's name. Beside no other test: meters of one
+/// name in one process are one to the exporter, which lets go of them as soon as any node of them ends.
+/// </summary>
+[Collection(nameof(TelemetryTests))]
+[CollectionDefinition(nameof(TelemetryTests), DisableParallelization = true)]
 public sealed class TelemetryTests : IAsyncLifetime
 {
     private TestDatabase database = null!;
