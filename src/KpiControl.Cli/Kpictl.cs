@@ -57,12 +57,12 @@ internal static class Kpictl
         }
         catch (Refusal refusal)
         {
-            return Talk.Refused(world, refusal) is var exit && exit == ExitCode.UsageOrCancelled ? Misuse(args) : exit;
+            return Talk.Refused(world, refusal);
         }
         catch (Exception caught) when (token.IsCancellationRequested && caught is OperationCanceledException or RpcException)
         {
             world.Error.WriteLine("cancelled");
-            return Misuse(args);
+            return ExitCode.UsageOrCancelled;
         }
         catch (IOException broken) when (broken.InnerException is System.Net.Sockets.SocketException || broken.HResult == BrokenPipe)
         {
@@ -79,9 +79,6 @@ internal static class Kpictl
 
     private const int BrokenPipe = 32;
 
-    // From plan and diff a 2 says that something differs: a slip on the command line must not say that.
-    private static int Misuse(string[] args) => args is ["plan" or "diff", ..] ? ExitCode.Failed : ExitCode.UsageOrCancelled;
-
     private static async Task<int> Invoke(string[] args, Surroundings world, CancellationToken token)
     {
         // No response files: an argument that begins with @ is a value like any other.
@@ -90,7 +87,7 @@ internal static class Kpictl
         if (!asksForHelp && Talk.Mistakes(parsed) is { Length: > 0 } mistakes)
         {
             Talk.Misused(world, parsed, mistakes);
-            return Misuse(args);
+            return ExitCode.UsageOrCancelled;
         }
         return await parsed.InvokeAsync(new Invocation(world) { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, token);
     }

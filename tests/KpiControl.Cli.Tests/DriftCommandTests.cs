@@ -57,7 +57,7 @@ public sealed class DriftCommandTests : IAsyncLifetime
         Assert.StartsWith("acme/dev/daily is to be written to files:daily.yaml", await Done("reconcile", "daily", "--roll-back", "--reason", "not agreed to"), StringComparison.Ordinal);
         await Done("drift", "sync", "files");
         Assert.Contains("*/15 * * * *", await File.ReadAllTextAsync(file, TestContext.Current.CancellationToken), StringComparison.Ordinal);
-        Assert.Matches("(?m)^written back +stored .*, asked for by ", await Done("drift", "show", "daily"));
+        Assert.Matches("(?m)^written +stored .*, asked for by ", await Done("drift", "show", "daily"));
 
         Assert.Contains("would be asked for", await Done("drift", "sync", "files", "--dry-run"), StringComparison.Ordinal);
         Directory.Delete(files, recursive: true);

@@ -12,7 +12,7 @@ internal static class AlertsCommand
     private static readonly Argument<long> Id = new("EPISODE") { Description = "The episode's number, as kpictl alerts shows it" };
     private static readonly Argument<long> MessageId = new("ALERT") { Description = "The alert's number, as kpictl alerts dead shows it" };
     private static readonly Argument<string?> Job = new("JOB") { Description = "Only of this job", Arity = ArgumentArity.ZeroOrOne };
-    private static readonly Option<string?> Clock = new("--clock") { Description = "Only of freshness, latency, availability or failure", HelpName = "CLOCK" };
+    private static readonly Option<string?> Clock = new("--clock") { Description = "Only of freshness, latency, availability, failure or drift", HelpName = "CLOCK" };
     private static readonly Option<bool> All = new("--all", "-a") { Description = "Those that ended, too" };
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => 50 };
     private static readonly Option<string?> Until = new("--until") { Description = "An instant, a date, or a duration from now", HelpName = "TIME", Required = true };

@@ -60,7 +60,7 @@ internal static class GetCommand
         else if (session.Value(Filter) is { } filter)
             session.World.Error.WriteLine($"no jobs{Place(session)} match {filter}");
         else
-            session.World.Error.WriteLine($"no jobs{Place(session)}; apply one with: kpictl apply -f job.yaml");
+            session.World.Error.WriteLine($"no jobs{Place(session)}; apply one with: kpictl apply job.yaml");
     }
 
     private static string Place(Session session) => (session.Target.Tenant, session.Target.Environment) switch

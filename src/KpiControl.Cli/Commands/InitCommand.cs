@@ -133,6 +133,6 @@ internal static class InitCommand
         }
         if (session.Value(Schema) is null)
             EditorSchema.PutBeside(session.World, file);
-        session.World.Error.WriteLine($"{file} made; next: kpictl apply -f {file}");
+        session.World.Error.WriteLine($"{file} made; next: kpictl apply {file}");
     }
 }

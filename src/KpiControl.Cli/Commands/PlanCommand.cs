@@ -11,7 +11,7 @@ namespace KpiControl.Cli.Commands;
 internal static class PlanCommand
 {
     private static readonly Argument<string[]> Paths = new("PATH") { Description = "Artifacts, or directories of them with all that is below", Arity = ArgumentArity.OneOrMore };
-    private static readonly Option<bool> Detailed = new("--detailed-exitcode") { Description = "Exit with 0 where there is nothing to do, 2 where there is, 1 on any error" };
+    private static readonly Option<bool> Detailed = new("--detailed-exitcode") { Description = "Exit with 0 where there is nothing to do, 3 where there is, 1 on an error" };
 
     public static Command Create() =>
         new Command("plan", "Show what applying artifacts would do: to definitions, fire times, promises and dependents, and whose approval it needs") { Paths }
@@ -19,7 +19,7 @@ internal static class PlanCommand
             .Does(session => Plan(session, differencesOnly: false));
 
     public static Command Diff() =>
-        new Command("diff", "Show the fields that applying artifacts would change; exits with 0 where there are none, 2 where there are, 1 on any error") { Paths }
+        new Command("diff", "Show the fields that applying artifacts would change; exits with 0 where there are none, 3 where there are, 1 on an error") { Paths }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, PlanOptions.Region, PlanOptions.Source, PlanOptions.Prune, PlanOptions.Output)
             .Does(session => Plan(session, differencesOnly: true));
 

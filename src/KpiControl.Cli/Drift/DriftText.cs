@@ -30,12 +30,9 @@ internal static class DriftText
         new Sheet().Line("job", Name(entry)).Line("state", Cell.Status(entry.State)).Line("why", entry.Reason).Line("since", Ages.Both(entry.Since, now))
             .Line("store", StoreText.Line(drift.Store))
             .Line("agreed last", entry.SourceRef is { } was ? $"{Ages.Both(was.AgreedAt, now)} on {was.Path}{(was.Commit.Length > 0 ? $" at {was.Commit}" : "")}" : "never")
-            .Line("written back", drift.Write is { } write ? Written(write, now) : "").WriteTo(world);
+            .Line("written", drift.Write is { } write ? Written(write, now) : "").WriteTo(world);
         Sheet.Heading(world, "Hashes");
-        var table = new TextTable("RUNG", "HASH", "", "WHERE", "SINCE");
-        foreach (var rung in drift.Ladder)
-            table.Row(rung.Rung, rung.ContentHash.Length > 0 ? rung.ContentHash : "-", rung.Agrees ? new Cell("") : new Cell("differs", "yellow"), rung.Where, Ages.Relative(rung.At, now));
-        table.WriteTo(world);
+        PrintLadder(world, drift.Ladder);
         if (drift.Differences.Count == 0)
             return;
         Sheet.Heading(world, "From what is bound to what the store holds");
@@ -45,8 +42,26 @@ internal static class DriftText
         differences.WriteTo(world);
     }
 
+    /// <summary>A job beside its store: nothing of one that follows none.</summary>
+    public static void Section(Surroundings world, StoreStanding? drift)
+    {
+        if (drift is null)
+            return;
+        Sheet.Heading(world, "STORE");
+        new Sheet().Line("store", drift.Store).Line("state", Cell.Status(drift.State)).Line("why", drift.Reason).Line("since", Ages.Both(drift.Since, world.Clock.GetUtcNow())).WriteTo(world);
+        PrintLadder(world, drift.Ladder);
+    }
+
+    private static void PrintLadder(Surroundings world, IEnumerable<HashRung> ladder)
+    {
+        var table = new TextTable("RUNG", "HASH", "", "WHERE", "SINCE");
+        foreach (var rung in ladder)
+            table.Row(rung.Rung, rung.ContentHash.Length > 0 ? rung.ContentHash : "-", rung.Agrees ? new Cell("") : new Cell("differs", "yellow"), rung.Where, Ages.Relative(rung.At, world.Clock.GetUtcNow()));
+        table.WriteTo(world);
+    }
+
     private static string Written(StoreWrite write, DateTimeOffset now) =>
-        $"{write.StoreState} {(write.EndedAt is { } ended ? Ages.Both(ended, now) : $"since {Ages.Both(write.RequestedAt, now)}")}, asked for by {write.RequestedBy}"
+        $"{write.StoreState} {(write.EndedAt is { } ended ? Ages.Both(ended, now) : $"since {Ages.Both(write.RequestedAt, now)}")}, {(write.Cause == "applied" ? "applied" : "asked for")} by {write.RequestedBy}"
         + (write.StoredCommit.Length > 0 ? $", {write.StoredCommit}" : "") + (write.Problem.Length > 0 ? $": {write.Problem}" : "");
 
     private static string Short(string hash) => hash.Length > "sha256:".Length + ShownOfHash ? hash["sha256:".Length..][..ShownOfHash] : "-";

@@ -42,6 +42,7 @@ internal static class EpisodePage
             .Line("seen", Ages.Both(episode.BreachRecordedAt ?? episode.RecordedAt, now))
             .Line("resolved_at", episode.ResolvedAt is null ? "-" : $"{Ages.Both(episode.ResolvedAt, now)}, {episode.Resolution}")
             .Line("needs", episode.Needs is null ? "" : $"a result that reaches {Ages.Absolute(episode.Needs)}")
+            .Line("detail", episode.Detail)
             .Line("run", episode.RunId == 0 ? "" : $"run/{episode.RunId}")
             .Line("acknowledged", episode.AcknowledgedAt is null ? "" : $"{Ages.Both(episode.AcknowledgedAt, now)} by {episode.AcknowledgedBy} {episode.AcknowledgeReason}".TrimEnd())
             .Line("silenced", episode.SilencedUntil is null ? "" : $"until {Ages.Both(episode.SilencedUntil, now)} by {episode.SilencedBy}: {episode.SilenceReason}")

@@ -1,3 +1,4 @@
+using KpiControl.Cli.Drift;
 using KpiControl.Cli.Output;
 using KpiControl.Protocol.V1;
 
@@ -34,6 +35,7 @@ internal static class JobPage
             .Line("sla", Sla(job))
             .WriteTo(world);
         OverrideTable.Section(world, job.Overrides, now);
+        DriftText.Section(world, job.Drift);
         if (job.Occurrence is { } open)
             PrintOpen(world, open, job.Queued, now);
     }

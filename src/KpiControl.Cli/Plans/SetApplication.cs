@@ -109,6 +109,9 @@ internal sealed class SetApplication(Session session, JobFiles files)
             table.WriteTo(session.World);
         session.World.Out.Flush();
         session.World.Error.WriteLine($"{(applied.Jobs.Count == 0 ? "nothing to do" : string.Join(", ", applied.Jobs.GroupBy(job => job.Outcome).Select(jobs => $"{jobs.Count()} {jobs.Key}")))}, {applied.Unchanged} unchanged");
+        // Where a job runs is no small matter to be left to a default in silence.
+        if (!session.Has(PlanOptions.Region) && applied.Jobs.Where(job => job.Outcome == "created").Select(job => job.Region).Distinct().ToList() is [var home])
+            session.World.Error.WriteLine($"no --region was given: {home} is the tenant's home region");
         foreach (var proposed in applied.Jobs.Where(job => job.ChangeId > 0))
             session.World.Error.WriteLine($"{proposed.JobId} is put in force once change {proposed.ChangeId} is approved: kpictl changes {proposed.ChangeId}");
     }

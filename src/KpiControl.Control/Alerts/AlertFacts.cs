@@ -21,6 +21,8 @@ internal sealed record AlertFacts
     public DateTimeOffset? HeldSince { get; init; }
     public long? EpisodeId { get; init; }
     public string? Clock { get; init; }
+    /// <summary>Of a drift: what it is, in words.</summary>
+    public string? Detail { get; init; }
     public DateTimeOffset? OpenedAt { get; init; }
     public DateTimeOffset? BreachedAt { get; init; }
     public DateTimeOffset? Needs { get; init; }

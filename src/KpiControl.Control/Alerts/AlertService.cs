@@ -24,8 +24,8 @@ internal sealed class AlertService(Mutations mutations, Databases databases, Sla
 
     public override async Task<ListEpisodesResponse> ListEpisodes(ListEpisodesRequest request, ServerCallContext context)
     {
-        if (request.Clock is not ("" or "freshness" or "latency" or "availability" or "failure"))
-            throw Reject.Invalid("clock", "is none of freshness, latency, availability and failure");
+        if (request.Clock is not ("" or "freshness" or "latency" or "availability" or "failure" or "drift"))
+            throw Reject.Invalid("clock", "is none of freshness, latency, availability, failure and drift");
         var paging = Paging.Of(request);
         var scope = ReadScope.Of(context.Caller(), Verb.Read);
         await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);

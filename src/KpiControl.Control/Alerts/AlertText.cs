@@ -16,7 +16,8 @@ internal static class AlertText
         "sla_warn" => $"[late] {a.Job}: {a.Clock} of {a.KpiId} is beyond its target",
         "sla_breach" => $"[breach] {a.Job}: {a.Clock} of {a.KpiId} is beyond its grace",
         "skipped" => $"[skipped] {a.Job}: {a.Reason}",
-        _ => $"[recovered] {a.Job}: {(a.Clock == "failure" ? "runs succeed again" : $"{a.Clock} of {a.KpiId}")}",
+        "drift" => $"[drift] {a.Job}: {a.Detail}",
+        _ => $"[recovered] {a.Job}: {a.Clock switch { "failure" => "runs succeed again", "drift" => "it is what its store holds", var clock => $"{clock} of {a.KpiId}" }}",
     });
 
     public static string Body(IReadOnlyList<AlertFacts> group) => string.Join("\n\n", group.Select(Body));

@@ -27,6 +27,7 @@ internal sealed record EpisodeRow
     public string? SilenceReason { get; init; }
     public DateTimeOffset? ResolvedAt { get; init; }
     public string? Resolution { get; init; }
+    public string? Detail { get; init; }
 }
 
 /// <summary>Episodes, as people see them and what they say of them.</summary>
@@ -35,7 +36,7 @@ internal static class EpisodeStore
     private const string Select = """
         SELECT e.episode_id, e.binding_id, e.tenant_id, b.environment, b.job_id, b.kpi_id, b.contract_version, d.canonical_json::jsonb ->> 'criticality' AS criticality,
                e.clock, e.opened_at, e.recorded_at, e.breached_at, e.breach_recorded_at, e.needs, e.run_id, e.acknowledged_at, e.acknowledged_by, e.acknowledge_reason,
-               e.silenced_until, e.silenced_by, e.silence_reason, e.resolved_at, e.resolution
+               e.silenced_until, e.silenced_by, e.silence_reason, e.resolved_at, e.resolution, e.detail
           FROM kpi_sla_episode e JOIN kpi_job_binding b USING (binding_id) JOIN kpi_job_def d USING (def_id)
         """;
 

@@ -72,7 +72,7 @@ internal static class Episodes
     public static Episode ToProto(this EpisodeRow row) => new()
     {
         EpisodeId = row.EpisodeId, BindingId = row.BindingId, Tenant = row.TenantId, Environment = row.Environment, JobId = row.JobId, KpiId = row.KpiId,
-        ContractVersion = row.ContractVersion, Criticality = row.Criticality ?? "", Clock = row.Clock,
+        ContractVersion = row.ContractVersion, Criticality = row.Criticality ?? "", Clock = row.Clock, Detail = row.Detail ?? "",
         State = row.ResolvedAt is not null ? "resolved" : row.BreachedAt is not null ? "breach" : "warn",
         OpenedAt = row.OpenedAt.ToTimestamp(), RecordedAt = row.RecordedAt.ToTimestamp(), BreachedAt = row.BreachedAt?.ToTimestamp(),
         BreachRecordedAt = row.BreachRecordedAt?.ToTimestamp(), ResolvedAt = row.ResolvedAt?.ToTimestamp(), Resolution = row.Resolution ?? "",

@@ -67,7 +67,7 @@ internal sealed class MessageStore(Databases databases)
     private const string FactsSql =
         """
         SELECT m.message_id, m.group_id, m.tries, m.created_at, m.tenant_id, b.environment, b.job_id, m.binding_id, b.kpi_id, b.contract_version, m.event, m.channel_type, m.channel_value,
-               m.severity, m.occurred_at, m.held_since, m.episode_id, e.clock, e.opened_at, e.breached_at, e.needs, coalesce(e.run_count, 0) AS run_count,
+               m.severity, m.occurred_at, m.held_since, m.episode_id, e.clock, e.detail, e.opened_at, e.breached_at, e.needs, coalesce(e.run_count, 0) AS run_count,
                m.run_id, h.status, h.reason, h.error_code, h.error_message, h.scheduled_for, h.business_date, d.content_hash AS definition_hash, r.contract_digest, s.build,
                l.run_id AS last_run_id, l.recorded_at AS last_recorded_at, ld.content_hash AS last_definition_hash, lr.contract_digest AS last_contract_digest, ls.build AS last_build
           FROM kpi_alert_message m

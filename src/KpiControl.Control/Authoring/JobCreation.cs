@@ -3,6 +3,7 @@ using Google.Protobuf.WellKnownTypes;
 using KpiControl.Control.Audit;
 using KpiControl.Control.Catalog;
 using KpiControl.Control.Changes;
+using KpiControl.Control.Drift;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
@@ -61,6 +62,8 @@ internal static class JobCreation
             TenantId = binding.Job.Job.Tenant, Environment = binding.Job.Submission.Environment, Actor = tx.Caller.Principal, Verb = nameof(Verb.Create),
             ObjectKind = "binding", ObjectId = binding.BindingId.ToString(CultureInfo.InvariantCulture), After = Facts(binding, active, source),
         })]);
+        if (active)
+            await WriteBackStore.ApplyAsync(tx, [.. made.Select(binding => new EnteredJob(binding.BindingId, null, ""))]);
         // Last: what everybody contends for is held for the shortest time.
         var lanes = await CursorStore.LanesAsync(tx, made.Select(binding => (binding.Job.Region!, binding.Job.Job.Run.Priority)));
         await CursorStore.InsertAsync(tx, [.. made.Select(binding =>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using KpiControl.Control.Drift;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Overrides;
 using KpiControl.Control.Requests;
@@ -14,7 +15,7 @@ internal static class JobReads
     public static async Task<Job> GetAsync(RequestTransaction tx, long bindingId, bool withContent = false)
     {
         var row = await JobStore.FindAsync(tx, bindingId);
-        var job = (await CompleteAsync(tx, [row]))[0];
+        var job = (await CompleteAsync(tx, [row], withLadder: true))[0];
         if (withContent)
             (job.Format, job.Content) = (row.Format, row.Content);
         return job;
@@ -29,25 +30,27 @@ internal static class JobReads
             RequestFields.Environment(request.Environment);
         var after = paging.AfterNumber() ?? 0;
         var rows = await JobStore.PageAsync(tx, ReadScope.Of(tx.Caller, Verb.List), request, after, paging.Size + 1);
-        var response = new ListJobsResponse { Jobs = { await CompleteAsync(tx, [.. rows.Take(paging.Size)]) } };
+        var response = new ListJobsResponse { Jobs = { await CompleteAsync(tx, [.. rows.Take(paging.Size)], withLadder: false) } };
         if (rows.Count > paging.Size)
             response.NextPageToken = Paging.Token(request, rows[paging.Size - 1].BindingId.ToString(CultureInfo.InvariantCulture));
         return response;
     }
 
-    private static async Task<IReadOnlyList<Job>> CompleteAsync(RequestTransaction tx, IReadOnlyList<JobRow> rows)
+    private static async Task<IReadOnlyList<Job>> CompleteAsync(RequestTransaction tx, IReadOnlyList<JobRow> rows, bool withLadder)
     {
         var ids = rows.Select(row => row.BindingId).ToArray();
         var dependencies = (await JobStore.DependenciesAsync(tx, ids)).ToLookup(row => row.BindingId);
         var alerts = (await JobStore.AlertsAsync(tx, ids)).ToLookup(row => row.BindingId);
         var standing = (await OverrideStore.OpenAsync(tx, ids)).ToLookup(row => row.BindingId);
         var open = (await JobStore.OpenAsync(tx, ids)).ToDictionary(row => row.BindingId);
+        var drift = await DriftReads.StandingAsync(tx, ids, withLadder);
         return [.. rows.Select(row =>
         {
             var job = row.ToProto();
             job.Dependencies.AddRange(dependencies[row.BindingId].Select(d => new Dependency { DepType = d.Type, DepValue = d.Value }));
             job.Alerts.AddRange(alerts[row.BindingId].Select(a => new Alert { ChannelType = a.Type, ChannelValue = a.Value, Severity = a.Severity }));
             OverrideReads.Lay(job, standing[row.BindingId]);
+            job.Drift = drift.GetValueOrDefault(row.BindingId);
             job.Occurrence = open.GetValueOrDefault(row.BindingId)?.ToProto();
             return job;
         })];

@@ -2,6 +2,7 @@ using System.Globalization;
 using KpiControl.Control.Audit;
 using KpiControl.Control.Catalog;
 using KpiControl.Control.Changes;
+using KpiControl.Control.Drift;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
 using KpiControl.Jobs.Artifacts;
@@ -41,6 +42,7 @@ internal static class JobRebind
         List<BoundArtifact> bound = [.. jobs.Select(job => new BoundArtifact(job.Binding.BindingId, job.Job.Job))];
         await PlacementStore.ReplaceDependenciesAsync(tx, bound);
         await PlacementStore.ReplacePromisesAsync(tx, bound);
+        await WriteBackStore.ApplyAsync(tx, [.. jobs.Select(job => new EnteredJob(job.Binding.BindingId, job.Binding.ContentHash, job.How.Reason))]);
         await PutInForceAsync(tx, [.. jobs.Select(job => new EnteringJob(job.Binding, Edited(job, defIds) with { OverridesJson = standing.GetValueOrDefault(job.Binding.BindingId) }, job.WasJob, job.Job.Job, job.How))]);
     }
 

@@ -205,7 +205,7 @@ internal static class Invariants
         """
         SELECT format('binding %s, %s: clock %s, episode %s', coalesce(c.binding_id, e.binding_id), coalesce(c.clock, e.clock), c.state, e.episode_id)
           FROM (SELECT * FROM kpi_sla_clock WHERE state IN ('warn', 'breach')) c
-          FULL JOIN (SELECT * FROM kpi_sla_episode WHERE resolved_at IS NULL AND clock <> 'failure') e ON e.binding_id = c.binding_id AND e.clock = c.clock
+          FULL JOIN (SELECT * FROM kpi_sla_episode WHERE resolved_at IS NULL AND clock NOT IN ('failure', 'drift')) e ON e.binding_id = c.binding_id AND e.clock = c.clock
          WHERE c.binding_id IS NULL OR e.episode_id IS NULL OR (c.state = 'breach') <> (e.breached_at IS NOT NULL)
         """;
 

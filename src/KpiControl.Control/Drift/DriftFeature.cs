@@ -8,8 +8,8 @@ internal static class DriftFeature
     public static IServiceCollection AddDrift(this IServiceCollection services)
     {
         services.AddValidated<DriftOptions>(DriftOptions.Section);
-        services.AddSingleton<SyncStateStore>().AddSingleton<PendingWriteStore>().AddSingleton<ArtifactStores>().AddSingleton<StorePass>();
-        services.AddHostedService<StoreBootstrap>().AddHostedService<StoreSync>();
+        services.AddSingleton<SyncStateStore>().AddSingleton<PendingWriteStore>().AddSingleton<ArtifactStores>().AddSingleton<StorePass>().AddSingleton<DriftAlertStore>();
+        services.AddHostedService<StoreBootstrap>().AddHostedService<StoreSync>().AddHostedService<DriftTeller>();
         return services;
     }
 

@@ -27,6 +27,10 @@ internal sealed partial class DriftOptions : IValidatableObject
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan Timeout { get; set; } = TimeSpan.FromMinutes(2);
 
+    /// <summary>How long a job must not have been as its store has it before somebody is told: what a commit and its apply do within minutes is no alert.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
+    public TimeSpan AlertAfter { get; set; } = TimeSpan.FromMinutes(5);
+
     /// <summary>Where clones of repositories are kept, for this process alone; empty: a directory of its own that goes with it. Nothing in it is worth a backup.</summary>
     public string CacheDirectory { get; set; } = "";
 

@@ -47,7 +47,7 @@ internal static class DriftReads
         var rows = await DriftStore.LinesAsync(tx, new
         {
             tenants = scope.Tenants, environments = scope.Environments, tenant = TenantOf(tx, request.Tenant), environment = EnvironmentOf(request.Environment), store = request.Store,
-            state = request.State, bindingId = 0L, after = paging.AfterParts(Between, 3), limit = paging.Size + 1,
+            state = request.State, bindings = (long[]?)null, after = paging.AfterParts(Between, 3), limit = paging.Size + 1,
         });
         var response = new ListDriftResponse { Entries = { rows.Take(paging.Size).Select(row => row.ToProto()) } };
         if (rows.Count > paging.Size && rows[paging.Size - 1] is var last)
@@ -65,6 +65,20 @@ internal static class DriftReads
         if (ladder.StoreContent is { } content && ArtifactReader.Read(content, FormatOf(ladder.StoreFormat)).CanonicalJson is { } canonical)
             answer.Differences.AddRange(ArtifactDiff.Between(ladder.BoundJson, canonical).Select(d => new FieldChange { Path = d.Path, Before = d.Before ?? "", After = d.After ?? "" }));
         return answer;
+    }
+
+    /// <summary>Of those jobs that follow a store, beside it.</summary>
+    /// <param name="withLadder">Of one job: hash by hash.</param>
+    public static async Task<IReadOnlyDictionary<long, StoreStanding>> StandingAsync(RequestTransaction tx, long[] bindings, bool withLadder)
+    {
+        var standing = new Dictionary<long, StoreStanding>();
+        foreach (var row in await DriftStore.OfAsync(tx, bindings))
+        {
+            var stands = standing[row.BindingId!.Value] = new StoreStanding { Store = row.Store, State = row.State, Reason = DriftWords.Of(row), Since = DriftMapping.Since(row) };
+            if (withLadder)
+                stands.Ladder.AddRange(Rungs(row, await DriftStore.LadderAsync(tx, row.BindingId.Value, row.Store, row.Path)));
+        }
+        return standing;
     }
 
     public static async Task<DriftRow> RowAsync(RequestTransaction tx, Binding binding) => await DriftStore.OfAsync(tx, binding.BindingId)

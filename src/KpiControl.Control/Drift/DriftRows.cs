@@ -11,6 +11,9 @@ internal sealed record StoreRow
     public string? Branch { get; init; }
     public required string[] Paths { get; init; }
     public bool Configured { get; init; }
+    public bool WritesApplied { get; init; }
+    public string? NewJobs { get; init; }
+    public bool Signed { get; init; }
     public string? Version { get; init; }
     public DateTimeOffset? ReadAt { get; init; }
     public int Artifacts { get; init; }

@@ -6,7 +6,7 @@ namespace KpiControl.Control.Drift;
 internal static class DriftStore
 {
     private const string Stores = """
-        SELECT store, tenant_id, environment, kind, location, branch, paths, configured, version, read_at, artifacts, contents_read, failing_since, failures, failure, next_pass_at, asked_at,
+        SELECT store, tenant_id, environment, kind, location, branch, paths, configured, writes_applied, new_jobs, signed, version, read_at, artifacts, contents_read, failing_since, failures, failure, next_pass_at, asked_at,
                pass_started_at, pass_ended_at, rewritten_at, rewritten_from, rewritten_to
           FROM kpi_store s
         """;
@@ -32,9 +32,10 @@ internal static class DriftStore
     public static Task AskAsync(RequestTransaction tx, string store, bool readAll) => tx.ExecuteAsync(Ask, new { store, readAll });
 
     // A job that was taken away with its artifact agrees with it. The definition's own hash is taken anew: that its row was altered shows.
-    private const string Compared = """
+    internal const string Compared = """
         WITH kept AS (
-          SELECT store, job_id, min(path) AS path, CASE WHEN count(*) > 1 THEN string_agg(path, ' and ' ORDER BY path) END AS copies FROM kpi_store_artifact WHERE job_id IS NOT NULL GROUP BY store, job_id
+          SELECT store, job_id, min(path) AS path, CASE WHEN count(*) > 1 THEN string_agg(path, ' and ' ORDER BY path) END AS copies FROM kpi_store_artifact WHERE job_id IS NOT NULL
+             AND (@bindings::bigint[] IS NULL OR job_id IN (SELECT job_id FROM kpi_job_binding WHERE binding_id = ANY (@bindings))) GROUP BY store, job_id
         ), followed AS (
           SELECT s.store, s.tenant_id, s.environment, s.configured, s.read_at, s.failing_since, s.failure, b.job_id, b.binding_id, b.revision, b.revision = 1 AND NOT b.active_flag AS is_unreleased,
                  COALESCE(rt.paused_until > now(), false) AS is_paused, b.schedule_overridden,
@@ -53,13 +54,13 @@ internal static class DriftStore
             LEFT JOIN kept k ON k.store = r.store AND k.job_id = b.job_id
             LEFT JOIN kpi_store_artifact a ON a.store = k.store AND a.path = k.path
             LEFT JOIN kpi_store_write w ON w.binding_id = b.binding_id AND w.store_state = 'pending'
-           WHERE @bindingId::bigint = 0 AND (b.pruned_at IS NULL OR a.path IS NOT NULL) OR b.binding_id = @bindingId
+           WHERE @bindings::bigint[] IS NULL AND (b.pruned_at IS NULL OR a.path IS NOT NULL) OR r.binding_id = ANY (@bindings)
           UNION ALL
           SELECT s.store, s.tenant_id, s.environment, s.configured, s.read_at, s.failing_since, s.failure, a.job_id, NULL, 0, false, false, false, NULL, NULL, NULL, NULL,
                  a.path, a.version, a.content_hash, a.raw_sha256, a.store_commit, a.fault, a.problem, a.changed_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
             FROM kpi_store_artifact a
             JOIN kpi_store s USING (store)
-           WHERE @bindingId::bigint = 0
+           WHERE @bindings::bigint[] IS NULL
              AND NOT EXISTS (SELECT FROM kpi_source_ref r JOIN kpi_job_binding b USING (binding_id) WHERE r.store = a.store AND b.job_id = a.job_id)
         ), compared AS (
           SELECT f.*, CASE
@@ -93,10 +94,11 @@ internal static class DriftStore
         return await tx.QueryAsync<DriftRow>(Lines, query);
     }
 
-    private const string Of = Compared + " WHERE f.binding_id = @bindingId";
-
     /// <summary>Null where the job follows no store.</summary>
-    public static Task<DriftRow?> OfAsync(RequestTransaction tx, long bindingId) => tx.FindAsync<DriftRow>(Of, new { bindingId });
+    public static async Task<DriftRow?> OfAsync(RequestTransaction tx, long bindingId) => (await OfAsync(tx, [bindingId])).SingleOrDefault();
+
+    /// <summary>Those of the jobs that follow a store.</summary>
+    public static Task<IReadOnlyList<DriftRow>> OfAsync(RequestTransaction tx, long[] bindings) => tx.QueryAsync<DriftRow>(Compared, new { bindings });
 
     private const string Ladder = """
         SELECT d.canonical_json AS bound_json, a.content AS store_content, a.format AS store_format, h.run_id, h.recorded_at AS run_at, h.revision AS run_revision, ran.content_hash AS run_hash

@@ -14,6 +14,9 @@ internal sealed record PendingWrite
     public required string ContentHash { get; init; }
     /// <summary>What the store held there when it was asked for; null: nothing.</summary>
     public string? SeenVersion { get; init; }
+    /// <summary>Written before this one, perhaps: what nobody was told of before another definition was bound.</summary>
+    public required string[] OverHashes { get; init; }
+    public required string Cause { get; init; }
     public required string Reason { get; init; }
     public required string RequestedBy { get; init; }
     public required string Format { get; init; }
@@ -26,10 +29,17 @@ internal sealed record PendingWrite
     public string Text => ArtifactFormats.OfPath(Path) == ArtifactFormat.Json && Format != "json" ? CanonicalJson : Content;
 
     /// <summary>Whether bytes are an artifact that means the same.</summary>
-    public bool IsMeantBy(ReadOnlyMemory<byte> bytes) => ArtifactReader.Read(bytes, ArtifactFormats.OfPath(Path)).ContentHash == ContentHash;
+    public bool IsMeantBy(ReadOnlyMemory<byte> bytes) => MeaningOf(bytes) == ContentHash;
+
+    /// <summary>Whether what is there may be written over: it is what was seen, or this one's own predecessor.</summary>
+    /// <param name="version">What is there; null: nothing is.</param>
+    public bool MayReplace(string? version, Func<ReadOnlyMemory<byte>> bytes) =>
+        version == SeenVersion || (version is not null && OverHashes.Length > 0 && MeaningOf(bytes()) is { } there && OverHashes.Contains(there));
+
+    private string? MeaningOf(ReadOnlyMemory<byte> bytes) => ArtifactReader.Read(bytes, ArtifactFormats.OfPath(Path)).ContentHash;
 
     public string Message => $"""
-        Roll back {JobId} to what is bound in {TenantId}/{Environment}
+        {(Cause == "applied" ? $"Apply {JobId} as it is bound" : $"Roll back {JobId} to what is bound")} in {TenantId}/{Environment}
 
         {(Reason.Length > 0 ? $"{Reason}\n\n" : "")}Kpi-Content-Hash: {ContentHash}
         Kpi-Write: {WriteId}

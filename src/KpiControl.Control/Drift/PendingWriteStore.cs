@@ -9,7 +9,7 @@ namespace KpiControl.Control.Drift;
 internal sealed class PendingWriteStore(Databases databases)
 {
     private const string Pending = """
-        SELECT w.write_id, w.binding_id, w.path, w.content_hash, w.seen_version, w.reason, w.requested_by, b.tenant_id, b.environment, b.job_id, d.format, d.content, d.canonical_json, b.def_id <> w.def_id AS is_overtaken
+        SELECT w.write_id, w.binding_id, w.path, w.content_hash, w.seen_version, w.over_hashes, w.cause, w.reason, w.requested_by, b.tenant_id, b.environment, b.job_id, d.format, d.content, d.canonical_json, b.def_id <> w.def_id AS is_overtaken
           FROM kpi_store_write w JOIN kpi_job_binding b USING (binding_id) JOIN kpi_job_def d ON d.def_id = w.def_id
          WHERE w.store = @Store AND w.store_state = 'pending' ORDER BY w.write_id LIMIT 200
         """;
@@ -34,7 +34,7 @@ internal sealed class PendingWriteStore(Databases databases)
         if (ended is not null && outcome.State != WriteOutcome.Pending)
             await AuditStore.AppendAsync(connection, new AuditEntry
             {
-                TenantId = write.TenantId, Environment = write.Environment, Actor = "system", Verb = "Rollback", ObjectKind = "store_write", ObjectId = FormattableString.Invariant($"{write.WriteId}"),
+                TenantId = write.TenantId, Environment = write.Environment, Actor = "system", Verb = write.Cause == "applied" ? "Update" : "Rollback", ObjectKind = "store_write", ObjectId = FormattableString.Invariant($"{write.WriteId}"),
                 Reason = write.Reason, After = AuditEntry.Json(new { StoreState = outcome.State, write.BindingId, write.Path, write.ContentHash, outcome.Commit, outcome.Problem, write.RequestedBy }),
             }, token);
         await transaction.CommitAsync(token);

@@ -45,7 +45,7 @@ internal sealed class StorePass(SyncStateStore states, PendingWriteStore writes,
     {
         try
         {
-            return await WithinAsync(bound => stores.Of(claimed.Store).WriteAsync(current, bound), token);
+            return await WithinAsync(bound => stores.Of(claimed.Store).WriteAsync(current, claimed.Version, bound), token);
         }
         catch (StoreFaultException fault)
         {

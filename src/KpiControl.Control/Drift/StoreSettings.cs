@@ -27,6 +27,18 @@ internal sealed partial class StoreSettings
     /// <summary>Which files are artifacts, as <c>jobs/**/*.yaml</c>; with <c>!</c> before it: which are not. Absent: every .yaml, .yml and .json. What begins with a dot is none.</summary>
     public List<string> Paths { get; set; } = [];
 
+    /// <summary>What is put in force is written to the store where it has the job; false: people alone write there, and roll-backs.</summary>
+    public bool WritesApplied { get; set; } = true;
+
+    /// <summary>Where a job is written that no store of the tenant and environment has, as <c>jobs/{job_id}.yaml</c>; empty: it is not.</summary>
+    public string NewJobs { get; set; } = "";
+
+    /// <summary>Git: whose signatures a commit must have, in the form of ssh-keygen's ALLOWED SIGNERS; empty: none is asked for.</summary>
+    public string AllowedSignersFile { get; set; } = "";
+
+    /// <summary>Git: the private key (ssh) with which the control plane signs what it commits; empty: it does not sign.</summary>
+    public string SigningKeyFile { get; set; } = "";
+
     /// <summary>Azure Blob: the account's URL. S3: that of a service that is not Amazon's.</summary>
     public string Endpoint { get; set; } = "";
 
@@ -81,8 +93,35 @@ internal sealed partial class StoreSettings
             yield return $":Paths '{pattern}' is not a pattern within the store, like jobs/**/*.yaml";
         if (Paths.Count > 0 && Paths.TrueForAll(p => p.StartsWith('!')))
             yield return ":Paths says only what is no artifact: begin with what is, like **/*.yaml";
+        if (NewJobs.Length > 0 && !IsPlaceOfNewJobs())
+            yield return $":NewJobs '{NewJobs}' is not a path of one of the store's artifacts with {{job_id}} in its name, like jobs/{{job_id}}.yaml";
+        if (NewJobs.Length > 0 && !WritesApplied)
+            yield return ":NewJobs says where jobs are written, and WritesApplied that none are";
+        foreach (var mistake in SigningMistakes())
+            yield return mistake;
         foreach (var mistake in Kind switch { StoreKinds.Git => GitMistakes(), StoreKinds.Directory => DirectoryMistakes(), StoreKinds.S3 or StoreKinds.AzureBlob => BucketMistakes(), _ => [] })
             yield return mistake;
+    }
+
+    private bool IsPlaceOfNewJobs()
+    {
+        var path = NewJobs.Replace("{job_id}", "job", StringComparison.Ordinal);
+        return path != NewJobs && path.Split('/').All(part => part is not ("" or "." or "..")) && new Stores.PathPatterns(Patterns).Select([path], one => one).Count == 1;
+    }
+
+    private IEnumerable<string> SigningMistakes()
+    {
+        foreach (var (name, file) in new[] { (nameof(AllowedSignersFile), AllowedSignersFile), (nameof(SigningKeyFile), SigningKeyFile) }.Where(one => one.Item2.Length > 0))
+            if (!IsGit)
+                yield return $":{name} is of a store of kind git alone: nothing else has commits to sign";
+            else if (!File.Exists(file))
+                yield return $":{name} '{file}' does not exist";
+        if (IsGit && AllowedSignersFile.Length > 0 && SigningKeyFile.Length == 0 && WritesApplied)
+            yield return ":AllowedSignersFile asks for signatures, and the control plane has no key for its own commits: set SigningKeyFile, or WritesApplied to false";
+        if (IsGit && SigningKeyFile.Length > 0 && File.Exists(SigningKeyFile) && KeyFile.IsOpenToOthers(SigningKeyFile))
+            yield return $":SigningKeyFile '{SigningKeyFile}' is open to every user of this machine: chmod 600 it";
+        if (IsGit && AllowedSignersFile.Length + SigningKeyFile.Length > 0 && !HasProgram("ssh-keygen"))
+            yield return ":AllowedSignersFile and SigningKeyFile need the program ssh-keygen, which is not on the PATH: install openssh-client";
     }
 
     private IEnumerable<string> DirectoryMistakes() => Path.IsPathRooted(Location) ? [] : [$":Location '{Location}' is not an absolute path"];
@@ -155,11 +194,11 @@ internal sealed partial class StoreSettings
                 yield return $":{name} '{file}' does not exist";
         if (File.Exists(SshKeyFile) && KeyFile.IsOpenToOthers(SshKeyFile))
             yield return $":SshKeyFile '{SshKeyFile}' is open to every user of this machine: chmod 600 it";
-        if (!HasSsh())
+        if (!HasProgram("ssh"))
             yield return ":Location needs the program ssh, which is not on the PATH: install openssh-client, or use https";
     }
 
-    private static bool HasSsh() => (System.Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => folder.Length > 0 && File.Exists(Path.Combine(folder, "ssh")));
+    private static bool HasProgram(string name) => (System.Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => folder.Length > 0 && File.Exists(Path.Combine(folder, name)));
 
     [GeneratedRegex(@"^[a-z0-9][a-z0-9.-]{1,62}(/[A-Za-z0-9][A-Za-z0-9._=-]*)*/?\z", RegexOptions.CultureInvariant)]
     private static partial Regex BucketLocation();

@@ -9,7 +9,7 @@ namespace KpiControl.Control.Drift;
 /// Makes a pass over each store when it is due; on every node, each store claimed by one of them at a time. A store that is down or
 /// hangs keeps nobody waiting but itself, and nothing of what is bound or runs looks at stores.
 /// </summary>
-internal sealed partial class StoreSync(SyncStateStore states, StorePass pass, IOptions<DriftOptions> options, TimeProvider time, ILogger<StoreSync> logger) : PeriodicWork(time)
+internal sealed partial class StoreSync(SyncStateStore states, StorePass pass, DriftAlertStore alerts, IOptions<DriftOptions> options, TimeProvider time, ILogger<StoreSync> logger) : PeriodicWork(time)
 {
     private static readonly TimeSpan FirstBackoff = TimeSpan.FromSeconds(5);
 
@@ -42,6 +42,7 @@ internal sealed partial class StoreSync(SyncStateStore states, StorePass pass, I
         try
         {
             await TryAsync(claimed, token);
+            await alerts.NoteAsync(claimed.Store, token);
         }
         catch (OperationCanceledException) when (token.IsCancellationRequested)
         {

@@ -20,14 +20,16 @@ internal sealed class SyncStateStore(Databases databases)
         """;
 
     private const string Put = """
-        INSERT INTO kpi_store AS s (store, tenant_id, environment, kind, location, branch, paths)
-        SELECT x.store, x.tenant, x.environment, x.kind, x.location, x.branch, x.paths
-          FROM jsonb_to_recordset(@stores::jsonb) AS x(store text, tenant text, environment text, kind text, location text, branch text, paths text[])
+        INSERT INTO kpi_store AS s (store, tenant_id, environment, kind, location, branch, paths, writes_applied, new_jobs, signed)
+        SELECT x.store, x.tenant, x.environment, x.kind, x.location, x.branch, x.paths, x.writes_applied, x.new_jobs, x.signed
+          FROM jsonb_to_recordset(@stores::jsonb) AS x(store text, tenant text, environment text, kind text, location text, branch text, paths text[], writes_applied boolean, new_jobs text, signed boolean)
          ORDER BY x.store
         ON CONFLICT (store) DO UPDATE SET tenant_id = EXCLUDED.tenant_id, environment = EXCLUDED.environment, kind = EXCLUDED.kind, location = EXCLUDED.location,
-           branch = EXCLUDED.branch, paths = EXCLUDED.paths, configured = true, version = NULL, reads_all = true, next_pass_at = now()
+           branch = EXCLUDED.branch, paths = EXCLUDED.paths, configured = true, writes_applied = EXCLUDED.writes_applied, new_jobs = EXCLUDED.new_jobs, signed = EXCLUDED.signed,
+           version = NULL, reads_all = true, next_pass_at = now()
          WHERE NOT s.configured
-            OR (s.tenant_id, s.environment, s.kind, s.location, s.branch, s.paths) IS DISTINCT FROM (EXCLUDED.tenant_id, EXCLUDED.environment, EXCLUDED.kind, EXCLUDED.location, EXCLUDED.branch, EXCLUDED.paths)
+            OR (s.tenant_id, s.environment, s.kind, s.location, s.branch, s.paths, s.writes_applied, s.new_jobs, s.signed)
+               IS DISTINCT FROM (EXCLUDED.tenant_id, EXCLUDED.environment, EXCLUDED.kind, EXCLUDED.location, EXCLUDED.branch, EXCLUDED.paths, EXCLUDED.writes_applied, EXCLUDED.new_jobs, EXCLUDED.signed)
         """;
 
     private const string Retire = """
@@ -40,6 +42,7 @@ internal sealed class SyncStateStore(Databases databases)
         var rows = JsonSerializer.Serialize(stores.Select(store => new
         {
             Store = store.Key, store.Value.Tenant, store.Value.Environment, store.Value.Kind, store.Value.Location, Branch = store.Value.IsGit ? store.Value.Branch : null, Paths = store.Value.Patterns,
+            store.Value.WritesApplied, NewJobs = store.Value.NewJobs.Length > 0 ? store.Value.NewJobs : null, Signed = store.Value.AllowedSignersFile.Length > 0,
         }), Words);
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
@@ -56,9 +59,11 @@ internal sealed class SyncStateStore(Databases databases)
         await transaction.CommitAsync(token);
     }
 
+    // Due by the clock, or because something waits to be written that nobody has tried to write yet: whoever applies a job holds no store's row.
     private const string Claim = """
         UPDATE kpi_store SET fence = fence + 1, claimed_at = now(), claimed_until = now() + @length
-         WHERE store IN (SELECT store FROM kpi_store WHERE store = ANY (@stores) AND configured AND next_pass_at <= now() AND (claimed_until IS NULL OR claimed_until <= now())
+         WHERE store IN (SELECT store FROM kpi_store s WHERE store = ANY (@stores) AND configured AND (claimed_until IS NULL OR claimed_until <= now())
+                            AND (next_pass_at <= now() OR failing_since IS NULL AND EXISTS (SELECT FROM kpi_store_write w WHERE w.store = s.store AND w.store_state = 'pending' AND w.tries = 0))
                           ORDER BY store FOR NO KEY UPDATE SKIP LOCKED)
         RETURNING store, tenant_id, environment, fence, claimed_at, version, reads_all, failures
         """;

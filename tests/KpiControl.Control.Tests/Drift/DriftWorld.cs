@@ -31,9 +31,11 @@ public sealed class DriftWorld : IAsyncDisposable
         var settings = new Dictionary<string, string>
         {
             ["Drift:SyncEvery"] = "1.00:00:00", ["Drift:LookEvery"] = "00:00:00.05", [Key("Tenant")] = "acme", [Key("Environment")] = "dev", [Key("Kind")] = kind, [Key("Location")] = location,
+            // Most tests need a job that is not as the store has it, and make it by applying; AppliedWriteTests are of what is written then.
+            [Key("WritesApplied")] = "false",
         };
         foreach (var (name, value) in more)
-            settings[name.StartsWith("Drift:", StringComparison.Ordinal) ? name : Key(name)] = value;
+            settings[name.StartsWith("Drift:", StringComparison.Ordinal) || name.StartsWith("Alerts:", StringComparison.Ordinal) ? name : Key(name)] = value;
         return [.. settings.Select(one => (one.Key, one.Value))];
     }
 

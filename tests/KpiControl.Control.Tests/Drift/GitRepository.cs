@@ -26,6 +26,9 @@ public sealed class GitRepository : IDisposable
 
     public string Log(string format, string branch = "main") => Git(Bare, "log", $"--format={format}", branch);
 
+    /// <summary>The private key (ssh) that the author's commits are signed with from now on; null: they are not.</summary>
+    public string? SigningKey { get; set; }
+
     /// <returns>The commit, which is pushed.</returns>
     public string Commit(params (string Path, string? Content)[] files)
     {
@@ -39,7 +42,7 @@ public sealed class GitRepository : IDisposable
                 File.WriteAllText(file, content);
         }
         Git(Clone, "add", "--all");
-        Git(Clone, "commit", "--quiet", "--allow-empty", "--message", "by the author");
+        Git(Clone, ["-c", "gpg.format=ssh", "-c", $"user.signingkey={SigningKey}", "-c", $"commit.gpgsign={(SigningKey is null ? "false" : "true")}", "commit", "--quiet", "--allow-empty", "--message", "by the author"]);
         Git(Clone, "push", "--quiet", "origin", "main");
         return Head;
     }
@@ -52,6 +55,26 @@ public sealed class GitRepository : IDisposable
         Git(Clone, "push", "--quiet", "--force", "origin", "main");
         return Head;
     }
+
+    /// <summary>The branch ends at an earlier commit again, by force.</summary>
+    public void Reset(string commit)
+    {
+        Git(Clone, "reset", "--quiet", "--hard", commit);
+        Git(Clone, "push", "--quiet", "--force", "origin", "main");
+    }
+
+    /// <summary>The last commit with another message and the signature that it had, by force.</summary>
+    public string Forge()
+    {
+        var file = Path.Combine(root, "forged");
+        File.WriteAllText(file, Git(Clone, "cat-file", "commit", "HEAD").Replace("by the author", "by another", StringComparison.Ordinal) + "\n");
+        var forged = Git(Clone, "hash-object", "-t", "commit", "-w", file);
+        Reset(forged);
+        return forged;
+    }
+
+    /// <summary>What git says of the signature of the branch's last commit on the server.</summary>
+    public string Verify(string allowedSigners) => Git(Bare, "-c", $"gpg.ssh.allowedSignersFile={allowedSigners}", "log", "--max-count=1", "--format=%GG", "main");
 
     public void Pull() => Git(Clone, "pull", "--quiet", "--rebase", "origin", "main");
 

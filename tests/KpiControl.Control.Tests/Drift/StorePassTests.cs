@@ -93,7 +93,9 @@ public sealed class StorePassTests
     [InlineData(":Endpoint holds a credential", "Kind", "azure-blob", "Location", "jobs", "Endpoint", "https://acme.example/?sig=geheim")]
     [InlineData(":Endpoint 'http://s3.example' is not encrypted", "Kind", "s3", "Location", "jobs", "Endpoint", "http://s3.example")]
     [InlineData(":User is missing", "Kind", "s3", "Location", "jobs", "Region", "eu-central-1", "Password", "env:PATH")]
-    public void Settings_that_cannot_work_are_refused_at_start_in_words(string told, params string[] settings)
+    public void Settings_that_cannot_work_are_refused_at_start_in_words(string told, params string[] settings) => Refused(told, settings);
+
+    internal static void Refused(string told, params string[] settings)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(
             DriftWorld.Settings("git", "/srv/jobs.git", [.. settings.Chunk(2).Select(pair => (pair[0], pair[1]))]).Select(one => KeyValuePair.Create(one.Key, (string?)one.Value))).Build();

@@ -21,7 +21,7 @@ internal sealed class BucketStore(StoreSettings settings, IBucket bucket) : IArt
         return new Snapshot(bucket, [.. patterns.Select(found, entry => entry.Path).OrderBy(entry => entry.Path, StringComparer.Ordinal)]);
     }
 
-    public async Task<IReadOnlyList<WriteOutcome>> WriteAsync(IReadOnlyList<PendingWrite> writes, CancellationToken token)
+    public async Task<IReadOnlyList<WriteOutcome>> WriteAsync(IReadOnlyList<PendingWrite> writes, string? before, CancellationToken token)
     {
         var outcomes = new List<WriteOutcome>();
         foreach (var write in writes)
@@ -38,7 +38,7 @@ internal sealed class BucketStore(StoreSettings settings, IBucket bucket) : IArt
             var there = await bucket.ReadAsync(write.Path, null, token);
             if (there is not null && write.IsMeantBy(there.Content))
                 return WriteOutcome.Stored(null);
-            return there?.Version == write.SeenVersion && await bucket.PutAsync(write.Path, write.SeenVersion, Encoding.UTF8.GetBytes(write.Text), token)
+            return write.MayReplace(there?.Version, () => there!.Content) && await bucket.PutAsync(write.Path, there?.Version, Encoding.UTF8.GetBytes(write.Text), token)
                 ? WriteOutcome.Stored(null)
                 : WriteOutcome.Moved(write.Path);
         }

@@ -24,7 +24,7 @@ internal sealed class DirectoryStore(StoreSettings settings) : IArtifactStore
         }
     }, token);
 
-    public Task<IReadOnlyList<WriteOutcome>> WriteAsync(IReadOnlyList<PendingWrite> writes, CancellationToken token) =>
+    public Task<IReadOnlyList<WriteOutcome>> WriteAsync(IReadOnlyList<PendingWrite> writes, string? before, CancellationToken token) =>
         Task.Run<IReadOnlyList<WriteOutcome>>(() => [.. writes.Select(Write)], token);
 
     private WriteOutcome Write(PendingWrite write)
@@ -38,7 +38,7 @@ internal sealed class DirectoryStore(StoreSettings settings) : IArtifactStore
                 return WriteOutcome.Refused($"{write.Path} leads through a link, and links lead nowhere here");
             if (file.Exists && file.Length <= ArtifactLimits.MaxBytes && write.IsMeantBy(File.ReadAllBytes(file.FullName)))
                 return WriteOutcome.Stored(null);
-            if ((file.Exists ? VersionOf(file) : null) != write.SeenVersion)
+            if (!write.MayReplace(file.Exists ? VersionOf(file) : null, () => file.Length <= ArtifactLimits.MaxBytes ? File.ReadAllBytes(file.FullName) : default))
                 return WriteOutcome.Moved(write.Path);
             Replace(file, write);
             return WriteOutcome.Stored(null);

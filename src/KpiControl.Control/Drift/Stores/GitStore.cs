@@ -13,6 +13,7 @@ internal sealed class GitStore(StoreSettings settings, string cache) : IArtifact
 
     private readonly PathPatterns patterns = new(settings.Patterns);
     private readonly GitAccess access = new(settings);
+    private readonly GitSignatures signatures = new(settings);
 
     // The library's calls cannot be taken back: one that hangs must not be joined by another on the same clone.
     private readonly SemaphoreSlim alone = new(1);
@@ -23,9 +24,9 @@ internal sealed class GitStore(StoreSettings settings, string cache) : IArtifact
 
     public Task<IStoreSnapshot> OpenAsync(string? before, CancellationToken token) => AloneAsync<IStoreSnapshot>(() => Open(before, token), token);
 
-    public async Task<IReadOnlyList<WriteOutcome>> WriteAsync(IReadOnlyList<PendingWrite> writes, CancellationToken token)
+    public async Task<IReadOnlyList<WriteOutcome>> WriteAsync(IReadOnlyList<PendingWrite> writes, string? before, CancellationToken token)
     {
-        using var written = await AloneAsync(() => Write(writes, token), token);
+        using var written = await AloneAsync(() => Write(writes, before, token), token);
         return written.Outcomes;
     }
 
@@ -67,6 +68,7 @@ internal sealed class GitStore(StoreSettings settings, string cache) : IArtifact
         try
         {
             var tip = Fetch(repository, token);
+            signatures.DemandSigned(repository, before, repository.Lookup<Commit>(tip));
             return new Snapshot(this, repository, tip, before is not null && tip != before && !IsPartOf(repository, before, tip));
         }
         catch
@@ -76,11 +78,13 @@ internal sealed class GitStore(StoreSettings settings, string cache) : IArtifact
         }
     }
 
-    private Written Write(IReadOnlyList<PendingWrite> writes, CancellationToken token)
+    private Written Write(IReadOnlyList<PendingWrite> writes, string? before, CancellationToken token)
     {
         using var repository = Clone();
         var tip = repository.Lookup<Commit>(Fetch(repository, token));
-        var (branch, outcomes) = (new GitCommits(repository, tip), new List<WriteOutcome>());
+        // What is built upon it would vouch for it.
+        signatures.DemandSigned(repository, before, tip);
+        var (branch, outcomes) = (new GitCommits(repository, tip, signatures), new List<WriteOutcome>());
         foreach (var write in writes)
             outcomes.Add(branch.Add(write));
         if (branch.Tip.Id != tip.Id)

@@ -12,9 +12,10 @@ internal interface IArtifactStore
     Task<IStoreSnapshot> OpenAsync(string? before, CancellationToken token);
 
     /// <summary>Writes artifacts, each only over what was seen there, and not at all where the store has it already.</summary>
+    /// <param name="before">The version that was read last; null: none.</param>
     /// <returns>An outcome for each.</returns>
     /// <exception cref="StoreFaultException">None was written, in words.</exception>
-    Task<IReadOnlyList<WriteOutcome>> WriteAsync(IReadOnlyList<PendingWrite> writes, CancellationToken token);
+    Task<IReadOnlyList<WriteOutcome>> WriteAsync(IReadOnlyList<PendingWrite> writes, string? before, CancellationToken token);
 }
 
 /// <summary>What a store held at one instant. Contents are read one by one, only where somebody asks.</summary>
