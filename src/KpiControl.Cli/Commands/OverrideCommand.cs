@@ -11,7 +11,7 @@ internal static class OverrideCommand
 {
     private static readonly Argument<string> Job = JobAddress.Argument();
     private static readonly Argument<string?> OfJob = new("JOB") { Description = "Only of this job", Arity = ArgumentArity.ZeroOrOne };
-    private static readonly Argument<string> Kind = new("KIND") { Description = "schedule, priority, timeout, alert-route or pause" };
+    private static readonly Argument<string> Kind = new("KIND") { Description = "schedule, priority, timeout, alert-route or pause; to clear, tweak too: a schedule that an edit of the job set without an end" };
     private static readonly Argument<string?> Value = new("VALUE")
     { Description = "A cron expression in the job's time zone, 1 to 5, a duration, or a channel; of a pause none", Arity = ArgumentArity.ZeroOrOne };
     private static readonly Option<string?> Until = new("--until")

@@ -39,7 +39,7 @@ internal static class JobTable
 
     // The schedule's stands in its column, a pause is the state itself.
     private static Cell State(Job job) =>
-        JobState.Word(job) is var word && job.Overrides.Where(one => one.Kind is not ("schedule" or "pause")).Select(one => one.Kind).ToArray() is { Length: > 0 } kinds
+        JobState.Word(job) is var word && job.Overrides.Where(one => one.Kind is not ("schedule" or "tweak" or "pause")).Select(one => one.Kind).ToArray() is { Length: > 0 } kinds
             ? new Cell($"{word.Text} (overridden: {string.Join(", ", kinds)})", word.Style) : word;
 
     private static Cell Drift(Job job) => job.Drift is { } drift ? Cell.Status(drift.State) : "-";

@@ -26,7 +26,7 @@ internal static class OverrideTable
         foreach (var one in overrides)
             if (wide)
                 table.Row(one.OverrideId == 0 ? "-" : one.OverrideId, one.BindingId, JobOf(one), one.Kind, JobTable.Dash(one.Value), Ages.Absolute(one.CreatedAt),
-                    one.ExpiresAt is null ? "resumed" : Ages.Absolute(one.ExpiresAt), one.CreatedBy, JobTable.Dash(one.Reason), Ages.Absolute(one.EndedAt), JobTable.Dash(Ending(one)));
+                    one.ExpiresAt is null ? one.Kind == "tweak" ? "applied" : "resumed" : Ages.Absolute(one.ExpiresAt), one.CreatedBy, JobTable.Dash(one.Reason), Ages.Absolute(one.EndedAt), JobTable.Dash(Ending(one)));
             else
                 table.Row(JobOf(one), one.Kind, JobTable.Dash(one.Value), Until(one, now), one.CreatedBy, JobTable.Dash(one.Reason), one.EndedAt is null ? "-" : one.Ending);
         table.WriteTo(world);
@@ -34,7 +34,7 @@ internal static class OverrideTable
 
     public static string JobOf(Override one) => $"{one.Tenant}/{one.Environment}/{one.JobId}";
 
-    public static string Until(Override one, DateTimeOffset now) => one.ExpiresAt is null ? "until resumed" : Ages.Both(one.ExpiresAt, now);
+    public static string Until(Override one, DateTimeOffset now) => one.ExpiresAt is null ? one.Kind == "tweak" ? "until applied" : "until resumed" : Ages.Both(one.ExpiresAt, now);
 
     private static string Ending(Override one) => one.EndedAt is null ? "" : one.EndReason.Length > 0 && one.EndReason != one.Ending ? $"{one.Ending} by {one.EndedBy}: {one.EndReason}" : $"{one.Ending} by {one.EndedBy}";
 }

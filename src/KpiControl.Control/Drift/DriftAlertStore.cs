@@ -29,7 +29,7 @@ internal sealed class DriftAlertStore(Databases databases)
 
     private const string Untold = """
         SELECT r.binding_id FROM kpi_source_ref r
-         WHERE r.fault IS NOT NULL AND r.fault_since <= now() - @after AND NOT EXISTS (SELECT FROM kpi_sla_episode e WHERE e.binding_id = r.binding_id AND e.clock = 'drift' AND e.resolved_at IS NULL)
+         WHERE r.fault IS NOT NULL AND r.fault_since <= now() - @after::interval AND NOT EXISTS (SELECT FROM kpi_sla_episode e WHERE e.binding_id = r.binding_id AND e.clock = 'drift' AND e.resolved_at IS NULL)
          ORDER BY r.binding_id LIMIT 500
         """;
 

@@ -12,6 +12,9 @@ internal static class OverrideKind
 
     /// <summary>Kept as a pause, and listed with the others.</summary>
     public const string Pause = "pause";
+
+    /// <summary>A schedule that an edit of the job put over the definition's, without an end; kept in the binding, and listed with the others.</summary>
+    public const string Tweak = "tweak";
 }
 
 /// <summary>A value that stands over a definition's from one instant until another, that one excluded.</summary>

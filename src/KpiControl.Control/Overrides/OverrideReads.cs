@@ -22,7 +22,7 @@ internal static class OverrideReads
         if (request.Environment.Length > 0)
             RequestFields.Environment(request.Environment);
         if (request.Kind.Length > 0)
-            Overrides.DemandKind(request.Kind);
+            Overrides.DemandKind(request.Kind, isSet: false);
         var (scope, after) = (ReadScope.Of(tx.Caller, Verb.List), paging.AfterParts(Separator, 3));
         var rows = await OverrideStore.PageAsync(tx, new
         {

@@ -16,7 +16,7 @@ internal sealed record OverrideRow
     public required string Reason { get; init; }
     public DateTimeOffset CreatedAt { get; init; }
     public required string CreatedBy { get; init; }
-    /// <summary>Null: a pause until somebody resumes.</summary>
+    /// <summary>Null: a pause until somebody resumes, a tweak until it is set back.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
     public DateTimeOffset? EndedAt { get; init; }
     public string? EndedBy { get; init; }
@@ -107,6 +107,14 @@ internal static class OverrideStore
                  CASE WHEN e.pause_id IS NULL AND p.paused_until > now() THEN NULL WHEN coalesce(e.reason, 'expired') = 'expired' THEN 'expired' WHEN e.reason = 'moved' THEN 'replaced' ELSE 'cleared' END,
                  e.reason
             FROM kpi_pause p LEFT JOIN kpi_pause_end e USING (pause_id)
+          UNION ALL
+          SELECT 0, t.binding_id, 'tweak', concat_ws(' ', NULLIF(t.schedule_cron, ''), t.timezone), v.reason, v.effective_from, v.changed_by, NULL, NULL, NULL, NULL, NULL
+            FROM kpi_job_binding t CROSS JOIN LATERAL (
+              SELECT v.reason, v.effective_from, v.changed_by FROM kpi_binding_revision v
+               WHERE v.binding_id = t.binding_id AND NOT EXISTS (SELECT FROM kpi_binding_revision w WHERE w.binding_id = v.binding_id AND w.revision = v.revision - 1
+                     AND (w.schedule_cron, w.timezone, w.def_id) = (v.schedule_cron, v.timezone, v.def_id))
+               ORDER BY v.revision DESC LIMIT 1) v
+           WHERE t.schedule_overridden
         )
         SELECT o.*, b.tenant_id, b.environment, b.job_id FROM o JOIN kpi_job_binding b USING (binding_id)
 

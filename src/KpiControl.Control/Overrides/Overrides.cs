@@ -22,7 +22,7 @@ internal static class Overrides
 
     public static async Task<Override> SetAsync(RequestTransaction tx, SetOverrideRequest request)
     {
-        var binding = await ResolveAsync(tx, new(request.BindingId, request.Tenant, request.Environment, request.JobId), request.Kind, Verb.Pause, request.Etag);
+        var binding = await ResolveAsync(tx, new(request.BindingId, request.Tenant, request.Environment, request.JobId), request.Kind, Verb.Pause, request.Etag, isSet: true);
         RequestFields.Required("reason", request.Reason);
         var until = await UntilAsync(tx, request);
         if (request.Kind == OverrideKind.Pause)
@@ -38,7 +38,9 @@ internal static class Overrides
 
     public static async Task<Override> ClearAsync(RequestTransaction tx, ClearOverrideRequest request)
     {
-        var binding = await ResolveAsync(tx, new(request.BindingId, request.Tenant, request.Environment, request.JobId), request.Kind, Verb.Resume, request.Etag);
+        var binding = await ResolveAsync(tx, new(request.BindingId, request.Tenant, request.Environment, request.JobId), request.Kind, Verb.Resume, request.Etag, isSet: false);
+        if (request.Kind == OverrideKind.Tweak)
+            return (await SetBackAsync(tx, binding, request.Reason)).ToProto();
         var cleared = request.Kind == OverrideKind.Pause
             ? await Pauses.ResumeAsync(tx, binding, request.Reason)
             : await ClearAsync(tx, binding, request.Kind, request.Reason);
@@ -47,20 +49,23 @@ internal static class Overrides
         return (await OverrideStore.LatestAsync(tx, binding.BindingId, request.Kind)).ToProto();
     }
 
-    private static async Task<Binding> ResolveAsync(RequestTransaction tx, BindingKey key, string kind, Verb ofPauses, string etag)
+    private static async Task<Binding> ResolveAsync(RequestTransaction tx, BindingKey key, string kind, Verb ofPauses, string etag, bool isSet)
     {
         var binding = await BindingLookup.ResolveForEditAsync(tx, key, Verb.ScheduleEdit);
-        DemandKind(kind);
+        DemandKind(kind, isSet);
         if (kind == OverrideKind.Pause)
             tx.Demand(ofPauses, binding.TenantId, binding.Environment, string.Create(CultureInfo.InvariantCulture, $"The job {binding.BindingId}"));
         Etags.Demand(etag, binding.Revision);
         return binding;
     }
 
-    public static void DemandKind(string kind)
+    /// <param name="isSet">A tweak is ended and listed here, and set by PUT of the job alone.</param>
+    public static void DemandKind(string kind, bool isSet)
     {
-        if (kind is not (OverrideKind.Schedule or OverrideKind.Priority or OverrideKind.Timeout or OverrideKind.AlertRoute or OverrideKind.Pause))
-            throw Reject.Invalid("kind", kind.Length == 0 ? "is missing: schedule, priority, timeout, alert_route or pause" : "is none of schedule, priority, timeout, alert_route and pause");
+        if (kind == OverrideKind.Tweak && isSet)
+            throw Reject.Invalid("kind", "is a schedule without an end, which PUT of the job sets (schedule_cron, timezone); here it is schedule, with expires_at");
+        if (kind is not (OverrideKind.Tweak or OverrideKind.Schedule or OverrideKind.Priority or OverrideKind.Timeout or OverrideKind.AlertRoute or OverrideKind.Pause))
+            throw Reject.Invalid("kind", kind.Length == 0 ? "is missing: schedule, priority, timeout, alert_route or pause" : $"is none of schedule, priority, timeout, alert_route{(isSet ? "" : ", tweak")} and pause");
     }
 
     private static async Task<DateTimeOffset> UntilAsync(RequestTransaction tx, SetOverrideRequest request)
@@ -96,6 +101,21 @@ internal static class Overrides
         // Back to what was released.
         await PutInForceAsync(tx, binding, await OverrideStore.ReviseAsync(tx, binding), job, reason, isRelease: false);
         return true;
+    }
+
+    // The schedule is the released definition's again; what is to stand instead is an override or another definition.
+    private static async Task<OverrideRow> SetBackAsync(RequestTransaction tx, Binding binding, string reason)
+    {
+        if (!binding.ScheduleOverridden)
+            throw Reject.Precondition("NOT_OVERRIDDEN", $"{binding.BindingId}", "No tweak stands: the job's schedule is its definition's.");
+        var stood = await OverrideStore.LatestAsync(tx, binding.BindingId, OverrideKind.Tweak);
+        var row = await JobStore.FindAsync(tx, binding.BindingId);
+        var job = ArtifactReader.ReadCanonical(row.CanonicalJson)!;
+        var edited = binding with { ScheduleCron = BoundJob.Cron(job), Timezone = job.Schedule.Timezone, ScheduleOverridden = false };
+        if (!await PlacementStore.TweakAsync(tx, edited))
+            throw new InvalidOperationException("A binding changed while it was held.");
+        await PutInForceAsync(tx, binding, edited, job, reason, isRelease: false);
+        return stood with { EndedAt = await CursorStore.NowAsync(tx), EndedBy = tx.Caller.Principal, Ending = "cleared", EndReason = reason };
     }
 
     /// <summary>
