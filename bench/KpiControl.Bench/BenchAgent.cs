@@ -23,7 +23,7 @@ internal sealed class BenchAgent : IAsyncDisposable
     {
         var directory = Directory.CreateTempSubdirectory("kpi-bench-agent-").FullName;
         var (token, connections) = (Path.Combine(directory, "token"), Path.Combine(directory, "connections.yaml"));
-        await File.WriteAllTextAsync(token, issuer.AgentToken("bench", "eu", "acme"));
+        PrivateText.Write(token, issuer.AgentToken("bench", "eu", "acme"));
         // The agent wants a file that it can read; what it describes is replaced by the bench's executor.
         await File.WriteAllTextAsync(connections, "connections:\n  default:\n    driver: http\n    endpoint: http://127.0.0.1:1\n");
         var builder = Host.CreateEmptyApplicationBuilder(null);

@@ -24,7 +24,7 @@ internal sealed class SigningKey(RSA rsa)
         return new SigningKey(rsa);
     }
 
-    public string Token(string issuer, IDictionary<string, object> claims, TimeSpan lifetime, string audience = Audience, string type = "at+jwt")
+    public string Token(string issuer, IDictionary<string, object> claims, TimeSpan lifetime, string audience = Audience, string type = "at+jwt", IDictionary<string, object>? header = null)
     {
         var now = TimeProvider.System.GetUtcNow().UtcDateTime;
         return new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(new SecurityTokenDescriptor
@@ -35,6 +35,7 @@ internal sealed class SigningKey(RSA rsa)
             IssuedAt = now,
             Expires = lifetime == Timeout.InfiniteTimeSpan ? null : now + lifetime,
             Claims = claims,
+            AdditionalHeaderClaims = header,
             SigningCredentials = new SigningCredentials(key, SecurityAlgorithms.RsaSha256),
         });
     }

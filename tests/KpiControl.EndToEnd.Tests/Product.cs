@@ -82,7 +82,7 @@ public sealed class Product : IAsyncLifetime
     {
         var tokenFile = Path.Combine(directory.FullName, "agent-token");
         var serviceToken = Path.Combine(directory.FullName, "service-token");
-        File.WriteAllText(tokenFile, issuer.Token("agent-eu"));
+        PrivateText.Write(tokenFile, issuer.Token("agent-eu"));
         File.WriteAllText(serviceToken, "no service is called here");
         agent = ShippedProcess.Start("KpiControl.Agent", "kpi-agent",
         [

@@ -29,8 +29,8 @@ public sealed class TestIssuer : IAsyncDisposable
 
     /// <summary>A token with exactly these claims; expired where <paramref name="lifetime"/> is negative.</summary>
     /// <param name="issuer">Whom it names; its own URL where nothing is said.</param>
-    public string Token(IDictionary<string, object> claims, TimeSpan? lifetime = null, string audience = SigningKey.Audience, string? issuer = null, string type = "at+jwt") =>
-        key.Token(issuer ?? Url, claims, lifetime ?? TimeSpan.FromHours(1), audience, type);
+    public string Token(IDictionary<string, object> claims, TimeSpan? lifetime = null, string audience = SigningKey.Audience, string? issuer = null, string type = "at+jwt", IDictionary<string, object>? header = null) =>
+        key.Token(issuer ?? Url, claims, lifetime ?? TimeSpan.FromHours(1), audience, type, header);
 
     /// <summary>Signs with another key from now on; the former one is served no more.</summary>
     public void RotateKey() => key = SigningKey.Create();

@@ -14,6 +14,8 @@ internal static class BearerToken
             var token = reference.StartsWith("env:", StringComparison.Ordinal)
                 ? Environment.GetEnvironmentVariable(reference["env:".Length..]) ?? ""
                 : File.ReadAllText(reference["file:".Length..]);
+            if (reference.StartsWith("file:", StringComparison.Ordinal) && KeyFile.IsOpenToOthers(reference["file:".Length..]))
+                return (null, $"{reference} is open to every user of this machine: chmod 600 (or 640) it");
             token = token.Trim();
             return token.Length == 0 ? (null, $"{reference} is empty")
                 : token.Any(c => c is <= ' ' or > '~') ? (null, $"{reference} does not hold a token: it has characters that no token has")

@@ -65,6 +65,10 @@ internal sealed class ControlPlaneOptions : IValidatableObject
             yield return new ValidationResult("Agent:ControlPlane:EnrolmentAddress must be the https:// address at which people reach the control plane: the token is exchanged there.");
         if ((CertificateFile.Length > 0) != (CertificateKeyFile.Length > 0))
             yield return new ValidationResult("Agent:ControlPlane:CertificateFile and CertificateKeyFile belong together: give both, or neither.");
+        if (File.Exists(CertificateKeyFile) && KeyFile.IsOpenToOthers(CertificateKeyFile))
+            yield return new ValidationResult($"Agent:ControlPlane:CertificateKeyFile '{CertificateKeyFile}' is open to every user of this machine: whoever reads it can pass for this agent. chmod 600 (or 640) it.");
+        foreach (var reference in new[] { Token, EnrolmentToken }.Where(one => one.StartsWith("file:", StringComparison.Ordinal) && File.Exists(one["file:".Length..]) && KeyFile.IsOpenToOthers(one["file:".Length..])))
+            yield return new ValidationResult($"Agent:ControlPlane: {reference} is open to every user of this machine: whoever reads it can pass for this agent. chmod 600 (or 640) it.");
         if (Token.Length > 0 && !BearerToken.IsReference(Token))
             yield return new ValidationResult("Agent:ControlPlane:Token is not a reference: write file:/path or env:NAME, never the token itself.");
         if (CaFile.Length > 0 && !File.Exists(CaFile))

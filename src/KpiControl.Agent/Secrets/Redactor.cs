@@ -1,11 +1,14 @@
+using System.Globalization;
 using System.Net;
 using System.Text;
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace KpiControl.Agent.Secrets;
 
 /// <summary>Replaces secrets, in the forms in which they travel, by <c>***</c>.</summary>
-internal sealed class Redactor
+internal sealed partial class Redactor
 {
     private const string Mask = "***";
     // Shorter ones would black out ordinary words, and protect nothing.
@@ -38,9 +41,15 @@ internal sealed class Redactor
     private static IEnumerable<string> FormsOf(string secret)
     {
         yield return secret;
-        yield return Uri.EscapeDataString(secret);
-        yield return WebUtility.UrlEncode(secret);
-        yield return JsonEncodedText.Encode(secret).ToString();
+        yield return secret.ReplaceLineEndings(" ");
+        foreach (var form in new[] { Uri.EscapeDataString(secret), WebUtility.UrlEncode(secret), Json(secret, JavaScriptEncoder.Default), Ascii(Json(secret, JavaScriptEncoder.UnsafeRelaxedJsonEscaping)) })
+        {
+            yield return form;
+            yield return Escaped().Replace(form, escape => escape.Value.ToLowerInvariant());
+        }
+        var relaxed = Json(secret, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
+        yield return relaxed;
+        yield return relaxed.Replace("/", "\\/", StringComparison.Ordinal);
         yield return secret.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
         yield return Convert.ToHexString(Encoding.UTF8.GetBytes(secret));
         yield return Convert.ToHexStringLower(Encoding.UTF8.GetBytes(secret));
@@ -51,6 +60,15 @@ internal sealed class Redactor
             yield return form.Replace('+', '-').Replace('/', '_');
         }
     }
+
+    private static string Json(string secret, JavaScriptEncoder encoder) => JsonEncodedText.Encode(secret, encoder).ToString();
+
+    // As many writers of JSON have it: nothing but ASCII, and nothing else escaped.
+    private static string Ascii(string json) => string.Concat(json.Select(c => c < 0x7f ? $"{c}" : string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:X4}")));
+
+    // Their hex digits are written in either case.
+    [GeneratedRegex(@"%[0-9A-F]{2}|\\u[0-9A-F]{4}", RegexOptions.CultureInvariant)]
+    private static partial Regex Escaped();
 
     // Inside a longer text ("user:secret") a secret has one of three base64 spellings; the characters at either end
     // also depend on the neighbours and are left out.

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using KpiControl.Jobs.Calls;
 
 namespace KpiControl.Agent.Telemetry;
 
@@ -20,6 +21,8 @@ internal sealed class TelemetryOptions : IValidatableObject
     {
         if (OtlpEndpoint.Length > 0 && !(Uri.TryCreate(OtlpEndpoint, UriKind.Absolute, out var url) && url is { Scheme: "http" or "https", UserInfo: "", Query: "" }))
             yield return new ValidationResult($"Agent:Telemetry:OtlpEndpoint {Shown} is not an address like http://127.0.0.1:4317, without user, password or query");
+        else if (OtlpEndpoint.StartsWith("http:", StringComparison.OrdinalIgnoreCase) && !CallableAddresses.NamesLoopback(new Uri(OtlpEndpoint).Host))
+            yield return new ValidationResult($"Agent:Telemetry:OtlpEndpoint {Shown} is not encrypted: use https, or a collector on this machine");
         if (OtlpProtocol is not ("grpc" or "http"))
             yield return new ValidationResult($"Agent:Telemetry:OtlpProtocol '{OtlpProtocol}' is neither grpc nor http");
     }

@@ -23,12 +23,14 @@ internal sealed class AuditService(Databases databases, ChainExport export, Evid
     {
         var paging = Paging.Of(request);
         var tenant = RequestFields.Tenant(context.Caller(), request.Tenant, Verb.PolicyRead);
+        var scope = ReadScope.Of(context.Caller(), Verb.PolicyRead);
         var (beforeAt, beforeId) = Position(paging.After);
         await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
         var rows = await TrailStore.ListAsync(tx, new
         {
             tenant, since = request.Since?.ToDateTime(), until = request.Until?.ToDateTime(), actor = request.Actor, verb = request.Verb,
             kind = request.ObjectKind, objectId = request.ObjectId, beforeAt, beforeId, limit = paging.Size + 1,
+            tenants = scope.Tenants, environments = scope.Environments,
         });
         var response = new ListAuditResponse();
         response.Entries.AddRange(rows.Take(paging.Size).Select(ToProto));
@@ -39,7 +41,7 @@ internal sealed class AuditService(Databases databases, ChainExport export, Evid
 
     public override async Task ExportAudit(ExportAuditRequest request, IServerStreamWriter<ExportAuditResponse> responseStream, ServerCallContext context)
     {
-        var tenant = RequestFields.Tenant(context.Caller(), request.Tenant, Verb.PolicyRead);
+        var tenant = RequestFields.WholeTenant(context.Caller(), request.Tenant, Verb.PolicyRead);
         await foreach (var lines in ChunksAsync(export.LinesAsync(context.Caller(), tenant, From(request.FromSeq), context.CancellationToken)))
             await responseStream.WriteAsync(new ExportAuditResponse { Lines = ByteString.CopyFromUtf8(lines) }, context.CancellationToken);
     }
@@ -67,7 +69,7 @@ internal sealed class AuditService(Databases databases, ChainExport export, Evid
     public override async Task<VerifyAuditResponse> VerifyAudit(VerifyAuditRequest request, ServerCallContext context)
     {
         var (caller, token) = (context.Caller(), context.CancellationToken);
-        var tenant = RequestFields.Tenant(caller, request.Tenant, Verb.PolicyRead);
+        var tenant = RequestFields.WholeTenant(caller, request.Tenant, Verb.PolicyRead);
         using var publicKey = key.Signs ? ECDsa.Create() : null;
         publicKey?.ImportFromPem(key.PublicPem);
         var verifier = new ExportVerifier(publicKey, []);

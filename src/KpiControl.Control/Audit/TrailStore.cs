@@ -45,6 +45,8 @@ internal static class TrailStore
          WHERE tenant_id = @tenant AND recorded_at >= coalesce(@since::timestamptz, '-infinity') AND recorded_at < coalesce(@until::timestamptz, 'infinity')
            AND (@actor = '' OR actor = @actor) AND (@verb = '' OR verb = @verb) AND (@kind = '' OR object_kind = @kind) AND (@objectId = '' OR object_id = @objectId)
            AND (@beforeAt::timestamptz IS NULL OR (recorded_at, audit_id) < (@beforeAt, @beforeId))
+           AND (environment IS NULL OR EXISTS (SELECT FROM unnest(@tenants::text[], @environments::text[]) AS g(tenant, environment)
+                 WHERE g.tenant IN ('*', kpi_audit.tenant_id) AND g.environment IN ('*', kpi_audit.environment)))
          ORDER BY recorded_at DESC, audit_id DESC LIMIT @limit
         """;
 

@@ -95,6 +95,19 @@ internal static class ContractStore
 
     public static Task<IReadOnlyList<string>> VersionsAsync(RequestTransaction tx, string tenant, string kpiId) => tx.QueryAsync<string>(Versions, new { tenant, kpiId });
 
+    // A KPI's version counts where jobs are bound to it; a table's where any job has stages, for the highest active one is in force for all of them.
+    private const string InForce = """
+        SELECT DISTINCT b.environment FROM kpi_job_binding b JOIN kpi_job_def d USING (def_id)
+         WHERE b.tenant_id = @tenant AND b.pruned_at IS NULL
+           AND CASE WHEN @isTable THEN coalesce(d.canonical_json::jsonb #>> '{run,profile}', 'kpi_only') <> 'kpi_only' OR coalesce(d.canonical_json::jsonb #> '{run,stage_set}', '[]') NOT IN ('[]', '["kpi"]')
+                    ELSE b.kpi_id = @kpiId AND b.contract_version = @version END
+         ORDER BY 1
+        """;
+
+    /// <summary>The environments in which runs go by this version, or would if it became active.</summary>
+    public static Task<IReadOnlyList<string>> EnvironmentsAsync(RequestTransaction tx, ContractRow row) => tx.QueryAsync<string>(InForce,
+        new { tenant = row.TenantId, kpiId = row.KpiId, version = row.Version, isTable = row.ContractType != Jobs.Contracts.ContractKind.Kpi });
+
     private const string Users = """
         SELECT b.binding_id, b.environment, b.region, b.job_id, b.contract_version, d.canonical_json
           FROM kpi_job_binding b JOIN kpi_job_def d USING (def_id)

@@ -30,6 +30,8 @@ internal static class Contracts
         if (row.Digest != reading.Digest)
             throw Reject.Exists("CONTRACT_IMMUTABLE",
                 $"{row.KpiId}@{row.Version} exists with other content, and a version never changes: raise the version.", ("digest", row.Digest));
+        if (inserted && row.ContractType != ContractKind.Kpi)
+            await DemandWhereInForceAsync(tx, row);
         if (inserted)
             await AuditStore.AppendAsync(tx, Entry(tx, row, Verb.Publish, "") with { After = AuditEntry.Json(new { row.Digest, row.Status }) });
         var answer = row.ToProto(withContent: true);
@@ -50,6 +52,7 @@ internal static class Contracts
             await ContractEffects.TellAsync(tx, row, same);
             return same;
         }
+        await DemandWhereInForceAsync(tx, row);
         if (!ContractStatus.MayBecome(row.Status, request.Status) || !await ContractStore.MoveAsync(tx, row, row.Status, request.Status))
             throw Reject.Precondition("WRONG_STATUS", $"{row.KpiId}@{row.Version}", $"A contract that is {row.Status} cannot become {request.Status}.");
         await AuditStore.AppendAsync(tx, Entry(tx, row, Verb.Publish, request.Reason) with
@@ -66,6 +69,13 @@ internal static class Contracts
 
     public static async Task<ContractRow> FindAsync(RequestTransaction tx, string tenant, string kpiId, string version) =>
         await ContractStore.FindAsync(tx, tenant, kpiId, version) ?? throw Reject.NotFound($"The contract {kpiId}@{version}");
+
+    // It has no environment of its own: whoever publishes in dev alone must not stop what runs in prod.
+    private static async Task DemandWhereInForceAsync(RequestTransaction tx, ContractRow row)
+    {
+        foreach (var environment in await ContractStore.EnvironmentsAsync(tx, row))
+            tx.Demand(Verb.Publish, row.TenantId, environment, $"The contract {row.KpiId}@{row.Version}");
+    }
 
     private static AuditEntry Entry(RequestTransaction tx, ContractRow row, Verb verb, string reason) => new()
     {

@@ -66,8 +66,8 @@ internal static class Enrolments
     // An agent may serve several tenants: the administrator of one is not asked.
     public static void DemandOperator(Caller caller)
     {
-        if (caller.TenantsFor(Verb.FleetManage) is not null)
-            throw Reject.Denied($"{nameof(Verb.FleetManage)} in every tenant");
+        if (!caller.MayEverywhere(Verb.FleetManage))
+            throw Reject.Denied($"{nameof(Verb.FleetManage)} in every tenant and environment");
     }
 
     private static async Task<string[]> PlacedAsync(RequestTransaction tx, string region, IReadOnlyCollection<string> tenants)

@@ -1,9 +1,11 @@
 using System.ComponentModel.DataAnnotations;
+using KpiControl.Jobs.Calls;
+using Npgsql;
 
 namespace KpiControl.Control.Database;
 
 /// <summary>Npgsql connection strings, one per role: migrations own the schema, requests and the scheduler do not.</summary>
-internal sealed class DatabaseOptions
+internal sealed class DatabaseOptions : IValidatableObject
 {
     public const string Section = "Database";
 
@@ -31,4 +33,32 @@ internal sealed class DatabaseOptions
     /// <summary>Connections of each pool.</summary>
     [Range(2, 500)]
     public int PoolSize { get; set; } = 20;
+
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
+        from setting in new[] { (Name: nameof(Migrations), Text: Migrations), (Name: nameof(Requests), Text: Requests), (Name: nameof(Scheduler), Text: Scheduler) }
+        where setting.Text.Length > 0
+        let mistake = Mistake(setting.Text)
+        where mistake is not null
+        select new ValidationResult($"Database:{setting.Name} {mistake}");
+
+    // The text is never repeated, nor what the driver says of it: a password stands in it, and of an URL the driver takes all for a keyword.
+    private static string? Mistake(string text)
+    {
+        NpgsqlConnectionStringBuilder read;
+        try
+        {
+            read = new NpgsqlConnectionStringBuilder(text);
+        }
+        catch (Exception unreadable) when (unreadable is ArgumentException or FormatException)
+        {
+            return "is no connection string of Npgsql: write Host=…;Port=5432;Database=kpi;Username=…;Password=… (it takes no postgresql:// URL)";
+        }
+        return read.SslMode < SslMode.VerifyCA && (read.Host ?? "").Split(',').Any(host => !IsHere(host.Trim()))
+            ? "leads off this machine and does not verify the server: add SSL Mode=VerifyFull, and Root Certificate=/path where the system does not know its authority"
+            : null;
+    }
+
+    // A name may have its port behind it; what begins with / or @ is a socket of this machine.
+    private static bool IsHere(string host) =>
+        host is "" or ['/' or '@', ..] || CallableAddresses.NamesLoopback(host) || host.LastIndexOf(':') is > 0 and var at && CallableAddresses.NamesLoopback(host[..at]);
 }

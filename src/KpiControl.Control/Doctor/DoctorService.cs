@@ -14,8 +14,8 @@ internal sealed class DoctorService(DoctorStore store, TimeProvider time) : Prot
     {
         var caller = context.Caller();
         // The checks are about every tenant's rows, and their findings name them.
-        if (caller.TenantsFor(Verb.Diagnose) is not null)
-            throw Reject.Denied($"{nameof(Verb.Diagnose)} in every tenant");
+        if (!caller.MayEverywhere(Verb.Diagnose))
+            throw Reject.Denied($"{nameof(Verb.Diagnose)} in every tenant and environment");
         var response = new DiagnoseResponse();
         foreach (var invariant in Invariants.All)
             response.Checks.Add(await CheckAsync(FormattableString.Invariant($"invariant {invariant.Number}"), invariant, "broken", context.CancellationToken));

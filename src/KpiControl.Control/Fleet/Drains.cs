@@ -18,8 +18,8 @@ internal static class Drains
     private static async Task<Agent> ChangeAsync(RequestTransaction tx, Verb verb, string agent, string reason, Func<string, Task<bool>> change)
     {
         // An agent may serve several tenants: the administrator of one is not asked.
-        if (tx.Caller.TenantsFor(verb) is not null)
-            throw Reject.Denied($"{verb} in every tenant");
+        if (!tx.Caller.MayEverywhere(verb))
+            throw Reject.Denied($"{verb} in every tenant and environment");
         var isChanged = await change(RequestFields.Required("agent", agent));
         var row = await FleetStore.FindAsync(tx, agent) ?? throw Reject.NotFound($"The agent {agent}");
         if (isChanged)

@@ -15,8 +15,8 @@ internal static class Epochs
     public static async Task<Epoch> BumpAsync(RequestTransaction tx, BumpEpochRequest request)
     {
         // It concerns the leases of every tenant: a tenant's own administrator is not asked.
-        if (tx.Caller.TenantsFor(Verb.Resume) is not null)
-            throw Reject.Denied($"{nameof(Verb.Resume)} in every tenant");
+        if (!tx.Caller.MayEverywhere(Verb.Resume))
+            throw Reject.Denied($"{nameof(Verb.Resume)} in every tenant and environment");
         var reason = RequestFields.Required("reason", request.Reason);
         var bumped = await EpochStore.BumpAsync(tx);
         await AuditStore.AppendAsync(tx, new AuditEntry

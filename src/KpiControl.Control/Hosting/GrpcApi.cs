@@ -21,13 +21,15 @@ internal static class GrpcApi
         services.AddGrpcHealthChecks(health =>
         {
             foreach (var service in Services)
-                health.Services.Map(service, _ => true);
+                health.Services.Map(service.FullName, _ => true);
         }).AddCheck("serving", () => HealthCheckResult.Healthy());
         return services;
     }
 
-    private static IEnumerable<string> Services =>
-        new[]
+    /// <summary>Every service that is served here: probes, and the check of each message, go by this list alone.</summary>
+    public static IReadOnlyList<Google.Protobuf.Reflection.ServiceDescriptor> Services { get; } =
+    [
+        .. new[]
         {
             JobServiceReflection.Descriptor,
             ChangeServiceReflection.Descriptor,
@@ -42,7 +44,8 @@ internal static class GrpcApi
             AuditServiceReflection.Descriptor,
             AlertServiceReflection.Descriptor,
             AgentServiceReflection.Descriptor,
-        }.SelectMany(file => file.Services).Select(service => service.FullName);
+        }.SelectMany(file => file.Services),
+    ];
 
     public static void MapGrpcInfrastructure(this IEndpointRouteBuilder routes)
     {

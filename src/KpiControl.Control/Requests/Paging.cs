@@ -21,9 +21,9 @@ internal sealed record Paging(int Size, string? After)
     /// <summary>The position as a number; null on the first page.</summary>
     public long? AfterNumber() => After is null ? null : Number(After);
 
-    /// <summary>The position's parts, each without a NUL; null on the first page.</summary>
+    /// <summary>The position's parts; null on the first page.</summary>
     public string[]? AfterParts(char separator, int count) =>
-        After is null ? null : After.Split(separator) is var parts && parts.Length == count && !After.Contains('\0') ? parts : throw Foreign();
+        After is null ? null : After.Split(separator) is var parts && parts.Length == count ? parts : throw Foreign();
 
     public static long Number(string part) =>
         long.TryParse(part, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : throw Foreign();
@@ -48,7 +48,8 @@ internal sealed record Paging(int Size, string? After)
     private static string Position(IMessage request, string token)
     {
         var bytes = Base64Url.IsValid(token) ? Base64Url.DecodeFromChars(token) : [];
-        return bytes.Length > DigestBytes && bytes.AsSpan(0, DigestBytes).SequenceEqual(Digest(request, bytes.AsSpan(DigestBytes)))
+        // The database takes no text with a NUL, and no position of ours has one.
+        return bytes.Length > DigestBytes && !bytes.AsSpan(DigestBytes).Contains((byte)0) && bytes.AsSpan(0, DigestBytes).SequenceEqual(Digest(request, bytes.AsSpan(DigestBytes)))
             ? Encoding.UTF8.GetString(bytes, DigestBytes, bytes.Length - DigestBytes)
             : throw Foreign();
     }

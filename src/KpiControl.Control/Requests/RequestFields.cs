@@ -45,6 +45,10 @@ internal static class RequestFields
         return caller.MayIn(verb, tenant) ? tenant : throw Reject.Denied(verb.ToString());
     }
 
+    /// <summary>The same for what holds all of the tenant's environments beside each other.</summary>
+    public static string WholeTenant(Caller caller, string tenant, Verb verb) =>
+        Tenant(caller, tenant, verb) is var known && caller.MayThroughout(verb, known) ? known : throw Reject.Denied($"{verb} in every environment of the tenant");
+
     /// <summary>The same for a change: what was demanded is remembered.</summary>
     public static string TenantToChange(RequestTransaction tx, string tenant, Verb verb)
     {

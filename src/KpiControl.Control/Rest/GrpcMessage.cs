@@ -7,7 +7,6 @@ using Google.Protobuf.Reflection;
 using Grpc.Core;
 using Grpc.Health.V1;
 using KpiControl.Control.Hosting;
-using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Rest;
 
@@ -20,21 +19,7 @@ internal static class GrpcMessage
     private const int FrameBytes = 5, Largest = 4 << 20;
 
     private static readonly FrozenDictionary<string, MessageDescriptor> ByPath =
-        new[]
-        {
-            JobServiceReflection.Descriptor,
-            ChangeServiceReflection.Descriptor,
-            CatalogServiceReflection.Descriptor,
-            SignalServiceReflection.Descriptor,
-            FleetServiceReflection.Descriptor,
-            DoctorServiceReflection.Descriptor,
-            MonitorServiceReflection.Descriptor,
-            TenantServiceReflection.Descriptor,
-            AuditServiceReflection.Descriptor,
-            AlertServiceReflection.Descriptor,
-            AgentServiceReflection.Descriptor,
-            HealthReflection.Descriptor,
-        }.SelectMany(file => file.Services).SelectMany(service => service.Methods).Where(method => !method.IsClientStreaming)
+        GrpcApi.Services.Concat(HealthReflection.Descriptor.Services).SelectMany(service => service.Methods).Where(method => !method.IsClientStreaming)
         .ToFrozenDictionary(method => $"/{method.Service.FullName}/{method.Name}", method => method.InputType, StringComparer.Ordinal);
 
     /// <exception cref="RpcException">It is none of its method.</exception>

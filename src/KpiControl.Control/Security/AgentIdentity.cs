@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Claims;
+using KpiControl.Control.Tenants;
 
 namespace KpiControl.Control.Security;
 
@@ -21,7 +22,9 @@ internal sealed record AgentIdentity(string Agent, string Region, IReadOnlyList<
             return null;
         if (user.Identity is ClaimsIdentity { AuthenticationType: CertificateScheme })
             return new AgentIdentity(agent, region, [], new CertificateFacts(Instant(user, FromClaim), Instant(user, UntilClaim), user.HasClaim(ExpiredClaim, "true")));
-        var tenants = user.FindAll("kpi_tenants").Select(claim => claim.Value).Distinct().Order(StringComparer.Ordinal).ToList();
+        if (!AgentUri.IsName(agent) || !AgentUri.IsRegion(region))
+            return null;
+        var tenants = user.FindAll("kpi_tenants").Select(claim => claim.Value).Where(TenantSettings.IsTenant).Distinct().Order(StringComparer.Ordinal).ToList();
         return tenants.Count == 0 ? null : new AgentIdentity(agent, region, tenants);
     }
 

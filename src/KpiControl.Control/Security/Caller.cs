@@ -1,13 +1,17 @@
 using System.Security.Claims;
+using KpiControl.Control.Tenants;
 
 namespace KpiControl.Control.Security;
 
 /// <summary>A role in a tenant and environment; <c>*</c> is every environment, or (for the platform operator) every tenant.</summary>
 internal sealed record Grant(string Tenant, string Environment, string Role)
 {
-    /// <summary>Null where the text is no grant. Only the platform operator's role reaches across tenants: <c>*/…/admin</c> says nothing.</summary>
+    /// <summary>
+    /// Null where the text is no grant. Only the platform operator's role reaches across tenants: <c>*/…/admin</c> says nothing. A tenant
+    /// is a plain name, for row-level security is told the caller's tenants as a list of names.
+    /// </summary>
     public static Grant? Parse(string text) =>
-        text.Split('/') is [{ Length: > 0 } tenant, { Length: > 0 } environment, var role] && Security.Role.Exists(role) && (tenant != "*" || role == "platform_operator")
+        text.Split('/') is [var tenant, { Length: > 0 } environment, var role] && Security.Role.Exists(role) && (tenant == "*" ? role == "platform_operator" : TenantSettings.IsTenant(tenant))
             ? new Grant(tenant, environment, role) : null;
 }
 
@@ -32,6 +36,12 @@ internal sealed record Caller(string Principal, IReadOnlyList<Grant> Grants)
 
     /// <summary>Whether the verb is granted in any environment of the tenant.</summary>
     public bool MayIn(Verb verb, string tenant) => Grants.Any(g => (g.Tenant == tenant || g.Tenant == "*") && Role.Grants(g.Role, verb));
+
+    /// <summary>Whether the verb is granted in all of the tenant: what no environment owns, as the chain of what happened, is shown to nobody else.</summary>
+    public bool MayThroughout(Verb verb, string tenant) => TenantSettings.Environments.All(environment => May(verb, tenant, environment));
+
+    /// <summary>Whether the verb is granted in every tenant and environment: what concerns the whole platform asks for no less.</summary>
+    public bool MayEverywhere(Verb verb) => Grants.Any(g => g is { Tenant: "*", Environment: "*" } && Role.Grants(g.Role, verb));
 
     /// <summary>The tenants the verb is granted in; null: all of them.</summary>
     public IReadOnlyList<string>? TenantsFor(Verb verb)

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Security.Claims;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace KpiControl.Control.Security;
@@ -12,7 +14,7 @@ internal sealed partial class ClaimsMapping(ClaimsOptions options)
     /// <summary>Null where the token does not say who calls: what nobody did cannot be audited.</summary>
     public ClaimsPrincipal? Map(ClaimsPrincipal user)
     {
-        if (user.FindFirstValue(options.Principal) is not { Length: > 0 and <= 256 } principal)
+        if (user.FindFirstValue(options.Principal) is not { Length: > 0 and <= 256 } principal || !IsLegible(principal))
             return null;
         var roles = user.FindAll(options.Roles).Select(claim => claim.Value).Concat(OfGroups(user)).Distinct();
         // Claims of our names that the configuration does not name must not slip through beside those it does.
@@ -20,6 +22,10 @@ internal sealed partial class ClaimsMapping(ClaimsOptions options)
         return new ClaimsPrincipal(new ClaimsIdentity(
             [.. kept, new Claim("sub", principal), .. roles.Select(role => new Claim(Caller.RolesClaim, role))], user.Identity?.AuthenticationType ?? "Bearer"));
     }
+
+    // It stands in audit rows and logs: one line, and what is seen is what is there.
+    private static bool IsLegible(string principal) => principal.Trim() == principal && !principal.EnumerateRunes().Any(rune =>
+        rune == Rune.ReplacementChar || Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
 
     private IEnumerable<string> OfGroups(ClaimsPrincipal user)
     {

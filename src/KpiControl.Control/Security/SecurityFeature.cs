@@ -2,6 +2,7 @@ using Grpc.AspNetCore.Server;
 using KpiControl.Control.Hosting;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.Extensions.Options;
+using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 
 namespace KpiControl.Control.Security;
@@ -71,7 +72,10 @@ internal static class SecurityFeature
 
     private static Task Map(TokenValidatedContext validated, ClaimsMapping claims)
     {
-        if (claims.Map(validated.Principal!) is { } mapped)
+        // RFC 7515, 4.1.11: what must be understood is not, and the library does not look.
+        if (validated.SecurityToken is JsonWebToken jwt && jwt.TryGetHeaderValue<object>("crit", out _))
+            validated.Fail("The token asks for extensions that are not known here.");
+        else if (claims.Map(validated.Principal!) is { } mapped)
             validated.Principal = mapped;
         else
             validated.Fail("The token does not say who calls.");

@@ -68,8 +68,8 @@ internal static class Placements
 
     private static void DemandOperator(Caller caller)
     {
-        if (caller.TenantsFor(Verb.FleetManage) is not null)
-            throw Reject.Denied($"{nameof(Verb.FleetManage)} in every tenant");
+        if (!caller.MayEverywhere(Verb.FleetManage))
+            throw Reject.Denied($"{nameof(Verb.FleetManage)} in every tenant and environment");
     }
 
     private static string? Home(string region) => region.Length == 0 ? null : region;

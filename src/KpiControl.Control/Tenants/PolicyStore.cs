@@ -1,5 +1,6 @@
 using System.Globalization;
 using KpiControl.Control.Requests;
+using KpiControl.Control.Security;
 
 namespace KpiControl.Control.Tenants;
 
@@ -72,13 +73,14 @@ internal static class PolicyStore
         SELECT e.tenant_id, e.environment, e.version, e.effective_from, {Filled}
           FROM kpi_tenant_policy e JOIN kpi_tenant_policy p USING (tenant_id, environment, version)
          WHERE e.tenant_id = @tenant AND (@environment = '' OR e.environment = @environment)
+           AND EXISTS (SELECT FROM unnest(@tenants::text[], @environments::text[]) AS g(tenant, environment) WHERE g.tenant IN ('*', e.tenant_id) AND g.environment IN ('*', e.environment))
            AND (@afterEnvironment::text IS NULL OR e.environment > @afterEnvironment OR e.environment = @afterEnvironment AND e.version < @afterVersion::int)
          ORDER BY e.environment, e.version DESC LIMIT @limit
         """;
 
     /// <summary>By environment, the newest first.</summary>
-    public static Task<IReadOnlyList<PolicyRow>> ListAsync(RequestTransaction tx, string tenant, string environment, string? afterEnvironment, int? afterVersion, int limit) =>
-        tx.QueryAsync<PolicyRow>(ListSql, new { tenant, environment, afterEnvironment, afterVersion, limit });
+    public static Task<IReadOnlyList<PolicyRow>> ListAsync(RequestTransaction tx, ReadScope scope, string tenant, string environment, string? afterEnvironment, int? afterVersion, int limit) =>
+        tx.QueryAsync<PolicyRow>(ListSql, new { tenants = scope.Tenants, environments = scope.Environments, tenant, environment, afterEnvironment, afterVersion, limit });
 
     // The clock of this moment, not of the transaction's begin: whoever waited for a binding may have waited into a freeze.
     private const string HoursSql = """

@@ -35,7 +35,9 @@ internal sealed class TenantService(Databases databases, Mutations mutations) : 
     public override async Task<TenantPolicy> GetPolicy(GetPolicyRequest request, ServerCallContext context)
     {
         await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
-        return (await Policies.FindAsync(tx, RequestFields.Tenant(tx.Caller, request.Tenant, Verb.PolicyRead), request.Environment, request.Version)).ToProto();
+        var tenant = RequestFields.Tenant(tx.Caller, request.Tenant, Verb.PolicyRead);
+        tx.Demand(Verb.PolicyRead, tenant, RequestFields.Environment(RequestFields.Required("environment", request.Environment)), $"The tenant {tenant}");
+        return (await Policies.FindAsync(tx, tenant, request.Environment, request.Version)).ToProto();
     }
 
     public override async Task<ListPoliciesResponse> ListPolicies(ListPoliciesRequest request, ServerCallContext context)
@@ -44,7 +46,7 @@ internal sealed class TenantService(Databases databases, Mutations mutations) : 
         await using var tx = await RequestTransaction.BeginAsync(databases, context.Caller(), context.CancellationToken);
         var tenant = RequestFields.Tenant(tx.Caller, request.Tenant, Verb.PolicyRead);
         var after = paging.AfterParts('\n', 2);
-        var rows = await PolicyStore.ListAsync(tx, tenant, request.Environment.Length == 0 ? "" : RequestFields.Environment(request.Environment), after?[0], after is null ? null : (int)Paging.Number(after[1]), paging.Size + 1);
+        var rows = await PolicyStore.ListAsync(tx, ReadScope.Of(tx.Caller, Verb.PolicyRead), tenant, request.Environment.Length == 0 ? "" : RequestFields.Environment(request.Environment), after?[0], after is null ? null : (int)Paging.Number(after[1]), paging.Size + 1);
         var response = new ListPoliciesResponse { Policies = { rows.Take(paging.Size).Select(row => row.ToProto()) } };
         if (rows.Count > paging.Size && rows[paging.Size - 1] is var last)
             response.NextPageToken = Paging.Token(request, string.Create(CultureInfo.InvariantCulture, $"{last.Environment}\n{last.Version}"));

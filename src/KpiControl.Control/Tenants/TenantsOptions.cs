@@ -23,7 +23,7 @@ internal sealed class TenantsOptions : IValidatableObject
 /// <summary>One tenant: where it may run, and what its environments ask for.</summary>
 internal sealed partial class TenantSettings
 {
-    private static readonly string[] Environments = ["dev", "stg", "prod"];
+    public static readonly IReadOnlyList<string> Environments = ["dev", "stg", "prod"];
 
     public string Id { get; set; } = "";
 

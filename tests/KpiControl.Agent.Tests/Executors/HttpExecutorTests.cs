@@ -117,6 +117,22 @@ public sealed class HttpExecutorTests
         }
     }
 
+    [Fact]
+    public async Task What_the_service_echoes_where_its_words_are_cut_leaves_nowhere_either()
+    {
+        Environment.SetEnvironmentVariable("KPI_TEST_HTTP_ECHO", Canary);
+        for (var before = 484; before < 500; before++)
+        {
+            var said = new string('x', before) + Canary;
+            var failed = await RunAsync(context =>
+            {
+                context.Response.StatusCode = 400;
+                return context.Response.WriteAsync($$"""{"error":"SCHEMA_MISMATCH","message":"{{said}}"}""");
+            }, credential: "env:KPI_TEST_HTTP_ECHO");
+            Assert.DoesNotContain("canar", failed.ErrorMessage, StringComparison.Ordinal);
+        }
+    }
+
     private const string Canary = "canary/5d2c+echo";
 
     private static string Answer(string rows) => $$"""{"kpi_id":"COO-OT-01","contract_version":"1.0.0","data":[{{rows}}],"applied_extensions":["WoW"]}""";

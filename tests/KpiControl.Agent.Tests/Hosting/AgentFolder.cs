@@ -1,3 +1,5 @@
+using KpiControl.Testing;
+
 namespace KpiControl.Agent.Tests.Hosting;
 
 /// <summary>A directory with what an agent needs: token, connection file, outbox. Removed with the test.</summary>
@@ -6,7 +8,7 @@ public sealed class AgentFolder : IDisposable
     public AgentFolder()
     {
         Path = Directory.CreateTempSubdirectory("kpi-agent-test-").FullName;
-        File.WriteAllText(Token, "test-token\n");
+        PrivateText.Write(Token, "test-token\n");
         File.WriteAllText(Connections, "connections:\n  kpi:\n    driver: http\n    endpoint: http://127.0.0.1:1\n");
     }
 

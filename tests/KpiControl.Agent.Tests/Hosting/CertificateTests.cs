@@ -118,7 +118,7 @@ public sealed class CertificateTests : IAsyncLifetime
         var (certificateFile, keyFile) = (Path.Combine(folder.Path, "own.pem"), Path.Combine(folder.Path, "own.key"));
         using var issued = authority.Issue("spiffe://kpi-control/region/eu/agent/agent-1");
         File.WriteAllText(certificateFile, issued.ExportCertificatePem());
-        File.WriteAllText(keyFile, issued.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
+        PrivateText.Write(keyFile, issued.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
         await using var agent = await new AgentInProcess(folder, control.AgentsUrl, new ScriptedExecutor(), ("Agent:ControlPlane:Token", ""),
             ("Agent:ControlPlane:CertificateFile", certificateFile), ("Agent:ControlPlane:CertificateKeyFile", keyFile), ("Agent:ControlPlane:CaFile", authority.CertificateFile)).StartAsync();
         await agent.Lines.WaitForAsync("(generation 1)");

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using KpiControl.Agent.Secrets;
 
 namespace KpiControl.Agent.Tests.Secrets;
@@ -34,14 +35,18 @@ public sealed class SecretTests
         Assert.Contains("env:KPI_TEST_NOT_SET", missing.Problem, StringComparison.Ordinal);
     }
 
-    [Theory, InlineData("p@ss/wör d\"+1"), InlineData("simple-secret-0123456789")]
+    [Theory, InlineData("p@ss/wör d\"+1"), InlineData("simple-secret-0123456789"), InlineData("-----BEGIN KEY-----\nMIIB+/ä=\n-----END KEY-----")]
     public void A_secret_is_redacted_in_every_form_in_which_it_travels(string secret)
     {
         var redactor = new Redactor();
         redactor.Add(secret);
         var bytes = Encoding.UTF8.GetBytes(secret);
+        var relaxed = JsonEncodedText.Encode(secret, System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping).ToString();
         string[] forms =
         [
+            // As a line of a log, in percent with small letters, and as Node, PHP and Python write JSON.
+            secret.ReplaceLineEndings(" "), Regex.Replace(Uri.EscapeDataString(secret), "%..", two => two.Value.ToLowerInvariant()), relaxed, relaxed.Replace("/", "\\/", StringComparison.Ordinal),
+            relaxed.Replace("ö", "\\u00f6", StringComparison.Ordinal).Replace("ä", "\\u00e4", StringComparison.Ordinal),
             secret, Uri.EscapeDataString(secret), System.Net.WebUtility.UrlEncode(secret), JsonSerializer.Serialize(secret)[1..^1],
             Convert.ToBase64String(bytes), Convert.ToHexString(bytes),
         ];

@@ -45,7 +45,8 @@ public sealed class AuditFixture : IAsyncLifetime
 
     internal ChainStore Store => store;
 
-    public Protocol.V1.AuditService.AuditServiceClient Client(string role = "acme/*/auditor") => new(Host.Channel(issuer.PersonToken("auditor@acme.example", role)));
+    public Protocol.V1.AuditService.AuditServiceClient Client(params string[] roles) =>
+        new(Host.Channel(issuer.PersonToken("auditor@acme.example", roles.Length > 0 ? roles : ["acme/*/auditor"])));
 
     /// <summary>An author creates, an operator pauses, resumes, triggers and cancels: audit rows, and a run's row.</summary>
     public async Task ActAsync(string job)

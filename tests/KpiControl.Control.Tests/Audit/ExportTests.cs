@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Grpc.Core;
 using KpiControl.Jobs.Evidence;
+using KpiControl.Protocol.V1;
 using KpiControl.Testing;
 
 namespace KpiControl.Control.Tests.Audit;
@@ -8,8 +10,23 @@ namespace KpiControl.Control.Tests.Audit;
 /// <summary>What is altered in an export is found without access to the system, with the public key alone.</summary>
 public sealed class ExportTests(AuditFixture fixture) : IClassFixture<AuditFixture>
 {
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
     [Fact]
     public async Task An_export_that_nobody_touched_is_whole() => Assert.Empty(fixture.Verify(await fixture.ExportAsync()));
+
+    [Fact]
+    public async Task Whoever_audits_one_environment_is_shown_its_acts_and_not_the_chain_of_all()
+    {
+        var inStg = fixture.Client("acme/stg/auditor");
+        Assert.All((await inStg.ListAuditAsync(new ListAuditRequest { Tenant = "acme" }, cancellationToken: Token)).Entries, entry => Assert.Equal("", entry.Environment));
+        Assert.Contains((await fixture.Client("acme/dev/auditor").ListAuditAsync(new ListAuditRequest { Tenant = "acme" }, cancellationToken: Token)).Entries, entry => entry.Environment == "dev");
+        Assert.Equal(StatusCode.PermissionDenied, (await Refusals.OfAsync(inStg.VerifyAuditAsync(new VerifyAuditRequest { Tenant = "acme" }, cancellationToken: Token))).StatusCode);
+        using var export = inStg.ExportAudit(new ExportAuditRequest { Tenant = "acme" }, cancellationToken: Token);
+        Assert.Contains("in every environment of the tenant", (await Assert.ThrowsAsync<RpcException>(() => export.ResponseStream.MoveNext(Token))).Status.Detail, StringComparison.Ordinal);
+        // Who has it in each of them has it in all.
+        Assert.Empty((await fixture.Client("acme/dev/auditor", "acme/stg/auditor", "acme/prod/admin").VerifyAuditAsync(new VerifyAuditRequest { Tenant = "acme" }, cancellationToken: Token)).Findings);
+    }
 
     [Fact]
     public async Task An_export_may_begin_at_any_link()

@@ -1,3 +1,4 @@
+using Grpc.Core;
 using KpiControl.Protocol.V1;
 using KpiControl.Testing;
 
@@ -100,6 +101,21 @@ public sealed class ContractEffectTests(ControlFixture fixture) : IClassFixture<
         Assert.Equal(["dev/living@1.0.0 fits contract.deprecated"], (await Catalog.SetContractStatusAsync(To("1.0.0", "deprecated"), cancellationToken: Token)).Effects.Select(Told));
         Assert.Equal(["dev/living@1.0.0 breaks contract.retired"], (await Catalog.SetContractStatusAsync(To("1.0.0", "retired"), cancellationToken: Token)).Effects.Select(Told));
         Assert.Empty((await Catalog.GetContractAsync(new GetContractRequest { Tenant = "acme", KpiId = "T-LIFE", Version = "1.1.0" }, cancellationToken: Token)).Effects);
+    }
+
+    [Fact]
+    public async Task Whoever_may_not_publish_where_jobs_run_by_a_version_cannot_take_it_from_them()
+    {
+        await BindAsync("T-TAKEN", "takes", environment: "stg", more: "sla: { freshness: 24h }\nalerts: [ { channel: \"email:a@b.example\", severity: low } ]");
+        var inDevAlone = fixture.Host.Catalog(fixture.Issuer.PersonToken("dev-publisher", "acme/dev/publisher"));
+        SetContractStatusRequest To(string status) => new() { Tenant = "acme", KpiId = "T-TAKEN", Version = "1.0.0", Status = status };
+
+        Assert.Equal(StatusCode.PermissionDenied, (await Refusals.OfAsync(inDevAlone.SetContractStatusAsync(To("deprecated"), cancellationToken: Token))).StatusCode);
+        Assert.Equal("active", (await inDevAlone.GetContractAsync(new GetContractRequest { Tenant = "acme", KpiId = "T-TAKEN", Version = "1.0.0" }, cancellationToken: Token)).Status);
+        // What nobody runs by is its author's.
+        await inDevAlone.PutContractAsync(Put(Contract("T-TAKEN", "1.1.0")), cancellationToken: Token);
+        await inDevAlone.SetContractStatusAsync(new SetContractStatusRequest { Tenant = "acme", KpiId = "T-TAKEN", Version = "1.1.0", Status = "deprecated" }, cancellationToken: Token);
+        await Catalog.SetContractStatusAsync(To("deprecated"), cancellationToken: Token);
     }
 
     [Fact]

@@ -42,6 +42,26 @@ public sealed class DatasetContractTests(ControlFixture fixture) : IClassFixture
     }
 
     [Fact]
+    public async Task A_table_is_published_by_whoever_may_where_jobs_may_run_by_it()
+    {
+        foreach (var file in new[] { "raw-invoices", "gdp-invoices", "cfo-in-01" })
+            await PutAsync(file);
+        await AgentAsync("agent-guarded", "ingestion,raw,gdp,kpi", "guarded");
+        var load = Job("invoices_load").Replace("profile: raw_plus_gdp", "profile: raw_plus_gdp\n  conn_id: guarded", StringComparison.Ordinal).Replace("invoices_load", "guarded_load", StringComparison.Ordinal);
+        await fixture.Host.Jobs().CreateJobAsync(new CreateJobRequest { Content = load, Region = "eu" }, cancellationToken: Token);
+        var put = new PutContractRequest
+        {
+            Tenant = "acme",
+            Content = File.ReadAllText(Repository.File("samples", "stages", "contracts", "gdp-invoices.yaml")).Replace("GDP_Invoices", "GDP_Guarded", StringComparison.Ordinal),
+        };
+        var inStgAlone = fixture.Host.Catalog(fixture.Issuer.PersonToken("stg-publisher", "acme/stg/publisher"));
+
+        Assert.Equal(StatusCode.PermissionDenied, (await Refusals.OfAsync(inStgAlone.PutContractAsync(put, cancellationToken: Token))).StatusCode);
+        Assert.Equal(StatusCode.NotFound, (await Refusals.OfAsync(Catalog.GetContractAsync(new GetContractRequest { Tenant = "acme", KpiId = "GDP_Guarded", Version = "1.0.0" }, cancellationToken: Token))).StatusCode);
+        await Catalog.PutContractAsync(put, cancellationToken: Token);
+    }
+
+    [Fact]
     public async Task Stages_that_no_known_agent_executes_are_refused_and_those_that_one_does_are_bound()
     {
         foreach (var file in new[] { "raw-invoices", "gdp-invoices", "cfo-in-01" })

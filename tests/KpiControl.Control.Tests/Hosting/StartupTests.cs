@@ -1,6 +1,8 @@
+using System.ComponentModel.DataAnnotations;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using KpiControl.Control.Database;
 using KpiControl.Control.Hosting;
 using KpiControl.Testing;
 
@@ -44,6 +46,32 @@ public sealed class StartupTests
             "kpi-control: Database:Scheduler is missing: the connection string of a member of kpi_scheduler",
             "kpi-control: Listen:Rest 'nonsense' is not an address like http://127.0.0.1:7400",
         ], errors.Split('\n').Order(StringComparer.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("Host=db.example;Username=kpi;Password=canary-7d", "leads off this machine and does not verify the server")]
+    [InlineData("Host=127.0.0.1,db.example:5433;Password=canary-7d;SSL Mode=Require", "leads off this machine and does not verify the server")]
+    [InlineData("postgresql://kpi:canary-7d@db.example/kpi?sslmode=require", "is no connection string of Npgsql")]
+    [InlineData("Host=127.0.0.1;Port=canary-7d", "is no connection string of Npgsql")]
+    public async Task A_connection_string_that_is_unsafe_or_none_is_refused_without_what_stands_in_it(string text, string words)
+    {
+        var (exit, output, errors) = await RunAsync(("Authentication__Issuer", "http://127.0.0.1:1"), ("Database__Requests", text), ("Database__Scheduler", text), ("Database__Migrations", text));
+
+        Assert.Equal((1, ""), (exit, output));
+        Assert.Equal(["Migrations", "Requests", "Scheduler"], errors.Split('\n').Order(StringComparer.Ordinal).Select(line => line["kpi-control: Database:".Length..].Split(' ')[0]));
+        Assert.All(errors.Split('\n'), line => Assert.Contains(words, line, StringComparison.Ordinal));
+        Assert.DoesNotContain("canary", errors, StringComparison.OrdinalIgnoreCase);
+    }
+
+    [Theory]
+    [InlineData("Host=127.0.0.1;Database=kpi")]
+    [InlineData("Host=[::1]:5433,localhost:5432;Database=kpi")]
+    [InlineData("Host=/var/run/postgresql;Database=kpi")]
+    [InlineData("Host=db.example;Database=kpi;SSL Mode=VerifyFull")]
+    public void A_connection_string_of_this_machine_or_that_verifies_is_taken(string text)
+    {
+        var options = new DatabaseOptions { Requests = text, Scheduler = text };
+        Assert.Empty(options.Validate(new ValidationContext(options)));
     }
 
     [Fact]

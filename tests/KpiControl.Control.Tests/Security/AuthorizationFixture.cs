@@ -81,11 +81,11 @@ public sealed class AuthorizationFixture : IAsyncLifetime
         ];
     }
 
-    public string TokenOf(string role, string tenant) => role switch
+    public string TokenOf(string role, string tenant, string environment = "*") => role switch
     {
         "agent" => Control.Issuer.AgentToken("agent-m", "eu", tenant),
         "platform_operator" => Control.Issuer.PersonToken("operator", "*/*/platform_operator"),
-        _ => Control.Issuer.PersonToken($"{role}@{tenant}", $"{tenant}/*/{role}"),
+        _ => Control.Issuer.PersonToken($"{role}@{tenant}", $"{tenant}/{environment}/{role}"),
     };
 
     public GrpcChannel Channel(string token)

@@ -181,6 +181,43 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         }
     }
 
+    // What no environment owns: the catalogue (whose changes ask further where jobs run by it), the tenant itself, the epoch.
+    private static readonly string[] OfTheTenant =
+    [
+        "CatalogService/PutContract", "CatalogService/GetContract", "CatalogService/ListContracts", "CatalogService/PutCalendar", "CatalogService/GetCalendar", "CatalogService/ListCalendars",
+        "CatalogService/ListTemplates", "CatalogService/RenderTemplate", "JobService/ValidateJob", "TenantService/GetTenant", "TenantService/ListTenants", "FleetService/ListAgents", "FleetService/GetEpoch", "AuditService/GetAuditKey",
+    ];
+
+    // Of these a caller is shown the own part: figures, and acts without an environment.
+    private static readonly string[] InParts = ["MonitorService/GetLoadMap", "MonitorService/GetOverview", "AlertService/ReportSla", "AuditService/ListAudit", "TenantService/ListPolicies"];
+
+    [Theory, MemberData(nameof(Guarded))]
+    public async Task A_grant_in_another_environment_opens_nothing(string name)
+    {
+        var method = Find(name);
+        foreach (var role in Columns.Where(role => role is not ("platform_operator" or "agent") && !OfTheTenant.Contains(name) && Row(method)[2 + Array.IndexOf(Columns, role)] == "yes"))
+        {
+            var answer = await CallAsync(method, fixture.TokenOf(role, "acme", "stg"), fixture.RequestFor(method));
+            var told = Encoding.UTF8.GetString(answer.Message);
+            Assert.True(answer.StatusCode == StatusCode.PermissionDenied || answer.StatusCode == StatusCode.OK && (told.Length == 0 || InParts.Contains(name)), $"{name} as {role}: {answer.StatusCode} {answer.Detail} {told}");
+            Assert.DoesNotContain("guarded", told, StringComparison.Ordinal);
+            Assert.DoesNotContain("dev", told, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData("FleetService/DrainAgent")]
+    [InlineData("FleetService/BumpEpoch")]
+    [InlineData("FleetService/CreateEnrolment")]
+    [InlineData("FleetService/RevokeAgent")]
+    [InlineData("TenantService/UpdateTenant")]
+    [InlineData("DoctorService/Diagnose")]
+    public async Task What_concerns_the_whole_platform_asks_for_an_operator_of_all_of_it(string name)
+    {
+        var answer = await CallAsync(Find(name), fixture.Control.Issuer.PersonToken("half-operator", "*/dev/platform_operator"), fixture.RequestFor(Find(name)));
+        Assert.Equal(StatusCode.PermissionDenied, answer.StatusCode);
+    }
+
     [Theory, MemberData(nameof(Guarded))]
     public async Task Without_a_token_that_counts_nothing_is_looked_at(string name)
     {

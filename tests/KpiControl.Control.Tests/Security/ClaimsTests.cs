@@ -49,6 +49,20 @@ public sealed class ClaimsTests(RestFixture fixture) : IClassFixture<RestFixture
     }
 
     [Theory]
+    [InlineData("acme/*/viewer", true)]
+    [InlineData("*/*/platform_operator", true)]
+    [InlineData("globex,acme/*/admin", false)]
+    [InlineData("acme\0/*/admin", false)]
+    [InlineData(" acme/*/admin", false)]
+    [InlineData("ACME/*/admin", false)]
+    [InlineData("acme' OR '1/*/admin", false)]
+    [InlineData("/*/admin", false)]
+    [InlineData("*/*/admin", false)]
+    [InlineData("acme/*/admin/x", false)]
+    public async Task A_grant_is_of_a_tenant_that_has_a_plain_name(string grant, bool counts) =>
+        Assert.Equal(counts ? StatusCode.OK : StatusCode.PermissionDenied, await ListAsync(fixture.Host, ("sub", ["ann"]), ("kpi_roles", [grant])));
+
+    [Theory]
     [InlineData("Authentication:Claims:Mappings:0:Group", "readers", "does not say which claim holds the groups")]
     [InlineData("Authentication:Claims:Groups", "groups", "Authentication:Claims:Mappings is empty")]
     [InlineData("Authentication:Claims:Principal", "", "the claim that names the caller")]

@@ -27,6 +27,11 @@ public sealed class TokenTests(RestFixture fixture) : IClassFixture<RestFixture>
     [InlineData("HS256 with the served keys")]
     [InlineData("an identity token")]
     [InlineData("nobody")]
+    [InlineData("a name with a NUL")]
+    [InlineData("a name of two lines")]
+    [InlineData("a name that turns what follows around")]
+    [InlineData("a name of blanks")]
+    [InlineData("what must be understood")]
     [InlineData("no token at all")]
     public async Task A_token_that_does_not_count_is_UNAUTHENTICATED_by_gRPC_and_REST(string what)
     {
@@ -108,10 +113,17 @@ public sealed class TokenTests(RestFixture fixture) : IClassFixture<RestFixture>
                 var served = Encoding.UTF8.GetBytes((await ServedKeysAsync()).RootElement.GetRawText());
                 return Resigned(good, """{"alg":"HS256","typ":"at+jwt"}""", text => HMACSHA256.HashData(served, text));
             case "an identity token": return fixture.Issuer.Token(Admin, type: "id_token");
+            case "a name with a NUL": return Named("ann\0");
+            case "a name of two lines": return Named("ann\nbob");
+            case "a name that turns what follows around": return Named("\u202enna");
+            case "a name of blanks": return Named("  ");
+            case "what must be understood": return fixture.Issuer.Token(Admin, header: new Dictionary<string, object> { ["crit"] = new[] { "until" }, ["until"] = 1 });
             case "nobody": return fixture.Issuer.Token(new Dictionary<string, object> { ["kpi_roles"] = new[] { "acme/*/admin" } });
             default: return "";
         }
     }
+
+    private string Named(string subject) => fixture.Issuer.PersonToken(subject, "acme/*/admin");
 
     private static Dictionary<string, object> From(TimeSpan ahead) => new(Admin) { ["nbf"] = TimeProvider.System.GetUtcNow().Add(ahead).ToUnixTimeSeconds() };
 

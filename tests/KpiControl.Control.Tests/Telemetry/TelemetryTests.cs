@@ -78,6 +78,7 @@ public sealed class TelemetryTests : IAsyncLifetime
     [Theory]
     [InlineData("Telemetry:OtlpEndpoint", "collector:4317", "not an address like http://127.0.0.1:4317")]
     [InlineData("Telemetry:OtlpEndpoint", "http://user:secret@127.0.0.1:4317", "OtlpEndpoint (not shown) is not an address like http://127.0.0.1:4317, without user, password or query")]
+    [InlineData("Telemetry:OtlpEndpoint", "http://collector.example:4317", "OtlpEndpoint 'http://collector.example:4317' is not encrypted")]
     [InlineData("Telemetry:OtlpProtocol", "carrier pigeon", "neither grpc nor http")]
     [InlineData("Listen:Metrics", "0.0.0.0:9464", "Listen:Metrics '0.0.0.0:9464' is not an address")]
     [InlineData("Listen:Metrics", "http://0.0.0.0:0", "is not loopback")]

@@ -16,7 +16,7 @@ internal sealed class AgentUnderTest(string name, string directory, string addre
     public void Start(string? under = null)
     {
         var token = Path.Combine(directory, $"{name}-token");
-        File.WriteAllText(token, issuer.AgentToken(name, "eu", "acme"));
+        PrivateText.Write(token, issuer.AgentToken(name, "eu", "acme"));
         process = ShippedProcess.Start("KpiControl.Agent", "kpi-agent",
         [
             ("Agent__Name", name), ("Agent__Region", "eu"), ("Agent__Slots", "8"),

@@ -45,7 +45,7 @@ internal sealed class HttpExecutor(Connection connection, SecretSources secrets,
             using var response = await SendAsync(lease, bearer.Value, record, token);
             if (await ReadBoundedAsync(response, token) is not { } body)
                 return record.Failed(Failure.Mismatch($"the KPI service's answer is larger than {connection.MaxResponseBytes} bytes"));
-            var failure = response.IsSuccessStatusCode ? KpiAnswer.Read(body, call, contract, record) : KpiServiceErrors.Of(response, body, time);
+            var failure = response.IsSuccessStatusCode ? KpiAnswer.Read(body, call, contract, record) : KpiServiceErrors.Of(response, body, record.Secrets.Redact, time);
             return failure is null ? record.Ended(record.Warnings.Count == 0 ? RunStatus.Success : RunStatus.Partial) : record.Failed(failure);
         }
         // An answer that is cut off in its body is an IOException.

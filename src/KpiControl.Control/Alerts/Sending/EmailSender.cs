@@ -34,7 +34,12 @@ internal sealed class EmailSender(IOptions<AlertOptions> options) : IAlertSender
             await client.DisconnectAsync(quit: true, token);
             return SendOutcome.Sent;
         }
-        catch (Exception error) when (error is SmtpCommandException or SmtpProtocolException or AuthenticationException or SslHandshakeException or IOException or System.Net.Sockets.SocketException)
+        // A server may repeat what it was sent, and this is kept with the message.
+        catch (AuthenticationException)
+        {
+            return SendOutcome.Failed($"{channel.Host} refused the login of {channel.User}: look at its log");
+        }
+        catch (Exception error) when (error is SmtpCommandException or SmtpProtocolException or SslHandshakeException or IOException or System.Net.Sockets.SocketException)
         {
             return SendOutcome.Failed($"{error.GetType().Name}: {error.Message.ReplaceLineEndings(" ")}");
         }

@@ -22,6 +22,9 @@ internal sealed class SlackSender(AlertHttp http, IOptions<AlertOptions> options
                 headers: ("Authorization", $"Bearer {SecretReference.Read(channel.Token)}"));
     }
 
+    // One of its codes, as channel_not_found: what else answers may repeat the token, and this is kept with the message.
+    private static bool IsWord(string error) => error.Length <= 64 && error.All(c => char.IsAsciiLetterLower(c) || c == '_');
+
     // Slack answers 200 to what it refuses.
     private static string? Refusal(string body)
     {
@@ -29,7 +32,7 @@ internal sealed class SlackSender(AlertHttp http, IOptions<AlertOptions> options
         {
             using var answer = JsonDocument.Parse(body);
             return answer.RootElement.TryGetProperty("ok", out var ok) && ok.GetBoolean() ? null
-                : $"Slack refused it: {(answer.RootElement.TryGetProperty("error", out var error) ? error.GetString() : "no reason given")}";
+                : $"Slack refused it: {(answer.RootElement.TryGetProperty("error", out var error) && error.GetString() is { } word && IsWord(word) ? word : "no reason given")}";
         }
         catch (Exception malformed) when (malformed is JsonException or InvalidOperationException)
         {
