@@ -18,7 +18,7 @@ internal sealed class AgentSession(OpenedSession opened, SessionOpening opening,
     private List<ControlMessage>? _behindWelcome = [];
     private long _heardAt = heardAt;
     private int _credit;
-    private int _drained;
+    private int _drained, _putOff;
 
     public SessionRef Id => opened.Id;
     public SessionOpening Opening => opening;
@@ -148,6 +148,10 @@ internal sealed class AgentSession(OpenedSession opened, SessionOpening opening,
         Send(new ControlMessage { Drain = new Drain { Reason = reason } });
         return true;
     }
+
+    /// <summary>Reports of this stream found no room.</summary>
+    /// <returns>False: some did before.</returns>
+    public bool PutOff() => Interlocked.Exchange(ref _putOff, 1) == 0;
 
     /// <summary>The stream is gone; the session lives on until it is silent for too long, or resumes.</summary>
     public void Detach() => IsAttached = false;

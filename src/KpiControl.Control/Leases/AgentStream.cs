@@ -78,7 +78,7 @@ internal sealed partial class AgentStream(
                 break;
             case AgentMessage.MessageOneofCase.Finished:
                 foreach (var result in message.Finished.Results)
-                    await ReportAsync(session, result, token);
+                    Report(session, result);
                 break;
             case AgentMessage.MessageOneofCase.Heartbeat when node.IsSure:
                 session.Send(new ControlMessage { HeartbeatAck = new HeartbeatAck { Sequence = message.Heartbeat.Sequence } });
@@ -98,14 +98,14 @@ internal sealed partial class AgentStream(
         }
     }
 
-    private ValueTask ReportAsync(AgentSession session, ByteString result, CancellationToken token)
+    private void Report(AgentSession session, ByteString result)
     {
         if (!TryParse(result, out var finished))
             throw Reject.Invalid("finished.results", "One of the results is not a serialised Finished.");
-        if (Report.From(session, finished, result) is { } report)
-            return completions.ReportAsync(report, token);
-        session.Acknowledge([new FinishedAck { AttemptId = finished.AttemptId, Outcome = FinishedAck.Types.Outcome.Refused, Detail = "The report lacks its attempt, binding, fence, or a known status." }]);
-        return ValueTask.CompletedTask;
+        if (Leases.Report.From(session, finished, result) is { } report)
+            completions.Report(report);
+        else
+            session.Acknowledge([new FinishedAck { AttemptId = finished.AttemptId, Outcome = FinishedAck.Types.Outcome.Refused, Detail = "The report lacks its attempt, binding, fence, or a known status." }]);
     }
 
     private static bool TryParse(ByteString result, [NotNullWhen(true)] out Finished? finished)

@@ -61,6 +61,13 @@ internal sealed record BindingPlan
         var byTimeout = slot + Job.Dependencies.WaitTimeout;
         return byTimeout is null || (beforeNext is not null && beforeNext < byTimeout) ? beforeNext : byTimeout;
     }
+
+    /// <summary>
+    /// When an occurrence gives up whose dependencies were not ready for an attempt that was granted at an instant. A slot of the past
+    /// (caught up with, backfilled) waits from then on, as long as it would have in its own time.
+    /// </summary>
+    public DateTimeOffset? GivesUpAt(DateTimeOffset slot, DateTimeOffset? grantedAt) =>
+        GivesUpAt(slot) is { } inItsTime && inItsTime <= grantedAt ? grantedAt + (inItsTime - slot) : GivesUpAt(slot);
 }
 
 /// <summary>The change that put a definition in force, and who agreed to exactly that.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using KpiControl.Control.Database;
 using KpiControl.Jobs.Runs;
@@ -8,42 +9,50 @@ namespace KpiControl.Control.Leases;
 
 /// <summary>
 /// Collects reports for at most a few milliseconds and records them in one commit; only then are they acknowledged.
-/// While the database is away, reports wait here and their agents keep them on disk.
+/// While the database is away, reports wait here and their agents keep them on disk; those that find no room are put off. The reader of
+/// a stream never waits: heartbeats come behind the reports, and the leases of an agent that is well would be lost with theirs.
 /// </summary>
 internal sealed partial class CompletionCollector(
     CompletionRecorder recorder, LeaseMetrics metrics, IOptions<LeaseOptions> options, TimeProvider time, ILogger<CompletionCollector> logger) : BackgroundService
 {
-    private const int MostAtOnce = 500, MostBytesAtOnce = 32 << 20, MostBytesWaiting = 256 << 20;
-    private static readonly TimeSpan AfterOutage = TimeSpan.FromMilliseconds(500);
+    private const int MostAtOnce = 500, MostBytesAtOnce = 32 << 20, MostWaiting = 20_000, MostBytesWaiting = 256 << 20;
+    // An agent has at most a thousand reports under way.
+    private const int StreamsOfTheRoom = 20;
+    private static readonly TimeSpan AfterOutage = TimeSpan.FromMilliseconds(500), AskEvery = TimeSpan.FromSeconds(1);
 
-    private readonly ReportRoom _room = new(MostBytesWaiting);
+    private readonly ReportRoom _room = new(MostWaiting, MostBytesWaiting);
+    private readonly Channel<Report> _reports = Channel.CreateUnbounded<Report>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly ConcurrentQueue<AgentSession> _putOff = new();
 
-    // Bounded, so that a database that is slow slows its agents and not this process's memory.
-    private readonly Channel<Report> _reports = Channel.CreateBounded<Report>(new BoundedChannelOptions(20_000) { SingleReader = true });
-
-    public async ValueTask ReportAsync(Report report, CancellationToken token)
+    /// <summary>Takes a report, or puts it off: it is not answered, and its agent offers it again when there is room.</summary>
+    public void Report(Report report)
     {
-        await _room.EnterAsync(report, token);
-        try
+        if (_room.TryEnter(report))
+            _reports.Writer.TryWrite(report);
+        else if (report.Session.PutOff())
         {
-            await _reports.Writer.WriteAsync(report, token);
-        }
-        catch
-        {
-            _room.Leave([report]);
-            throw;
+            Log.PutOff(logger, report.Session.Opening.Agent, report.Session.Id.SessionId);
+            _putOff.Enqueue(report.Session);
         }
     }
 
-    public override void Dispose()
+    // An agent offers anew on a new stream what was not answered on the last. So many at once as there is room for, or they would
+    // come for nothing; and by the clock, since those that were asked may be gone.
+    private void AskAgain()
     {
-        base.Dispose();
-        _room.Dispose();
+        for (var free = _room.FreeParts(StreamsOfTheRoom); free > 0 && _putOff.TryDequeue(out var session);)
+        {
+            if (!session.IsAttached)
+                continue;
+            session.Close(new ControlMessage { Reconnect = new Reconnect { Reason = "There was no room for all its reports, and is now: offer them again." } });
+            free--;
+        }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         metrics.Waiting(() => _reports.Reader.Count);
+        await using var asking = time.CreateTimer(_ => AskAgain(), null, AskEvery, AskEvery);
         while (await _reports.Reader.WaitToReadAsync(stoppingToken))
         {
             var batch = await CollectAsync(stoppingToken);
@@ -128,6 +137,9 @@ internal sealed partial class CompletionCollector(
 
         [LoggerMessage(EventId = 352, Level = LogLevel.Error, Message = "The report of attempt {Attempt} cannot be stored")]
         public static partial void Poison(ILogger logger, Guid attempt, Exception error);
+
+        [LoggerMessage(EventId = 354, Level = LogLevel.Warning, Message = "There is no room for the reports of agent {Agent}, session {SessionId}: it keeps them, and is asked for them again when there is")]
+        public static partial void PutOff(ILogger logger, string agent, long sessionId);
 
         [LoggerMessage(EventId = 353, Level = LogLevel.Error, Message = "The report of attempt {Attempt} could not be kept as evidence either: the stream of agent {Agent} ends, which will send it again")]
         public static partial void NotKept(ILogger logger, Guid attempt, string agent, Exception error);

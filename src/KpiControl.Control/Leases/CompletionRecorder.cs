@@ -60,7 +60,7 @@ internal sealed class CompletionRecorder(
             var disposition = attempt is null || foreign ? null : Decide(report, attempt, lastGood.Contains(attempt.Plan.BindingId));
             var completion = report.ToCompletion(disposition, attempt, facts.GetValueOrDefault(report.Attempt));
             if (disposition?.Waits == true)
-                completion = completion with { Waits = true, RetryIn = attempt!.Plan.Job.Retry.Initial, GivesUpAt = attempt.Plan.GivesUpAt(attempt.ScheduledFor) };
+                completion = completion with { Waits = true, RetryIn = attempt!.Plan.Job.Retry.Initial, GivesUpAt = attempt.Plan.GivesUpAt(attempt.ScheduledFor, AttemptId.GrantedAt(report.Attempt)) };
             if (disposition?.Status is RunStatus.Success or RunStatus.Partial)
                 taken.Add(TakenSources.Of(attempt!.Plan, report, facts[report.Attempt]));
             decided.Add(new DecidedReport(report, foreign ? completion with { FenceNumber = 0 } : completion));

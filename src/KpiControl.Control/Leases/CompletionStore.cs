@@ -26,7 +26,7 @@ internal sealed class CompletionStore(Databases databases)
             session_id = NULL, generation = NULL, lease_deadline = NULL, attempt_id = NULL,
             occ_retry_at = CASE WHEN x.retry_seconds IS NOT NULL AND NOT rt.occ_cancel THEN now() + make_interval(secs => x.retry_seconds) END,
             occ_reason = CASE WHEN x.retry_seconds IS NOT NULL AND NOT rt.occ_cancel THEN CASE WHEN x.waits THEN 1 ELSE 2 END::int2 END,
-            occ_deadline = CASE WHEN x.waits THEN x.gives_up_at END,
+            occ_deadline = CASE WHEN x.waits THEN coalesce(rt.occ_deadline, x.gives_up_at) END,
             retry_count = rt.retry_count + CASE WHEN x.retry_seconds IS NOT NULL AND NOT x.waits AND NOT rt.occ_cancel THEN 1 ELSE 0 END,
             last_run_at = CASE WHEN rt.occ_kind = 5 OR x.status IN ('cancelled', 'skipped') THEN rt.last_run_at ELSE now() END,
             last_status = CASE CASE WHEN rt.occ_kind <> 5 THEN x.status END WHEN 'success' THEN 'success' WHEN 'partial' THEN 'partial' WHEN 'failed' THEN 'failed' WHEN 'suppressed' THEN 'failed' ELSE rt.last_status END,
@@ -38,7 +38,7 @@ internal sealed class CompletionStore(Databases databases)
             AND EXISTS (SELECT FROM kpi_session_tenant st WHERE st.session_id = x.reporter AND st.tenant_id = rt.tenant_id OFFSET 0)
             AND EXISTS (SELECT FROM kpi_cluster WHERE timeline = kpi_timeline())
           RETURNING x.*, rt.tenant_id, rt.occ_revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.occ_kind, coalesce(rt.occ_lane, abs(rt.lane)) AS lane, rt.queued,
-            rt.occ_state IS NULL AS final, rt.occ_retry_at, rt.retry_count - CASE WHEN rt.occ_state IS NULL OR x.waits THEN 0 ELSE 1 END AS retry_seq
+            rt.occ_state IS NULL AS final, rt.occ_retry_at, rt.occ_deadline, rt.retry_count - CASE WHEN rt.occ_state IS NULL OR x.waits THEN 0 ELSE 1 END AS retry_seq
         ), h AS (
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, session_id, fence_epoch,
                                        started_at, finished_at, status, reason, error_category, error_code, error_message, rows_processed, data_points, lineage_ref, result_digest,
@@ -51,7 +51,7 @@ internal sealed class CompletionStore(Databases databases)
           INSERT INTO kpi_evidence (run_id, binding_id, tenant_id, attempt_id, kind, document)
           SELECT fence_n, binding_id, tenant_id, attempt_id, 'run', document::jsonb FROM u WHERE document IS NOT NULL
         ), parking AS (
-          SELECT binding_id, lane, tenant_id, 'R'::"char" AS state, occ_retry_at AS ready_at, gives_up_at AS deadline FROM u WHERE NOT final
+          SELECT binding_id, lane, tenant_id, 'R'::"char" AS state, occ_retry_at AS ready_at, occ_deadline AS deadline FROM u WHERE NOT final
         ),
         """ + ParkedList.Upsert +
         """
@@ -291,7 +291,7 @@ internal sealed record Completion
     public required byte[] Digest { get; init; }
     /// <summary>Null: this was the last try.</summary>
     public TimeSpan? RetryIn { get; init; }
-    /// <summary>A dependency was not ready: it waits again, burns no retry, and gives up at <see cref="GivesUpAt"/>.</summary>
+    /// <summary>A dependency was not ready: it waits again, burns no retry, and gives up when it was to before; at <see cref="GivesUpAt"/> where that is not known.</summary>
     public bool Waits { get; init; }
     public DateTimeOffset? GivesUpAt { get; init; }
     /// <summary>What the run said about itself, as JSON; null where it said nothing.</summary>

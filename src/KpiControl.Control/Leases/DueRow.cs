@@ -27,7 +27,7 @@ internal sealed record ReadyRow
     public required long FenceSeen { get; init; }
     /// <summary>The attempt whose lease was lost, if that is why it is ready.</summary>
     public required Guid? LostAttempt { get; init; }
-    /// <summary>How that attempt's lease came back.</summary>
+    /// <summary>How the lease of the last attempt that had one came back.</summary>
     public WaitingFor? LostBecause { get; init; }
     public required string Tenant { get; init; }
 }

@@ -20,7 +20,7 @@ internal static class LeaseFeature
             .AddSingleton<CompletionStore>().AddSingleton<RunFactsStore>().AddSingleton<CompletionRecorder>()
             .AddSingleton<ReclaimStore>().AddSingleton<StreamOpening>().AddSingleton<AgentStream>();
         services.AddRunning<NodeLease>().AddRunning<Dispatcher>().AddRunning<SuccessAnnouncer>().AddRunning<CompletionCollector>()
-            .AddRunning<Reclaimer>().AddRunning<WaitExpirer>().AddRunning<DrainWatch>().AddRunning<RevocationWatch>().AddRunning<RouteChecker>().AddRunning<Notifications>();
+            .AddRunning<Reclaimer>().AddRunning<WaitExpirer>().AddRunning<SessionWatch>().AddRunning<RevocationWatch>().AddRunning<RouteChecker>().AddRunning<Notifications>();
         services.AddHostedService<StopNotice>();
         return services;
     }

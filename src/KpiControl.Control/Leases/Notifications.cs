@@ -6,11 +6,12 @@ namespace KpiControl.Control.Leases;
 
 /// <summary>
 /// Hears what other nodes and requests tell (channel <c>kpi</c>): <c>lane N</c> (a cursor moved back or is new),
-/// <c>queue N</c>, <c>ready N</c>, <c>cancel SESSION ATTEMPT</c>, <c>moved SESSION GENERATION</c>, <c>epoch</c> (it was bumped),
+/// <c>queue N</c>, <c>ready N</c>, <c>cancel SESSION ATTEMPT</c>, <c>moved SESSION GENERATION</c>,
+/// <c>ended SESSION</c> (its node was taken for dead), <c>epoch</c> (it was bumped),
 /// <c>drain</c> (an agent is drained, or is no more), <c>revoked</c> (an agent was shut out), <c>contracts</c> (a status moved). A message that is missed
 /// costs a poll, never an occurrence; a missed cancel is found when the agent says Hello again, or its attempt runs to its end.
 /// </summary>
-internal sealed partial class Notifications(Databases databases, Dispatcher dispatcher, SessionRegistry sessions, DrainWatch drains, RevocationWatch revocations, InactiveContracts contracts, TimeProvider time, ILogger<Notifications> logger) : BackgroundService
+internal sealed partial class Notifications(Databases databases, Dispatcher dispatcher, SessionRegistry sessions, SessionWatch watch, RevocationWatch revocations, InactiveContracts contracts, TimeProvider time, ILogger<Notifications> logger) : BackgroundService
 {
     private static readonly TimeSpan RetryEvery = TimeSpan.FromSeconds(1);
 
@@ -36,7 +37,7 @@ internal sealed partial class Notifications(Databases databases, Dispatcher disp
             await listen.ExecuteNonQueryAsync(token);
         // Whatever was said while nobody listened.
         dispatcher.WakeAll();
-        drains.Look();
+        watch.Look();
         revocations.Look();
         contracts.Look();
         while (true)
@@ -54,7 +55,7 @@ internal sealed partial class Notifications(Databases databases, Dispatcher disp
                 dispatcher.WakeAll();
                 break;
             case ["drain"]:
-                drains.Look();
+                watch.Look();
                 break;
             case ["revoked"]:
                 revocations.Look();
@@ -73,10 +74,11 @@ internal sealed partial class Notifications(Databases databases, Dispatcher disp
                 break;
             case ["moved", var session, var generation] when long.TryParse(session, CultureInfo.InvariantCulture, out var id) && int.TryParse(generation, CultureInfo.InvariantCulture, out var newer):
                 if (sessions.Find(id) is { } here && here.Id.Generation < newer)
-                {
-                    here.Close();
-                    sessions.Remove(here);
-                }
+                    watch.Forget(here);
+                break;
+            case ["ended", var session] when long.TryParse(session, CultureInfo.InvariantCulture, out var id):
+                if (sessions.Find(id) is { } ended)
+                    watch.End(ended);
                 break;
         }
     }

@@ -42,7 +42,7 @@ internal sealed class OvertakeStore(Databases databases)
           UPDATE kpi_job_runtime rt SET occ_state = NULL, occ_cancel = false FROM newer n
            WHERE rt.binding_id = n.binding_id AND rt.occ_state IN ('W', 'R') AND rt.occ_kind = 0 AND rt.occ_scheduled_for < n.slot
           RETURNING rt.binding_id, rt.tenant_id, rt.revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.retry_count, rt.lane,
-            rt.occ_kind, rt.attempt_id, rt.occ_revision, rt.occ_reason, rt.fence_n, rt.fence_epoch
+            rt.occ_kind, rt.attempt_id, rt.occ_revision, rt.occ_lost_as, rt.fence_n, rt.fence_epoch
         ), unparked AS (
           DELETE FROM kpi_parked p USING ended WHERE p.binding_id = ended.binding_id
         ), unwaited AS (
@@ -54,7 +54,7 @@ internal sealed class OvertakeStore(Databases databases)
         ), lost AS (
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, final, status, reason, trigger_kind)
           SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, abs(lane), false, 'lost',
-                 CASE occ_reason WHEN 6 THEN 'returned' ELSE 'lease_lost' END, kpi_kind_name(occ_kind) FROM ended WHERE attempt_id IS NOT NULL RETURNING run_id
+                 CASE occ_lost_as WHEN 6 THEN 'returned' ELSE 'lease_lost' END, kpi_kind_name(occ_kind) FROM ended WHERE attempt_id IS NOT NULL RETURNING run_id
         ), chained AS (
           INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM (SELECT run_id FROM h UNION ALL SELECT run_id FROM lost) r HAVING count(*) > 0
         ), told AS MATERIALIZED (

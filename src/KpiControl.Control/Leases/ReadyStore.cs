@@ -11,7 +11,7 @@ internal sealed class ReadyStore(Databases databases)
     private const string ScanSql =
         """
         SELECT now(), k.binding_id, k.ticket, coalesce(rt.occ_state, ' '::"char"), k.ready_at, coalesce(rt.occ_scheduled_for, k.ready_at), rt.occ_window_start,
-               coalesce(rt.occ_business_date, '0001-01-01'), coalesce(rt.occ_kind, 0::int2), rt.revision, rt.retry_count, rt.fence_n, rt.attempt_id, rt.tenant_id, rt.occ_reason, coalesce(rt.occ_pinned, rt.revision), rt.occ_revision
+               coalesce(rt.occ_business_date, '0001-01-01'), coalesce(rt.occ_kind, 0::int2), rt.revision, rt.retry_count, rt.fence_n, rt.attempt_id, rt.tenant_id, rt.occ_lost_as, coalesce(rt.occ_pinned, rt.revision), rt.occ_revision
           FROM kpi_parked k JOIN kpi_job_runtime rt USING (binding_id)
          WHERE k.lane = $1 AND k.state = 'R' AND k.tenant_id = ANY ($2) AND rt.lane > 0
            AND k.ready_at >= $4 AND (k.ready_at > $4 OR k.binding_id > $5) ORDER BY k.ready_at, k.binding_id LIMIT $3
@@ -47,6 +47,7 @@ internal sealed class ReadyStore(Databases databases)
     // DueStore, and OFFSET 0, which keeps the look-up of the tenant a look-up.
     // The attempt that lost its lease gets its history row here and not when the lease was taken back: until somebody
     // else holds the occurrence, its late result is still the occurrence's.
+    // occ_deadline stays with the lease: one that finds its dependencies not ready waits no longer than if it had not been leased.
     private const string GrantSql =
         """
         WITH x AS (
@@ -61,7 +62,7 @@ internal sealed class ReadyStore(Databases databases)
              FOR SHARE OF s
         ), u AS (
           UPDATE kpi_job_runtime rt SET
-            occ_state = 'L', occ_reason = NULL, occ_retry_at = NULL, occ_deadline = NULL, occ_revision = x.runs_under,
+            occ_state = 'L', occ_reason = NULL, occ_retry_at = NULL, occ_deadline = CASE WHEN rt.occ_reason IS DISTINCT FROM 3 THEN rt.occ_deadline END, occ_revision = x.runs_under,
             attempt_id = x.attempt, session_id = x.session_id, generation = x.generation,
             lease_deadline = now() + make_interval(secs => x.lease_seconds), fence_n = nextval('kpi_fence'), fence_epoch = x.epoch
           FROM (SELECT x.*, ep.epoch FROM x CROSS JOIN ep JOIN se ON se.session_id = x.session_id AND se.generation = x.generation ORDER BY x.binding_id) x

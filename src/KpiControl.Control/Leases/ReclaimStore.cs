@@ -8,7 +8,8 @@ namespace KpiControl.Control.Leases;
 internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> options)
 {
     // Every pass stamps the row. After a gap longer than half a TTL (all nodes were away, or the database was) nothing is
-    // reclaimed for one TTL, whichever node looks first: agents that are well have had nobody to tell.
+    // reclaimed for one TTL, whichever node looks first: agents that are well have had nobody to tell. A node that was only suspended
+    // still has the streams of the sessions that end here, and is told.
     private const string PassSql =
         """
         WITH pass AS (
@@ -20,9 +21,11 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
            WHERE n.node_id = s.node_id AND s.ended_at IS NULL AND pass.amnesty_until <= now()
              AND (n.expires_at + @grace::interval < now() OR (n.generation > s.node_generation AND n.started_at + @ttl::interval + @grace::interval < now()))
           RETURNING s.session_id
+        ), told AS MATERIALIZED (
+          SELECT pg_notify('kpi', 'ended ' || session_id) FROM ended
         )
         SELECT (SELECT epoch FROM kpi_cluster) AS epoch, (SELECT timeline = kpi_timeline() FROM kpi_cluster) AS epoch_stands,
-               (SELECT amnesty_until > now() FROM pass) AS amnesty, (SELECT count(*) FROM ended)::int AS ended,
+               (SELECT amnesty_until > now() FROM pass) AS amnesty, (SELECT count(*) FROM told)::int AS ended,
                EXISTS (SELECT FROM kpi_session WHERE ended_at IS NOT NULL AND reclaimed_at IS NULL) AS owed
         """;
 
@@ -44,7 +47,7 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
                  AND h.scheduled_for = rt.occ_scheduled_for AND h.trigger_kind = kpi_kind_name(rt.occ_kind)) THEN 'failed' END AS ends_as
             FROM leased l
         ), u AS (
-          UPDATE kpi_job_runtime rt SET occ_state = CASE WHEN l.ends_as IS NULL THEN 'R'::"char" END, occ_reason = l.why, session_id = NULL, generation = NULL, lease_deadline = NULL,
+          UPDATE kpi_job_runtime rt SET occ_state = CASE WHEN l.ends_as IS NULL THEN 'R'::"char" END, occ_reason = l.why, occ_lost_as = l.why, occ_deadline = NULL, session_id = NULL, generation = NULL, lease_deadline = NULL,
             attempt_id = CASE WHEN l.ends_as IS NULL THEN rt.attempt_id END, occ_cancel = false,
             last_run_at = CASE WHEN l.ends_as = 'failed' AND rt.occ_kind <> 5 THEN now() ELSE rt.last_run_at END, last_status = CASE WHEN l.ends_as = 'failed' AND rt.occ_kind <> 5 THEN 'failed' ELSE rt.last_status END,
             last_error = CASE WHEN l.ends_as = 'failed' AND rt.occ_kind <> 5 THEN 'LEASE_LOST: its lease was lost ' || @losses || ' times' ELSE rt.last_error END

@@ -1,54 +1,41 @@
 namespace KpiControl.Control.Leases;
 
 /// <summary>
-/// Room for the reports that wait, by their size: beyond it their agents wait, which keep them on disk. Without it an outage
-/// of the database fills this process with results of megabytes.
+/// Room for the reports that wait, by their number and size: without it an outage of the database fills this process with results of
+/// megabytes. Nobody waits for it: their agents keep on disk what finds none.
 /// </summary>
-internal sealed class ReportRoom(int bytes) : IDisposable
+internal sealed class ReportRoom(int reports, long bytes)
 {
-    private const int PageBytes = 4096;
+    private readonly Lock _gate = new();
+    private int _reports;
+    private long _bytes;
 
-    private readonly int _pages = bytes / PageBytes;
-    private readonly SemaphoreSlim _free = new(bytes / PageBytes);
-    // Two that each had half of what they need would wait for each other.
-    private readonly SemaphoreSlim _turn = new(1);
-
-    public int FreeBytes => _free.CurrentCount * PageBytes;
-
-    public async ValueTask EnterAsync(Report report, CancellationToken token)
+    public bool TryEnter(Report report)
     {
-        var pages = PagesOf(report);
-        if (pages == 1)
+        lock (_gate)
         {
-            await _free.WaitAsync(token);
-            return;
-        }
-        await _turn.WaitAsync(token);
-        var got = 0;
-        try
-        {
-            for (; got < pages; got++)
-                await _free.WaitAsync(token);
-        }
-        catch
-        {
-            if (got > 0)
-                _free.Release(got);
-            throw;
-        }
-        finally
-        {
-            _turn.Release();
+            // One that is larger than the room has it alone.
+            if (_reports > 0 && (_reports >= reports || _bytes + report.Bytes > bytes))
+                return false;
+            _reports++;
+            _bytes += report.Bytes;
+            return true;
         }
     }
 
-    public void Leave(IEnumerable<Report> reports) => _free.Release(reports.Sum(PagesOf));
-
-    public void Dispose()
+    public void Leave(IReadOnlyCollection<Report> left)
     {
-        _free.Dispose();
-        _turn.Dispose();
+        lock (_gate)
+        {
+            _reports -= left.Count;
+            _bytes -= left.Sum(report => (long)report.Bytes);
+        }
     }
 
-    private int PagesOf(Report report) => Math.Clamp((report.Bytes + PageBytes - 1) / PageBytes, 1, _pages);
+    /// <summary>How many of so many equal parts of the room are free.</summary>
+    public int FreeParts(int parts)
+    {
+        lock (_gate)
+            return (int)Math.Max(0, Math.Min((reports - _reports) * (long)parts / reports, (bytes - _bytes) * parts / bytes));
+    }
 }

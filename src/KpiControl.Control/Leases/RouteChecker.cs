@@ -5,7 +5,7 @@ namespace KpiControl.Control.Leases;
 
 /// <summary>
 /// Shows which ready occurrences no agent of the cluster can take: in a region without agents, or with a connection, a label or a
-/// tenant that none serves. It writes where that changed and nowhere else; dispatch asks nothing of it.
+/// tenant that none serves; and sees that none of them waits for ever (<see cref="StartBy"/>). It writes where that changed and nowhere else; dispatch asks nothing of it.
 /// </summary>
 internal sealed partial class RouteChecker(RouteStore store, PlanCache plans, IOptions<LeaseOptions> options, TimeProvider time, ILogger<RouteChecker> logger) : PeriodicWork(time)
 {
@@ -22,20 +22,21 @@ internal sealed partial class RouteChecker(RouteStore store, PlanCache plans, IO
             return;
         var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
         var agents = await store.AgentsAsync(token);
-        var changes = planned.Select(p => Change(p.Row, p.Plan, agents)).OfType<RouteChange>().ToList();
-        if (changes.Count > 0 && await store.ShowAsync(changes, options.Value.UnroutableGivesUpAfter, token) > 0)
-            foreach (var group in changes.Where(c => c.Reason == WaitingFor.Agent).GroupBy(c => (c.Plan.Region, c.Plan.Tenant, c.Plan.Job.Run.ConnId)))
+        var changes = planned.Select(p => Change(p.Row, p.Plan, agents, options.Value.UnroutableGivesUpAfter)).OfType<RouteChange>().ToList();
+        if (changes.Count > 0 && await store.ShowAsync(changes, token) > 0)
+            foreach (var group in changes.Where(c => c.Reason == WaitingFor.Agent && c.Row.Reason != c.Reason).GroupBy(c => (c.Plan.Region, c.Plan.Tenant, c.Plan.Job.Run.ConnId)))
                 Log.Unroutable(logger, group.Count(), group.Key.Region, group.Key.Tenant, group.Key.ConnId);
     }
 
     protected override void Away(Exception error) => Log.Away(logger, error.Message);
 
-    private static RouteChange? Change(RoutedRow row, BindingPlan plan, IReadOnlyList<ConnectedAgent> agents)
+    private static RouteChange? Change(RoutedRow row, BindingPlan plan, IReadOnlyList<ConnectedAgent> agents, TimeSpan unroutableGivesUpAfter)
     {
-        var isShown = row.Reason == (short)WaitingFor.Agent;
         var isRoutable = agents.Any(agent => agent.CanRun(plan));
-        return isShown != isRoutable ? null
-            : new RouteChange(row, plan, isRoutable ? WaitingFor.Credit : WaitingFor.Agent, row.Kind is (short)OccurrenceKind.Schedule or (short)OccurrenceKind.Restatement ? null : row.ScheduledFor + plan.Job.Dependencies.WaitTimeout);
+        var isShown = (row.Reason == WaitingFor.Agent) != isRoutable;
+        var deadline = StartBy.Of(row, plan, isRoutable, isShown, unroutableGivesUpAfter);
+        return isShown && deadline == row.Deadline ? null
+            : new RouteChange(row, plan, isShown ? row.Reason : isRoutable ? WaitingFor.Credit : WaitingFor.Agent, deadline);
     }
 
     private static partial class Log

@@ -11,13 +11,14 @@ internal sealed class RouteStore(Databases databases)
 
     private const string PageSql =
         """
-        SELECT k.binding_id, rt.revision, rt.occ_scheduled_for AS scheduled_for, rt.occ_kind AS kind, rt.occ_reason AS reason
+        SELECT now() AS seen_at, k.binding_id, rt.revision, rt.occ_scheduled_for AS scheduled_for, rt.occ_kind AS kind, rt.occ_reason AS reason, rt.occ_deadline AS deadline, rt.fence_n AS fence,
+               rt.attempt_id AS lost_attempt, rt.attempt_id IS NOT NULL OR rt.retry_count > 0 AS was_tried
           FROM kpi_parked k JOIN kpi_job_runtime rt USING (binding_id)
-         WHERE k.binding_id > @after AND k.state = 'R' AND k.ready_at <= now() - @since::interval AND rt.occ_state = 'R' AND rt.lane > 0 AND rt.attempt_id IS NULL
+         WHERE k.binding_id > @after AND k.state = 'R' AND k.ready_at <= now() - @since::interval AND rt.occ_state = 'R' AND rt.lane > 0
          ORDER BY k.binding_id LIMIT @limit
         """;
 
-    /// <summary>Ready for so long, in order of their bindings. One whose lease came back keeps that for its reason: its next grant tells of it.</summary>
+    /// <summary>Ready for so long, in order of their bindings.</summary>
     public async Task<IReadOnlyList<RoutedRow>> PageAsync(long after, TimeSpan since, CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
@@ -37,17 +38,15 @@ internal sealed class RouteStore(Databases databases)
             .Select(s => new ConnectedAgent(s.Region, s.Tenants, new AgentOffer(Pairs(s.Connections), Pairs(s.Labels), Pairs(s.Stages)))).ToList();
     }
 
-    // A triggered one has no successor before which it must give up: it does when no agent came for long. The deadline of one that
-    // an agent can take after all is its own again. Whoever leases or ends one meanwhile leaves no row here.
+    // Whoever leases, retries or ends one meanwhile leaves no row here.
     private const string ShowSql =
         """
         WITH x AS (
-          SELECT * FROM unnest(@ids, @slots, @reasons, @ownDeadlines) AS x(binding_id, slot, reason, own_deadline)
+          SELECT * FROM unnest(@ids, @slots, @fences, @lost, @reasons, @deadlines) AS x(binding_id, slot, fence, lost_attempt, reason, deadline)
         ), u AS (
-          UPDATE kpi_job_runtime rt SET occ_reason = x.reason,
-            occ_deadline = CASE WHEN rt.occ_kind = 0 OR rt.retry_count > 0 THEN rt.occ_deadline WHEN x.reason = 3 THEN coalesce(x.own_deadline, now() + @givesUpAfter::interval) ELSE x.own_deadline END
-            FROM x
-           WHERE rt.binding_id = x.binding_id AND rt.occ_state = 'R' AND rt.occ_scheduled_for = x.slot AND rt.attempt_id IS NULL AND rt.occ_reason IS DISTINCT FROM x.reason
+          UPDATE kpi_job_runtime rt SET occ_reason = x.reason, occ_deadline = x.deadline FROM x
+           WHERE rt.binding_id = x.binding_id AND rt.occ_state = 'R' AND rt.occ_scheduled_for = x.slot AND rt.fence_n = x.fence AND rt.attempt_id IS NOT DISTINCT FROM x.lost_attempt
+             AND (rt.occ_reason IS DISTINCT FROM x.reason OR rt.occ_deadline IS DISTINCT FROM x.deadline)
           RETURNING rt.binding_id, rt.occ_deadline
         ), listed AS (
           UPDATE kpi_parked k SET deadline = u.occ_deadline FROM u WHERE k.binding_id = u.binding_id AND k.deadline IS DISTINCT FROM u.occ_deadline
@@ -57,27 +56,33 @@ internal sealed class RouteStore(Databases databases)
 
     /// <summary>Writes what changed; the changes must be in order of their bindings.</summary>
     /// <returns>How many did.</returns>
-    public async Task<int> ShowAsync(IReadOnlyList<RouteChange> changes, TimeSpan givesUpAfter, CancellationToken token)
+    public async Task<int> ShowAsync(IReadOnlyList<RouteChange> changes, CancellationToken token)
     {
         await using var connection = await databases.Hot.OpenConnectionAsync(token);
         return await connection.QuerySingleAsync<int>(new CommandDefinition(ShowSql, new
         {
-            ids = changes.Select(c => c.Row.BindingId).ToArray(), slots = changes.Select(c => c.Row.ScheduledFor.UtcDateTime).ToArray(),
-            reasons = changes.Select(c => (short)c.Reason).ToArray(), ownDeadlines = changes.Select(c => c.OwnDeadline?.UtcDateTime).ToArray(), givesUpAfter,
+            ids = changes.Select(c => c.Row.BindingId).ToArray(), slots = changes.Select(c => c.Row.ScheduledFor.UtcDateTime).ToArray(), fences = changes.Select(c => c.Row.Fence).ToArray(),
+            lost = changes.Select(c => c.Row.LostAttempt).ToArray(), reasons = changes.Select(c => (short?)c.Reason).ToArray(), deadlines = changes.Select(c => c.Deadline?.UtcDateTime).ToArray(),
         }, cancellationToken: token));
     }
 
     private static Dictionary<string, string> Pairs(string json) => JsonSerializer.Deserialize<Dictionary<string, string>>(json) ?? [];
 }
 
-/// <summary>A ready occurrence that nobody has taken yet.</summary>
+/// <summary>A ready occurrence that nobody has taken yet, as the database saw it at its instant <see cref="SeenAt"/>.</summary>
 internal sealed record RoutedRow
 {
+    public DateTimeOffset SeenAt { get; init; }
     public long BindingId { get; init; }
     public int Revision { get; init; }
     public DateTimeOffset ScheduledFor { get; init; }
-    public short Kind { get; init; }
-    public short? Reason { get; init; }
+    public OccurrenceKind Kind { get; init; }
+    public WaitingFor? Reason { get; init; }
+    public DateTimeOffset? Deadline { get; init; }
+    public long Fence { get; init; }
+    public Guid? LostAttempt { get; init; }
+    /// <summary>It is between attempts: its lease came back, or it is tried again.</summary>
+    public bool WasTried { get; init; }
 }
 
 /// <summary>A live session, on whichever node.</summary>
@@ -86,5 +91,4 @@ internal sealed record ConnectedAgent(string Region, IReadOnlyList<string> Tenan
     public bool CanRun(BindingPlan plan) => Region == plan.Region && Tenants.Contains(plan.Tenant) && plan.Needs.AreMetBy(Offer);
 }
 
-/// <param name="OwnDeadline">Of a triggered one: when it gives up though agents could take it; null: it does not.</param>
-internal sealed record RouteChange(RoutedRow Row, BindingPlan Plan, WaitingFor Reason, DateTimeOffset? OwnDeadline);
+internal sealed record RouteChange(RoutedRow Row, BindingPlan Plan, WaitingFor? Reason, DateTimeOffset? Deadline);

@@ -103,14 +103,16 @@ internal sealed class SessionStore(Databases databases)
         return await connection.ExecuteAsync(new CommandDefinition(EndSql, new { session.SessionId, session.Generation, reason }, cancellationToken: token)) == 1;
     }
 
-    private const string DrainedSql =
-        "SELECT s.session_id, a.drain_reason FROM kpi_agent a JOIN kpi_session s USING (agent) WHERE a.drained_at IS NOT NULL AND s.ended_at IS NULL";
+    private const string StandingsSql =
+        """
+        SELECT s.session_id, s.generation, s.ended_at IS NOT NULL AS ended, CASE WHEN a.drained_at IS NOT NULL THEN a.drain_reason END AS drain_reason
+          FROM kpi_session s JOIN kpi_agent a USING (agent) WHERE s.session_id = ANY (@ids)
+        """;
 
-    /// <summary>Live sessions of agents that an operator drains, each with the reason.</summary>
-    public async Task<IReadOnlyDictionary<long, string>> DrainedAsync(CancellationToken token)
+    public async Task<IReadOnlyDictionary<long, SessionStanding>> StandingsAsync(long[] ids, CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
-        return (await connection.QueryAsync<(long SessionId, string Reason)>(new CommandDefinition(DrainedSql, cancellationToken: token))).ToDictionary(r => r.SessionId, r => r.Reason);
+        return (await connection.QueryAsync<SessionStanding>(new CommandDefinition(StandingsSql, new { ids }, cancellationToken: token))).ToDictionary(s => s.SessionId);
     }
 
     private const string LanesSql = "SELECT lane, region, priority FROM kpi_lane ORDER BY priority, lane";
@@ -129,6 +131,16 @@ internal sealed record Lane(short Number, string Region, short Priority);
 /// <param name="Epoch">The cluster's, which its Welcome tells.</param>
 /// <param name="DrainReason">Null: its agent is not drained.</param>
 internal sealed record OpenedSession(SessionRef Id, int Epoch, string? DrainReason);
+
+/// <summary>A session as the database has it.</summary>
+internal sealed record SessionStanding
+{
+    public long SessionId { get; init; }
+    public int Generation { get; init; }
+    public bool Ended { get; init; }
+    /// <summary>Null: its agent is not drained.</summary>
+    public string? DrainReason { get; init; }
+}
 
 /// <summary>What an agent said of itself when it opened its stream.</summary>
 internal sealed record SessionOpening

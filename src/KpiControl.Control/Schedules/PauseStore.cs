@@ -30,11 +30,18 @@ internal static class PauseStore
         INSERT INTO kpi_chain_pending (audit_ids) SELECT array_agg(audit_id) FROM audited HAVING count(*) > 0
         """;
 
+    // What waits for another try goes on waiting, however long the pause; it is given a deadline anew when it is over.
     private const string Pause = """
-        UPDATE kpi_job_runtime rt SET paused_until = COALESCE(@until::timestamptz, 'infinity'), lane = -abs(rt.lane)
-          FROM (SELECT paused_until FROM kpi_job_runtime WHERE binding_id = @bindingId FOR NO KEY UPDATE) was
-         WHERE rt.binding_id = @bindingId
-        RETURNING abs(rt.lane)::smallint AS lane, COALESCE(was.paused_until > now(), false) AS was_paused
+        WITH u AS (
+          UPDATE kpi_job_runtime rt SET paused_until = COALESCE(@until::timestamptz, 'infinity'), lane = -abs(rt.lane),
+            occ_deadline = CASE WHEN rt.occ_state = 'R' AND (rt.attempt_id IS NOT NULL OR rt.retry_count > 0) THEN NULL ELSE rt.occ_deadline END
+            FROM (SELECT paused_until FROM kpi_job_runtime WHERE binding_id = @bindingId FOR NO KEY UPDATE) was
+           WHERE rt.binding_id = @bindingId
+          RETURNING rt.binding_id, rt.lane, rt.occ_deadline, COALESCE(was.paused_until > now(), false) AS was_paused
+        ), listed AS (
+          UPDATE kpi_parked k SET deadline = u.occ_deadline FROM u WHERE k.binding_id = u.binding_id AND k.deadline IS NOT NULL AND u.occ_deadline IS NULL
+        )
+        SELECT abs(lane)::smallint AS lane, was_paused FROM u
         """;
 
     private const string Begin = """

@@ -75,6 +75,42 @@ public sealed class NodeTests
     }
 
     [Fact]
+    public async Task A_session_that_ends_with_its_node_taken_for_dead_is_told_on_its_stream_and_a_new_one_opens()
+    {
+        // The slow poll stays slow: what is heard within the test's patience, a notification told.
+        await using var world = await LeaseWorld.StartAsync(("Leases:PollEvery", "00:05:00"));
+        var (binding, instance) = (await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())"), Guid.NewGuid());
+        await using var agent = await world.AgentAsync(instance: instance);
+        using var alive = new PeriodicHeartbeat(agent);
+        var lease = await agent.LeaseAsync();
+
+        // As after both were suspended: to the others, the session is of a node that was replaced long ago.
+        await world.ExecuteAsync("UPDATE kpi_session SET node_generation = 0; UPDATE kpi_node SET started_at = now() - interval '1 hour'");
+
+        Assert.Contains("has ended", (await agent.NextAsync(m => m.Reconnect is not null)).Reconnect.Reason, StringComparison.Ordinal);
+        Assert.Equal(Grpc.Core.StatusCode.Unavailable, (await agent.Ended.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken)).StatusCode);
+        await using var again = await world.AgentAsync(instance: instance, credit: 1, held: TestAgent.Holding(lease));
+        using var heard = new PeriodicHeartbeat(again);
+        Assert.NotEqual(agent.Welcome.SessionId, again.Welcome.SessionId);
+        Assert.Equal([lease.AttemptId], again.Welcome.LostAttempts);
+        Assert.Equal(binding, (await again.LeaseAsync()).BindingId);
+    }
+
+    [Theory]
+    [InlineData("ended_at = now(), end_reason = 'node_lost'")]
+    [InlineData("generation = generation + 1")]
+    public async Task A_session_that_ended_or_moved_without_a_word_is_found_by_the_poll(string meanwhile)
+    {
+        await using var world = await LeaseWorld.StartAsync(("Leases:PollEvery", "00:00:00.3"));
+        await using var agent = await world.AgentAsync();
+        using var alive = new PeriodicHeartbeat(agent);
+
+        await world.ExecuteAsync($"UPDATE kpi_session SET {meanwhile}");
+
+        Assert.Equal(Grpc.Core.StatusCode.Unavailable, (await agent.Ended.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken)).StatusCode);
+    }
+
+    [Fact]
     public async Task A_node_that_cannot_extend_itself_stops_answering_heartbeats_after_the_grace()
     {
         await using var world = await LeaseWorld.StartAsync(("Leases:Ttl", "00:05:00"));
