@@ -11,11 +11,11 @@ internal sealed partial class AttemptRunner(ExecutorTable executors, ExecutionBo
         var lease = attempt.Lease;
         if (!executors.Connections.TryGetValue(lease.ConnId, out var connection))
             return Failed("none", $"This agent has no connection '{lease.ConnId}': add it to the agent's connections, or route the job to an agent that has it.");
-        if (attempt.ContractJson is null && connection.Kind == "sql")
+        if (attempt.ContractJson is not { Length: > 0 } contract)
             return Failed(connection.Kind, $"Contract {lease.ContractDigest} was not sent with the lease, and this agent has not seen it.");
         var timeout = lease.Timeout?.ToTimeSpan() is { Ticks: > 0 } given ? given : bounds.Options.DefaultTimeout;
         await using var timer = bounds.After(timeout, static a => ((Attempt)a!).Stop(StopReason.Timeout), attempt);
-        var call = new LeasedCall(lease, attempt.ContractJson ?? "");
+        var call = new LeasedCall(lease, contract, timeout);
         // Task.Run: an executor that blocks before its first await would hold up the stream's reader.
         var work = Task.Run(() => ExecuteAsync(connection, call, attempt));
         var outcome = await WithinBoundsAsync(work, attempt) ? await work : null;

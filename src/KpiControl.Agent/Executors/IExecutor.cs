@@ -21,7 +21,8 @@ internal interface IExecutor
 /// <summary>A lease with what the executor needs resolved: the contract's text is there even if control sent it earlier.</summary>
 /// <param name="Lease">As received.</param>
 /// <param name="ContractJson">The metric contract's canonical JSON.</param>
-internal sealed record LeasedCall(Lease Lease, string ContractJson);
+/// <param name="Timeout">The lease's, or what this agent gives one that names none.</param>
+internal sealed record LeasedCall(Lease Lease, string ContractJson, TimeSpan Timeout);
 
 /// <summary>What an attempt came to, in the words of the platform; the agent adds times, fence and build.</summary>
 internal sealed record Outcome

@@ -10,11 +10,6 @@ internal static class LeasedContract
     public static MetricContract? Read(string json, out string problem)
     {
         problem = "";
-        if (json.Length == 0)
-        {
-            problem = "the contract was not sent with the lease, and this agent has not seen it";
-            return null;
-        }
         var reading = ContractReader.Read(json, ArtifactFormat.Json);
         if (reading.Contract is null && reading.Findings.FirstOrDefault(one => one.Severity == Severity.Error) is { } fault)
             problem = $"the contract cannot be executed: {fault.Path}: {fault.Message}";

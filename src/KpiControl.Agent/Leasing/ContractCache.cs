@@ -2,13 +2,13 @@ using KpiControl.Protocol.V1;
 
 namespace KpiControl.Agent.Leasing;
 
-/// <summary>Contracts by digest: control sends each once a session. Used by the reader of the stream alone.</summary>
+/// <summary>Contracts by digest: control sends each once on a stream, and may leave out what it sent. Used by the reader of the stream alone.</summary>
 internal sealed class ContractCache
 {
     private readonly Dictionary<string, string> byDigest = new(StringComparer.Ordinal);
     private long session;
 
-    /// <summary>Another session is sent everything anew; this bounds what is kept.</summary>
+    /// <summary>What is kept outlives a stream and not the session: this bounds it.</summary>
     public void Open(long sessionId)
     {
         if (session != sessionId)

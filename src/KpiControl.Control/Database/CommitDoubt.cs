@@ -12,12 +12,14 @@ internal sealed class CommitDoubt : IDisposable
     private readonly NpgsqlConnection connection;
     private bool isInDoubt;
 
-    /// <param name="isInDoubt">What others committed may be, too: as after a connection that was lost in its COMMIT.</param>
-    public CommitDoubt(NpgsqlConnection connection, bool isInDoubt = false)
+    public CommitDoubt(NpgsqlConnection connection)
     {
-        (this.connection, this.isInDoubt) = (connection, isInDoubt);
+        this.connection = connection;
         connection.Notice += Notice;
     }
+
+    /// <summary>What others committed may be in doubt, too: as after a connection that was lost in its COMMIT.</summary>
+    public void Raise() => isInDoubt = true;
 
     /// <summary>Returns when everything that was committed so far is where it must be, however long a standby stands still.</summary>
     public async Task ResolveAsync(CancellationToken token)

@@ -10,7 +10,7 @@ internal sealed class AgentSession(OpenedSession opened, SessionOpening opening,
 {
     private readonly Channel<ControlMessage> _outbox = Channel.CreateUnbounded<ControlMessage>(new UnboundedChannelOptions { SingleReader = true });
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    // Whose text the agent has already: a contract goes out once a session.
+    // Whose text went out on this stream already: a contract does so once on each.
     private readonly HashSet<string> _contractsSent = [];
     private readonly ConcurrentDictionary<Guid, bool> _cancels = new();
     private readonly Lock _welcoming = new();

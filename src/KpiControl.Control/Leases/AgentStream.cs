@@ -91,7 +91,8 @@ internal sealed partial class AgentStream(
                     if (Guid.TryParse(begun.AttemptId, out var attempt))
                         session.Began(attempt);
                 break;
-            case AgentMessage.MessageOneofCase.Heartbeat or AgentMessage.MessageOneofCase.Progress:
+            // A node that is not sure of itself does not answer.
+            case AgentMessage.MessageOneofCase.Heartbeat:
                 break;
             default:
                 throw Reject.Invalid("message", $"{message.MessageCase} is out of place here.");

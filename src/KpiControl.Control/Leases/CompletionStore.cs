@@ -10,9 +10,9 @@ internal sealed class CompletionStore(Databases databases)
 {
     // Accepted while the fence is still the occurrence's: leased, or ready again because the lease expired and nobody
     // has taken it since. Slot, window, date and revision come from the row, never from the agent.
-    // A restatement (5) is no run of the job's life: how its last one ended stays as it is.
+    // A restatement is no run of the job's life: how its last one ended stays as it is.
     private const string CompleteSql =
-        """
+        $"""
         WITH x AS (
           SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::uuid[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
                                $12::timestamptz[], $13::timestamptz[], $14::bigint[], $15::int[], $16::bytea[], $17::float8[], $18::text[], $19::text[], $20::boolean[], $21::timestamptz[],
@@ -25,13 +25,13 @@ internal sealed class CompletionStore(Databases databases)
             occ_state = CASE WHEN x.retry_seconds IS NULL OR rt.occ_cancel THEN NULL ELSE 'R'::"char" END,
             session_id = NULL, generation = NULL, lease_deadline = NULL, attempt_id = NULL,
             occ_retry_at = CASE WHEN x.retry_seconds IS NOT NULL AND NOT rt.occ_cancel THEN now() + make_interval(secs => x.retry_seconds) END,
-            occ_reason = CASE WHEN x.retry_seconds IS NOT NULL AND NOT rt.occ_cancel THEN CASE WHEN x.waits THEN 1 ELSE 2 END::int2 END,
+            occ_reason = CASE WHEN x.retry_seconds IS NOT NULL AND NOT rt.occ_cancel THEN CASE WHEN x.waits THEN {ReasonNumber.Dependency} ELSE {ReasonNumber.Retry} END::int2 END,
             occ_deadline = CASE WHEN x.waits THEN coalesce(rt.occ_deadline, x.gives_up_at) END,
             retry_count = rt.retry_count + CASE WHEN x.retry_seconds IS NOT NULL AND NOT x.waits AND NOT rt.occ_cancel THEN 1 ELSE 0 END,
-            last_run_at = CASE WHEN rt.occ_kind = 5 OR x.status IN ('cancelled', 'skipped') THEN rt.last_run_at ELSE now() END,
-            last_status = CASE CASE WHEN rt.occ_kind <> 5 THEN x.status END WHEN 'success' THEN 'success' WHEN 'partial' THEN 'partial' WHEN 'failed' THEN 'failed' WHEN 'suppressed' THEN 'failed' ELSE rt.last_status END,
+            last_run_at = CASE WHEN rt.occ_kind = {KindNumber.Restatement} OR x.status IN ('cancelled', 'skipped') THEN rt.last_run_at ELSE now() END,
+            last_status = CASE CASE WHEN rt.occ_kind <> {KindNumber.Restatement} THEN x.status END WHEN 'success' THEN 'success' WHEN 'partial' THEN 'partial' WHEN 'failed' THEN 'failed' WHEN 'suppressed' THEN 'failed' ELSE rt.last_status END,
             good_through = greatest(rt.good_through, x.good_through),
-            last_error = CASE WHEN rt.occ_kind = 5 THEN rt.last_error WHEN x.status IN ('success', 'cancelled', 'skipped') THEN NULL ELSE left(x.code || ': ' || x.message, 300) END,
+            last_error = CASE WHEN rt.occ_kind = {KindNumber.Restatement} THEN rt.last_error WHEN x.status IN ('success', 'cancelled', 'skipped') THEN NULL ELSE left(x.code || ': ' || x.message, 300) END,
             occ_cancel = false
           FROM x
           WHERE rt.binding_id = x.binding_id AND rt.occ_state IN ('L', 'R') AND rt.fence_n = x.fence_n AND rt.fence_epoch = x.fence_epoch AND rt.attempt_id = x.attempt_id
@@ -54,7 +54,7 @@ internal sealed class CompletionStore(Databases databases)
           SELECT binding_id, lane, tenant_id, 'R'::"char" AS state, occ_retry_at AS ready_at, occ_deadline AS deadline FROM u WHERE NOT final
         ),
         """ + ParkedList.Upsert +
-        """
+        $"""
         , slow AS (
           INSERT INTO kpi_run_notice (tenant_id, binding_id, run_id, kind, is_breach) SELECT tenant_id, binding_id, fence_n, 'slow', slowness = 2 FROM u WHERE slowness > 0
         ), chained AS (
@@ -81,7 +81,8 @@ internal sealed class CompletionStore(Databases databases)
     public async Task SettleAsync(CancellationToken token)
     {
         await using var connection = await databases.Hot.OpenConnectionAsync(token);
-        using var doubt = new CommitDoubt(connection, isInDoubt: true);
+        using var doubt = new CommitDoubt(connection);
+        doubt.Raise();
         await doubt.ResolveAsync(token);
     }
 

@@ -37,11 +37,21 @@ internal sealed class DueStore(Databases databases)
     // pause, a rebind, another node's scan and a completion, which update the same row, cannot race it.
     // lane + 0: what the due index cannot answer. With lane > 0 a planner that knows no statistics walks all that is due, in
     // the heap's order, and deadlocks (seen); so only the primary key is left, in the order of x.
+    // Of a slot that is to run (take L, W or R):
     //   opens    the row is free
     //   queues   it is not, and the open one merely waits (first try, never leased), is a replay's, a backfill's or a restatement's, or the job queues one
-    //   else     the slot is skipped: overlap
+    //   else     it is skipped: overlap
+    private const string Opens = "rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R')";
+    private const string Leases = "rt.occ_state IS NULL AND x.take = 'L'";
+    private const string Queues =
+        $"""
+        rt.occ_state IS NOT NULL AND x.take IN ('L', 'W', 'R')
+              AND ((rt.occ_state <> 'L' AND rt.retry_count = 0 AND rt.attempt_id IS NULL) OR (x.queue_one AND rt.queued = 0) OR x.cancel_previous
+                   OR rt.occ_kind IN ({KindNumber.Replay}, {KindNumber.Backfill}, {KindNumber.Restatement}))
+        """;
+
     private const string TakeSql =
-        """
+        $"""
         WITH x AS (
           SELECT * FROM unnest($1::int[], $2::bigint[], $3::timestamptz[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
                                $8::date[], $9::text[], $10::uuid[], $11::bigint[], $12::int[], $13::float8[], $14::timestamptz[], $15::int2[],
@@ -58,28 +68,26 @@ internal sealed class DueStore(Databases databases)
         ), u AS (
           UPDATE kpi_job_runtime rt SET
             next_run_at = x.next,
-            queued = rt.queued + CASE WHEN rt.occ_state IS NOT NULL AND x.take IN ('L', 'W', 'R')
-              AND ((rt.occ_state <> 'L' AND rt.retry_count = 0 AND rt.attempt_id IS NULL) OR (x.queue_one AND rt.queued = 0) OR x.cancel_previous OR rt.occ_kind IN (3, 4, 5)) THEN 1 ELSE 0 END,
-            queued_slot = CASE WHEN rt.occ_state IS NOT NULL AND x.take IN ('L', 'W', 'R')
-              AND ((rt.occ_state <> 'L' AND rt.retry_count = 0 AND rt.attempt_id IS NULL) OR (x.queue_one AND rt.queued = 0) OR x.cancel_previous OR rt.occ_kind IN (3, 4, 5)) THEN x.slot ELSE rt.queued_slot END,
-            occ_scheduled_for = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN x.slot ELSE rt.occ_scheduled_for END,
-            occ_kind = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN 0 ELSE rt.occ_kind END,
-            occ_window_start = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN x.window_start ELSE rt.occ_window_start END,
-            occ_business_date = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN x.business_date ELSE rt.occ_business_date END,
-            occ_reason = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN x.reason ELSE rt.occ_reason END,
+            queued = rt.queued + CASE WHEN {Queues} THEN 1 ELSE 0 END,
+            queued_slot = CASE WHEN {Queues} THEN x.slot ELSE rt.queued_slot END,
+            occ_scheduled_for = CASE WHEN {Opens} THEN x.slot ELSE rt.occ_scheduled_for END,
+            occ_kind = CASE WHEN {Opens} THEN {KindNumber.Schedule} ELSE rt.occ_kind END,
+            occ_window_start = CASE WHEN {Opens} THEN x.window_start ELSE rt.occ_window_start END,
+            occ_business_date = CASE WHEN {Opens} THEN x.business_date ELSE rt.occ_business_date END,
+            occ_reason = CASE WHEN {Opens} THEN x.reason ELSE rt.occ_reason END,
             occ_deadline = CASE WHEN rt.occ_state IS NULL AND x.take IN ('W', 'R') THEN x.gives_up_at WHEN rt.occ_state IS NULL THEN NULL ELSE rt.occ_deadline END,
             occ_retry_at = CASE WHEN rt.occ_state IS NULL THEN NULL ELSE rt.occ_retry_at END,
             occ_lane = CASE WHEN rt.occ_state IS NOT NULL THEN rt.occ_lane END,
             occ_pinned = CASE WHEN rt.occ_state IS NOT NULL THEN rt.occ_pinned END,
-            retry_count = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN 0 ELSE rt.retry_count END,
-            occ_revision = CASE WHEN rt.occ_state IS NULL AND x.take = 'L' THEN x.revision ELSE rt.occ_revision END,
+            retry_count = CASE WHEN {Opens} THEN 0 ELSE rt.retry_count END,
+            occ_revision = CASE WHEN {Leases} THEN x.revision ELSE rt.occ_revision END,
             attempt_id = CASE WHEN rt.occ_state IS NULL THEN CASE WHEN x.take = 'L' THEN x.attempt END ELSE rt.attempt_id END,
-            session_id = CASE WHEN rt.occ_state IS NULL AND x.take = 'L' THEN x.session_id ELSE rt.session_id END,
-            generation = CASE WHEN rt.occ_state IS NULL AND x.take = 'L' THEN x.generation ELSE rt.generation END,
-            lease_deadline = CASE WHEN rt.occ_state IS NULL AND x.take = 'L' THEN now() + make_interval(secs => x.lease_seconds) ELSE rt.lease_deadline END,
-            fence_n = CASE WHEN rt.occ_state IS NULL AND x.take = 'L' THEN nextval('kpi_fence') ELSE rt.fence_n END,
-            fence_epoch = CASE WHEN rt.occ_state IS NULL AND x.take = 'L' THEN ep.epoch ELSE rt.fence_epoch END,
-            occ_state = CASE WHEN rt.occ_state IS NULL AND x.take IN ('L', 'W', 'R') THEN x.take::"char" ELSE rt.occ_state END
+            session_id = CASE WHEN {Leases} THEN x.session_id ELSE rt.session_id END,
+            generation = CASE WHEN {Leases} THEN x.generation ELSE rt.generation END,
+            lease_deadline = CASE WHEN {Leases} THEN now() + make_interval(secs => x.lease_seconds) ELSE rt.lease_deadline END,
+            fence_n = CASE WHEN {Leases} THEN nextval('kpi_fence') ELSE rt.fence_n END,
+            fence_epoch = CASE WHEN {Leases} THEN ep.epoch ELSE rt.fence_epoch END,
+            occ_state = CASE WHEN {Opens} THEN x.take::"char" ELSE rt.occ_state END
           FROM x CROSS JOIN ep LEFT JOIN se ON se.session_id = x.session_id AND se.generation = x.generation
           WHERE rt.binding_id = x.binding_id AND rt.next_run_at = x.seen AND rt.revision = x.revision
             AND rt.lane + 0 > 0 AND rt.active AND (rt.paused_until IS NULL OR rt.paused_until <= now())
@@ -87,16 +95,16 @@ internal sealed class DueStore(Databases databases)
               SELECT FROM kpi_session_tenant st WHERE st.session_id = x.session_id AND st.tenant_id = rt.tenant_id)))
           RETURNING x.ord, x.binding_id, x.slot, x.window_start, x.business_date, x.take, x.zone_version, x.catchup_lane, x.revision, x.gives_up_at, x.cancel_previous,
             rt.tenant_id, rt.lane, rt.fence_n, rt.fence_epoch,
-            CASE WHEN x.take = 'N' THEN 'moved' WHEN rt.occ_scheduled_for = x.slot AND rt.occ_kind = 0 AND rt.occ_state IS NOT NULL THEN 'opened'
+            CASE WHEN x.take = 'N' THEN 'moved' WHEN rt.occ_scheduled_for = x.slot AND rt.occ_kind = {KindNumber.Schedule} AND rt.occ_state IS NOT NULL THEN 'opened'
                  WHEN rt.queued_slot = x.slot THEN 'queued' ELSE 'overlap' END AS fate
         ), parking AS (
           SELECT binding_id, lane, tenant_id, take::"char" AS state, now() AS ready_at, gives_up_at AS deadline FROM u WHERE fate = 'opened' AND take IN ('W', 'R')
         ),
         """ + ParkedList.Upsert +
-        """
+        $"""
         , behind AS (
           INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, window_start, business_date, revision, tenant_id, requested_by, reason)
-          SELECT binding_id, slot, 0, slot, lane, window_start, business_date, revision, tenant_id, 'schedule', CASE WHEN cancel_previous THEN 'cancel_previous' ELSE 'overlap' END FROM u WHERE fate = 'queued'
+          SELECT binding_id, slot, {KindNumber.Schedule}, slot, lane, window_start, business_date, revision, tenant_id, 'schedule', CASE WHEN cancel_previous THEN 'cancel_previous' ELSE 'overlap' END FROM u WHERE fate = 'queued'
         ), skipped AS (
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, scheduled_for, window_start, business_date, lane, final, status, reason, trigger_kind, zone_version)
           SELECT nextval('kpi_fence'), tenant_id, binding_id, revision, slot, window_start, business_date, lane, true, 'skipped', 'overlap', 'schedule', zone_version

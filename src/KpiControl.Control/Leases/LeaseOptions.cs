@@ -43,7 +43,7 @@ internal sealed class LeaseOptions : IValidatableObject
     [Range(typeof(TimeSpan), "00:00:00.1", "00:10:00")]
     public TimeSpan UnroutableAfter { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>A triggered occurrence that no agent can take gives up then, as <c>skipped(unroutable)</c>; a scheduled one before its successor is due.</summary>
+    /// <summary>An occurrence that no agent can take gives up then, as <c>skipped(unroutable)</c>; one whose successor is to come before that is due.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "30.00:00:00")]
     public TimeSpan UnroutableGivesUpAfter { get; set; } = TimeSpan.FromDays(1);
 

@@ -24,9 +24,9 @@ internal sealed class QueueStore(Databases databases)
     private const string LockSql = "SELECT binding_id FROM kpi_job_runtime WHERE binding_id = ANY (@ids) ORDER BY binding_id FOR NO KEY UPDATE";
 
     private const string PromoteSql =
-        """
+        $"""
         WITH x AS (
-          SELECT x.*, CASE WHEN x.kind IN (0, 3, 4) THEN now() ELSE x.slot END + make_interval(secs => x.waits_seconds) AS gives_up_at
+          SELECT x.*, CASE WHEN x.kind IN ({KindNumber.Schedule}, {KindNumber.Replay}, {KindNumber.Backfill}) THEN now() ELSE x.slot END + make_interval(secs => x.waits_seconds) AS gives_up_at
             FROM unnest(@ids, @slots, @kinds, @nexts, @windows, @nextDates, @takes, @waits, @dates, @starts)
                  AS x(binding_id, slot, kind, next_slot, next_window, next_date, take, waits_seconds, business_date, window_start)
         ), o AS (
@@ -34,7 +34,7 @@ internal sealed class QueueStore(Databases databases)
             JOIN x ON o.binding_id = x.binding_id AND o.scheduled_for = x.slot AND o.kind = x.kind
         ), u AS (
           UPDATE kpi_job_runtime rt SET occ_state = x.take::"char", occ_scheduled_for = x.slot, occ_kind = x.kind, occ_window_start = x.window_start,
-            occ_business_date = x.business_date, occ_reason = CASE WHEN x.take = 'W' THEN 1 END, occ_retry_at = NULL, occ_deadline = x.gives_up_at,
+            occ_business_date = x.business_date, occ_reason = CASE WHEN x.take = 'W' THEN {ReasonNumber.Dependency} END, occ_retry_at = NULL, occ_deadline = x.gives_up_at,
             occ_lane = NULLIF(o.lane, abs(rt.lane)), retry_count = 0, attempt_id = NULL, occ_pinned = o.pinned, queued = rt.queued - CASE WHEN x.next_slot IS NULL THEN 1 ELSE 0 END
             FROM x JOIN o ON o.binding_id = x.binding_id
            WHERE rt.binding_id = x.binding_id AND rt.occ_state IS NULL AND rt.lane > 0 AND rt.active AND (rt.paused_until IS NULL OR rt.paused_until <= now())
@@ -48,7 +48,7 @@ internal sealed class QueueStore(Databases databases)
           SELECT binding_id, lane, tenant_id, take::"char" AS state, now() AS ready_at, gives_up_at AS deadline FROM u
         ),
         """ + ParkedList.Upsert +
-        """
+        $"""
         SELECT binding_id FROM u
         """;
 

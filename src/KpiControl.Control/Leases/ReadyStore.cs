@@ -49,7 +49,7 @@ internal sealed class ReadyStore(Databases databases)
     // else holds the occurrence, its late result is still the occurrence's.
     // occ_deadline stays with the lease: one that finds its dependencies not ready waits no longer than if it had not been leased.
     private const string GrantSql =
-        """
+        $"""
         WITH x AS (
           SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[], $5::timestamptz[], $6::uuid[], $7::bigint[], $8::int[], $9::float8[], $10::uuid[], $11::text[], $15::text[], $16::int[], $17::int[])
                  AS x(ord, binding_id, fence_seen, revision, slot, attempt, session_id, generation, lease_seconds, lost_attempt, zone_version, lost_because, runs_under, ran_under)
@@ -62,7 +62,7 @@ internal sealed class ReadyStore(Databases databases)
              FOR SHARE OF s
         ), u AS (
           UPDATE kpi_job_runtime rt SET
-            occ_state = 'L', occ_reason = NULL, occ_retry_at = NULL, occ_deadline = CASE WHEN rt.occ_reason IS DISTINCT FROM 3 THEN rt.occ_deadline END, occ_revision = x.runs_under,
+            occ_state = 'L', occ_reason = NULL, occ_retry_at = NULL, occ_deadline = CASE WHEN rt.occ_reason IS DISTINCT FROM {ReasonNumber.Agent} THEN rt.occ_deadline END, occ_revision = x.runs_under,
             attempt_id = x.attempt, session_id = x.session_id, generation = x.generation,
             lease_deadline = now() + make_interval(secs => x.lease_seconds), fence_n = nextval('kpi_fence'), fence_epoch = x.epoch
           FROM (SELECT x.*, ep.epoch FROM x CROSS JOIN ep JOIN se ON se.session_id = x.session_id AND se.generation = x.generation ORDER BY x.binding_id) x

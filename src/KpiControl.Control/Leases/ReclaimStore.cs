@@ -39,9 +39,9 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
     // history, written by the grants that followed them; this one is that row's. What was returned unrun is no loss. One that
     // was cancelled ends too, however its lease came back: no grant would take it.
     private const string GiveBack =
-        """
+        $"""
         , counted AS MATERIALIZED (
-          SELECT l.*, CASE WHEN l.occ_cancel THEN 'cancelled' WHEN l.why = 5 AND @losses <= 1 + (
+          SELECT l.*, CASE WHEN l.occ_cancel THEN 'cancelled' WHEN l.why = {ReasonNumber.LeaseLost} AND @losses <= 1 + (
               SELECT count(*) FROM kpi_job_history h JOIN kpi_job_runtime rt USING (binding_id)
                WHERE h.binding_id = l.binding_id AND h.recorded_at > now() - @within::interval AND h.status = 'lost' AND h.reason = 'lease_lost'
                  AND h.scheduled_for = rt.occ_scheduled_for AND h.trigger_kind = kpi_kind_name(rt.occ_kind)) THEN 'failed' END AS ends_as
@@ -49,8 +49,8 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
         ), u AS (
           UPDATE kpi_job_runtime rt SET occ_state = CASE WHEN l.ends_as IS NULL THEN 'R'::"char" END, occ_reason = l.why, occ_lost_as = l.why, occ_deadline = NULL, session_id = NULL, generation = NULL, lease_deadline = NULL,
             attempt_id = CASE WHEN l.ends_as IS NULL THEN rt.attempt_id END, occ_cancel = false,
-            last_run_at = CASE WHEN l.ends_as = 'failed' AND rt.occ_kind <> 5 THEN now() ELSE rt.last_run_at END, last_status = CASE WHEN l.ends_as = 'failed' AND rt.occ_kind <> 5 THEN 'failed' ELSE rt.last_status END,
-            last_error = CASE WHEN l.ends_as = 'failed' AND rt.occ_kind <> 5 THEN 'LEASE_LOST: its lease was lost ' || @losses || ' times' ELSE rt.last_error END
+            last_run_at = CASE WHEN l.ends_as = 'failed' AND rt.occ_kind <> {KindNumber.Restatement} THEN now() ELSE rt.last_run_at END, last_status = CASE WHEN l.ends_as = 'failed' AND rt.occ_kind <> {KindNumber.Restatement} THEN 'failed' ELSE rt.last_status END,
+            last_error = CASE WHEN l.ends_as = 'failed' AND rt.occ_kind <> {KindNumber.Restatement} THEN 'LEASE_LOST: its lease was lost ' || @losses || ' times' ELSE rt.last_error END
             FROM counted l WHERE rt.binding_id = l.binding_id AND rt.occ_state = 'L' AND rt.attempt_id = l.attempt_id
           RETURNING rt.binding_id, coalesce(rt.occ_lane, abs(rt.lane)) AS lane, rt.tenant_id, l.ends_as, l.why, l.attempt_id, rt.occ_revision, rt.retry_count, rt.occ_scheduled_for, rt.occ_window_start,
             rt.occ_business_date, rt.occ_kind, rt.fence_n, rt.fence_epoch
@@ -58,11 +58,11 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
           SELECT binding_id, lane, tenant_id, 'R'::"char" AS state, now() AS ready_at, NULL::timestamptz AS deadline FROM u WHERE ends_as IS NULL
         ),
         """ + ParkedList.Upsert +
-        """
+        $"""
         , ended AS (
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, fence_epoch, final, status, reason, trigger_kind)
           SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, lane, fence_epoch, true, ends_as,
-                 CASE why WHEN 6 THEN 'returned' ELSE 'lease_lost' END, kpi_kind_name(occ_kind) FROM u WHERE ends_as IS NOT NULL RETURNING run_id
+                 CASE why WHEN {ReasonNumber.Returned} THEN 'returned' ELSE 'lease_lost' END, kpi_kind_name(occ_kind) FROM u WHERE ends_as IS NOT NULL RETURNING run_id
         ), chained AS (
           INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM ended HAVING count(*) > 0
         )
@@ -72,11 +72,11 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
     // A grant holds its session's row shared and wants it live: once a session has ended, the leases it will ever hold are
     // there to be seen. Found by a scan (75 ms a million bindings); an index on session_id would move with every run.
     private const string ReclaimSql =
-        """
+        $"""
         WITH owed AS MATERIALIZED (
           SELECT session_id FROM kpi_session WHERE ended_at IS NOT NULL AND reclaimed_at IS NULL ORDER BY session_id FOR UPDATE SKIP LOCKED
         ), leased AS MATERIALIZED (
-          SELECT rt.binding_id, rt.attempt_id, rt.occ_cancel, 5::int2 AS why FROM kpi_job_runtime rt WHERE rt.occ_state = 'L' AND rt.session_id IN (SELECT session_id FROM owed)
+          SELECT rt.binding_id, rt.attempt_id, rt.occ_cancel, {ReasonNumber.LeaseLost}::int2 AS why FROM kpi_job_runtime rt WHERE rt.occ_state = 'L' AND rt.session_id IN (SELECT session_id FROM owed)
            ORDER BY rt.binding_id FOR NO KEY UPDATE
         ), done AS (
           UPDATE kpi_session s SET reclaimed_at = now() FROM owed WHERE s.session_id = owed.session_id
@@ -94,10 +94,10 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
     // Leases that were granted to a session's earlier stream and are not held, or that the agent returns unrun. What is not held
     // is lost where it had begun: the agent's process may have died of it and started anew. Else it never got there.
     private const string ReturnSql =
-        """
+        $"""
         WITH x AS (SELECT * FROM unnest(@sessions, @generations) AS x(session_id, generation)),
         leased AS MATERIALIZED (
-          SELECT rt.binding_id, rt.attempt_id, rt.occ_cancel, CASE WHEN rt.attempt_id = ANY (@begun) THEN 5 ELSE 6 END::int2 AS why FROM kpi_job_runtime rt JOIN x ON rt.session_id = x.session_id
+          SELECT rt.binding_id, rt.attempt_id, rt.occ_cancel, CASE WHEN rt.attempt_id = ANY (@begun) THEN {ReasonNumber.LeaseLost} ELSE {ReasonNumber.Returned} END::int2 AS why FROM kpi_job_runtime rt JOIN x ON rt.session_id = x.session_id
            WHERE rt.occ_state = 'L' AND ((@returned AND rt.attempt_id = ANY (@attempts)) OR (NOT @returned AND rt.generation < x.generation AND NOT rt.attempt_id = ANY (@attempts)))
            ORDER BY rt.binding_id FOR NO KEY UPDATE OF rt
         )

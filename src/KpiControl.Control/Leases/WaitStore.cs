@@ -7,7 +7,7 @@ namespace KpiControl.Control.Leases;
 internal sealed class WaitStore(Databases databases)
 {
     private const string ExpireSql =
-        """
+        $"""
         WITH k AS MATERIALIZED (
           SELECT binding_id FROM kpi_parked WHERE deadline <= now() ORDER BY deadline LIMIT 1000
         ), locked AS MATERIALIZED (
@@ -17,7 +17,7 @@ internal sealed class WaitStore(Databases databases)
            WHERE rt.binding_id = l.binding_id AND rt.occ_state IN ('W', 'R') AND rt.occ_deadline <= now()
           RETURNING rt.binding_id, rt.tenant_id, rt.lane, rt.revision, rt.occ_scheduled_for, rt.occ_window_start, rt.occ_business_date, rt.occ_kind, rt.retry_count,
             rt.attempt_id, rt.occ_revision, rt.occ_lost_as, rt.fence_n,
-            CASE WHEN rt.lane < 0 THEN 'paused' WHEN rt.occ_reason = 1 THEN 'not_ready' WHEN rt.occ_reason = 3 THEN 'unroutable' ELSE 'missed_window' END AS why
+            CASE WHEN rt.lane < 0 THEN 'paused' WHEN rt.occ_reason = {ReasonNumber.Dependency} THEN 'not_ready' WHEN rt.occ_reason = {ReasonNumber.Agent} THEN 'unroutable' ELSE 'missed_window' END AS why
         ), unparked AS (
           DELETE FROM kpi_parked p USING k WHERE p.binding_id = k.binding_id AND p.deadline <= now()
         ), unwaited AS (
@@ -29,7 +29,7 @@ internal sealed class WaitStore(Databases databases)
         ), lost AS (
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, final, status, reason, trigger_kind)
           SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, abs(lane), false, 'lost',
-                 CASE occ_lost_as WHEN 6 THEN 'returned' ELSE 'lease_lost' END, kpi_kind_name(occ_kind) FROM u WHERE attempt_id IS NOT NULL RETURNING run_id
+                 CASE occ_lost_as WHEN {ReasonNumber.Returned} THEN 'returned' ELSE 'lease_lost' END, kpi_kind_name(occ_kind) FROM u WHERE attempt_id IS NOT NULL RETURNING run_id
         ), chained AS (
           INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM (SELECT run_id FROM h UNION ALL SELECT run_id FROM lost) r HAVING count(*) > 0
         )

@@ -18,7 +18,11 @@ internal sealed class Mutations(Databases databases)
         var envelope = Envelope.Of(request);
         await using var tx = await RequestTransaction.BeginAsync(databases, caller, token, envelope.RequestId);
         if (envelope.RequestId is { } id && !await RequestStore.ClaimAsync(tx, id, envelope.Method, envelope.Digest))
-            return Replay<TResponse>(await RequestStore.EarlierAsync(tx, id), envelope, caller);
+        {
+            var replayed = Replay<TResponse>(await RequestStore.EarlierAsync(tx, id), envelope, caller);
+            await tx.SettleAsync();
+            return replayed;
+        }
 
         var response = await change(tx);
         if (envelope.ValidateOnly)

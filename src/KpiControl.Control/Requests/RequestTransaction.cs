@@ -12,10 +12,11 @@ namespace KpiControl.Control.Requests;
 internal sealed class RequestTransaction : IAsyncDisposable
 {
     private readonly NpgsqlTransaction transaction;
+    private readonly CommitDoubt doubt;
     private readonly CancellationToken token;
 
     private RequestTransaction(NpgsqlConnection connection, NpgsqlTransaction transaction, Caller caller, CancellationToken token) =>
-        (Connection, this.transaction, Caller, this.token) = (connection, transaction, caller, token);
+        (Connection, this.transaction, doubt, Caller, this.token) = (connection, transaction, new CommitDoubt(connection), caller, token);
 
     public NpgsqlConnection Connection { get; }
 
@@ -64,10 +65,24 @@ internal sealed class RequestTransaction : IAsyncDisposable
     /// <summary>The one row, or default where there is none.</summary>
     public Task<T?> FindAsync<T>(string sql, object? parameters = null) => Connection.QuerySingleOrDefaultAsync<T>(Command(sql, parameters));
 
-    public Task CommitAsync() => transaction.CommitAsync(token);
+    /// <summary>Returns when what was done is committed, and is where it must be: it may be told to the caller.</summary>
+    public async Task CommitAsync()
+    {
+        await transaction.CommitAsync(token);
+        await doubt.ResolveAsync(token);
+    }
+
+    /// <summary>Ends it without a change, and returns when what it found is where it must be: it may be of a commit that was lost on its way.</summary>
+    public async Task SettleAsync()
+    {
+        await transaction.RollbackAsync(token);
+        doubt.Raise();
+        await doubt.ResolveAsync(token);
+    }
 
     public async ValueTask DisposeAsync()
     {
+        doubt.Dispose();
         await transaction.DisposeAsync();
         await Connection.DisposeAsync();
     }

@@ -1,3 +1,4 @@
+using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
 
 namespace KpiControl.Control.Schedules;
@@ -40,7 +41,7 @@ internal static class CancelStore
     public static async Task<QueuedUnderRow> RevisionAsync(RequestTransaction tx, long bindingId, int revision) =>
         await tx.FindAsync<QueuedUnderRow>(Revision, new { bindingId, revision }) ?? throw new InvalidOperationException($"Binding {bindingId} has no revision {revision}.");
 
-    private const string EndParked = """
+    private const string EndParked = $"""
         WITH u AS (
           UPDATE kpi_job_runtime SET occ_state = NULL, occ_cancel = false
            WHERE binding_id = @bindingId AND occ_state IN ('W', 'R') AND occ_scheduled_for = @ScheduledFor AND occ_kind = @Kind
@@ -56,7 +57,7 @@ internal static class CancelStore
         ), lost AS (
           INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, final, status, reason, trigger_kind)
           SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, abs(lane), false, 'lost',
-                 CASE occ_lost_as WHEN 6 THEN 'returned' ELSE 'lease_lost' END, kpi_kind_name(occ_kind) FROM u WHERE attempt_id IS NOT NULL RETURNING run_id
+                 CASE occ_lost_as WHEN {ReasonNumber.Returned} THEN 'returned' ELSE 'lease_lost' END, kpi_kind_name(occ_kind) FROM u WHERE attempt_id IS NOT NULL RETURNING run_id
         ), chained AS (
           INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM (SELECT run_id FROM h UNION ALL SELECT run_id FROM lost) r HAVING count(*) > 0
         ), told AS MATERIALIZED (

@@ -1,3 +1,4 @@
+using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
 
 namespace KpiControl.Control.Schedules;
@@ -20,7 +21,7 @@ internal sealed record Triggered
     public required DateOnly BusinessDate { get; init; }
     public required string By { get; init; }
     public required string Reason { get; init; }
-    public short Kind { get; init; } = 2;
+    public short Kind { get; init; } = (short)OccurrenceKind.Manual;
     /// <summary>The revision that it runs by, whatever is in force; null: what is in force then.</summary>
     public int? PinnedRevision { get; init; }
 }

@@ -17,14 +17,6 @@ public static class RunStatus
     public static IReadOnlyList<string> Dispositions { get; } = [Success, Partial, Failed, Suppressed, Cancelled, Skipped];
 
     public static IReadOnlyList<string> OfAttempts { get; } = [.. Dispositions, Lost];
-
-    /// <summary>The word for <c>kpi_job_runtime.last_status</c>, which knows three; null leaves it as it is.</summary>
-    public static string? LastStatus(string disposition) => disposition switch
-    {
-        Success or Partial or Failed => disposition,
-        Suppressed => Failed,
-        _ => null,
-    };
 }
 
 /// <summary>Why an occurrence was skipped.</summary>
@@ -47,23 +39,6 @@ public static class SkipReason
 
     public static IReadOnlyList<string> All { get; } =
         [Overlap, Paused, Holiday, Blackout, NotReady, PreValidation, ContractInactive, Superseded, MissedWindow, Unroutable];
-}
-
-/// <summary>Why an open occurrence is not leased yet.</summary>
-public static class WaitReason
-{
-    public const string Gdp = "gdp";
-    public const string Signal = "signal";
-    public const string Kpi = "kpi";
-    /// <summary>Between two attempts.</summary>
-    public const string Retry = "retry";
-    /// <summary>Another occurrence of the binding holds it (<c>overlap: queue_one</c>, or the backfill lane).</summary>
-    public const string Overlap = "overlap";
-    public const string Paused = "paused";
-    /// <summary>No live agent in the region for the tenant, the labels or the executor.</summary>
-    public const string Unroutable = "unroutable";
-
-    public static IReadOnlyList<string> All { get; } = [Gdp, Signal, Kpi, Retry, Overlap, Paused, Unroutable];
 }
 
 /// <summary>Why an attempt or its occurrence ended, where the attempts' error codes do not say it.</summary>

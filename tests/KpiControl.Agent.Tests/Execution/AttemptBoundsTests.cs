@@ -122,13 +122,17 @@ public sealed class AttemptBoundsTests : IAsyncLifetime
         Assert.Empty(executor.Calls);
     }
 
-    [Fact]
-    public async Task A_contract_that_never_came_fails_the_attempt_and_not_the_agent()
+    [Theory]
+    [InlineData("test", "sql")]
+    [InlineData("service", "http")]
+    public async Task A_contract_that_never_came_fails_the_attempt_and_not_the_agent_whatever_executes_it(string connection, string kind)
     {
-        var lease = Leases.New();
+        var lease = Leases.New(connection: connection);
         lease.ContractJson = "";
 
-        Assert.Contains("was not sent", (await RunAsync(lease)).ErrorMessage, StringComparison.Ordinal);
+        var finished = await RunAsync(lease);
+        Assert.Equal(("failed", "INTERNAL", kind), (finished.Status, finished.ErrorCode, finished.Executor));
+        Assert.Contains("was not sent", finished.ErrorMessage, StringComparison.Ordinal);
         Assert.Equal("success", (await RunAsync(Leases.New())).Status);
     }
 

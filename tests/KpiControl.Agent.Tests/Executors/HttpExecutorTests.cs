@@ -245,8 +245,7 @@ public sealed class HttpExecutorTests
                     Credential = credential is null ? null : Agent.Secrets.SecretReference.Parse(credential),
                 },
             ], new KpiControl.Agent.Secrets.SecretsInHand(), TimeProvider.System);
-        var lease = Samples.Lease("on_time_http.yaml", "2001-03-31", epoch: 3, fence: 9, contractEdit: contractEdit);
-        lease.Lease.Timeout = Google.Protobuf.WellKnownTypes.Duration.FromTimeSpan(timeout ?? TimeSpan.FromMinutes(1));
+        var lease = Samples.Lease("on_time_http.yaml", "2001-03-31", epoch: 3, fence: 9, contractEdit: contractEdit) with { Timeout = timeout ?? TimeSpan.FromMinutes(1) };
         return await registry.For("http")!.ExecuteAsync(lease, default, default);
     }
 }

@@ -83,8 +83,7 @@ public sealed class RuleTests
     {
         await using var warehouse = await Warehouse.CreateAsync(engine, Samples.Data);
         var endless = Replaced("COUNT(*) AS on_time_rate", "(SELECT COUNT(*) FROM GDP_Flights a, GDP_Flights b, GDP_Flights c WHERE a.delay + b.delay + c.delay > 5) AS on_time_rate");
-        var late = Samples.Lease("on_time_daily.yaml", "2001-03-31", contractEdit: endless);
-        late.Lease.Timeout = Google.Protobuf.WellKnownTypes.Duration.FromTimeSpan(TimeSpan.FromSeconds(2));
+        var late = Samples.Lease("on_time_daily.yaml", "2001-03-31", contractEdit: endless) with { Timeout = TimeSpan.FromSeconds(2) };
         await RefusedAsync(warehouse, late, "execution", "EXEC_TIMEOUT");
         using var gentle = new CancellationTokenSource(TimeSpan.FromSeconds(1));
         var cancelled = await warehouse.Executor.ExecuteAsync(Samples.Lease("on_time_daily.yaml", "2001-03-31", contractEdit: endless), gentle.Token, default);

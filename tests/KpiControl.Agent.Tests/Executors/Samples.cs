@@ -46,6 +46,6 @@ internal static class Samples
             KpiId = job.KpiId, ContractVersion = job.ContractVersion, ConnId = job.Run.ConnId, OnRuleFail = job.Run.OnRuleFail,
             ScdView = job.Runtime.ScdView, CallJson = callEdit?.Invoke(call) ?? call, TriggerKind = "manual",
         };
-        return new LeasedCall(lease, contractEdit?.Invoke(contract.CanonicalJson!) ?? contract.CanonicalJson!);
+        return new LeasedCall(lease, contractEdit?.Invoke(contract.CanonicalJson!) ?? contract.CanonicalJson!, lease.Timeout.ToTimeSpan());
     }
 }

@@ -33,7 +33,7 @@ internal static class StageSamples
             lease.Stages.AddRange(stages.Stages);
             lease.Datasets.AddRange(new[] { "raw-invoices", "gdp-invoices" }.Select(file => Dataset(Contract(file))).Select(one => edit is null ? one : edit(one)).OfType<LeasedDataset>());
         }
-        return new LeasedCall(lease, contract.CanonicalJson!);
+        return new LeasedCall(lease, contract.CanonicalJson!, lease.Timeout.ToTimeSpan());
     }
 
     /// <summary>Credit invoices of the actual ledger as first reported, summed by company and month from the file itself.</summary>

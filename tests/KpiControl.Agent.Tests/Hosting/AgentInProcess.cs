@@ -20,7 +20,7 @@ internal sealed class AgentInProcess : IAsyncDisposable
         builder.Configuration.AddInMemoryCollection(folder.Settings(address));
         builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
         builder.Logging.AddProvider(Lines);
-        builder.Services.AddSingleton(new ExecutorTable(new Dictionary<string, ConnectedExecutor> { ["test"] = new("sql", executor) }));
+        builder.Services.AddSingleton(new ExecutorTable(new Dictionary<string, ConnectedExecutor> { ["test"] = new("sql", executor), ["service"] = new("http", executor) }));
         builder.Services.AddAgent();
         host = builder.Build();
     }

@@ -1,6 +1,9 @@
 using System.Diagnostics;
 using KpiControl.Control.Database;
+using KpiControl.Control.Requests;
+using KpiControl.Control.Security;
 using KpiControl.Testing;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace KpiControl.Control.Tests.Database;
@@ -36,14 +39,42 @@ public sealed class CommitDoubtTests
         // What another committed, as far as this one can see.
         await StandbyAsync(source, "nobody");
         await using var later = await source.OpenConnectionAsync(Token);
-        using var found = new CommitDoubt(later, isInDoubt: true);
+        using var found = new CommitDoubt(later);
+        found.Raise();
         var settled = found.ResolveAsync(Token);
         Assert.NotSame(settled, await Task.WhenAny(settled, CommitOfAnotherAsync(source)));
         await StandbyAsync(source, "");
         await settled;
+        await RequestsAsync(source, server!);
         script.StandardInput.Close();
         await script.WaitForExitAsync(Token);
     }
+
+    // What a request did, and what it found of an earlier try, is told when the standby has it.
+    private static async Task RequestsAsync(NpgsqlDataSource source, string server)
+    {
+        await using var databases = new Databases(Options.Create(new DatabaseOptions { Requests = $"{server};Command Timeout=1", Scheduler = server }));
+        await StandbyAsync(source, "nobody");
+        await using (var request = await BeginAsync(databases))
+        {
+            await request.ExecuteAsync("INSERT INTO t VALUES (3)");
+            await WaitsForTheStandbyAsync(source, request.CommitAsync());
+        }
+        await StandbyAsync(source, "nobody");
+        await using var repeated = await BeginAsync(databases);
+        Assert.Equal(1, await repeated.FindAsync<int>("SELECT count(*)::int FROM t WHERE x = 3"));
+        await WaitsForTheStandbyAsync(source, repeated.SettleAsync());
+    }
+
+    private static async Task WaitsForTheStandbyAsync(NpgsqlDataSource source, Task told)
+    {
+        Assert.NotSame(told, await Task.WhenAny(told, CommitOfAnotherAsync(source)));
+        await StandbyAsync(source, "");
+        await told;
+    }
+
+    private static Task<RequestTransaction> BeginAsync(Databases databases) =>
+        RequestTransaction.BeginAsync(databases, new Caller("ann", [new Grant("acme", "*", "publisher")]), Token);
 
     // Cut off as well: a second of the server's own time has passed.
     private static Task CommitOfAnotherAsync(NpgsqlDataSource source) => ExecuteAsync(source, "INSERT INTO t VALUES (2)");

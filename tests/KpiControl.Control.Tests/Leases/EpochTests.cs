@@ -65,6 +65,36 @@ public sealed class EpochTests
     }
 
     [Fact]
+    public async Task A_result_whose_grant_was_lost_with_it_is_kept_as_evidence_and_its_slot_runs_again()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var instance = Guid.NewGuid();
+        Lease lost;
+        await using (var agent = await world.AgentAsync(instance: instance))
+        {
+            lost = await agent.LeaseAsync();
+            Assert.Equal(Outcome.Recorded, (await agent.FinishAsync(TestAgent.Success(lost))).Outcome);
+        }
+        await LoseTailAsync(world, binding, lost);
+        await BumpAsync(world);
+
+        // As an agent does that learns of another epoch.
+        await using var again = await world.AgentAsync(instance: instance, credit: 0);
+        using var alive = new PeriodicHeartbeat(again);
+        Assert.Equal(Outcome.Stale, (await again.FinishAsync(TestAgent.Success(lost))).Outcome);
+        await again.CreditAsync(1);
+        var rerun = await again.LeaseAsync();
+
+        Assert.Equal((lost.SlotKey, 2), (rerun.SlotKey, rerun.Fence.Epoch));
+        Assert.Equal(Outcome.Recorded, (await again.FinishAsync(TestAgent.Success(rerun))).Outcome);
+        Assert.Equal(["success"], await world.HistoryAsync(binding));
+        Assert.Equal(lost.AttemptId, await world.OneAsync<string>("SELECT attempt_id::text FROM kpi_evidence WHERE kind = 'stale_fence'"));
+        var told = await world.Node.Jobs().ExplainOccurrenceAsync(new ExplainOccurrenceRequest { BindingId = binding, SlotKey = lost.SlotKey });
+        Assert.Contains(told.Facts, fact => fact.Kind == "stale_fence" && fact.Text.Contains(lost.AttemptId, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Only_an_operator_bumps_it_with_a_reason_that_is_audited()
     {
         await using var world = await LeaseWorld.StartAsync();
@@ -103,6 +133,18 @@ public sealed class EpochTests
         await agent.NextAsync(m => m.Reconnect is not null);
         return await world.AgentAsync(instance: instance, held: TestAgent.Holding(held));
     }
+
+    /// <summary>The database as a standby has it that saw neither the grant nor the completion.</summary>
+    private static Task LoseTailAsync(LeaseWorld world, long binding, Lease lost) => world.ExecuteAsync(
+        """
+        SET session_replication_role = replica;
+        DELETE FROM kpi_job_history WHERE binding_id = @binding;
+        DELETE FROM kpi_evidence WHERE binding_id = @binding;
+        DELETE FROM kpi_chain_link;
+        DELETE FROM kpi_chain_pending;
+        UPDATE kpi_job_runtime SET next_run_at = @slot, occ_scheduled_for = NULL, occ_kind = NULL, occ_business_date = NULL, occ_window_start = NULL, occ_revision = NULL,
+               fence_n = 0, fence_epoch = 0, last_run_at = NULL, last_status = NULL WHERE binding_id = @binding;
+        """, new { binding, slot = lost.ScheduledFor.ToDateTime() });
 
     private static async Task<Epoch> BumpAsync(LeaseWorld world) => await Fleet(world, "operator").BumpEpochAsync(new BumpEpochRequest { Reason = "promoted" });
 

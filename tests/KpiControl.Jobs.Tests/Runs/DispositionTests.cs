@@ -119,12 +119,4 @@ public sealed class DispositionTests
     [Fact]
     public void A_failure_without_a_code_is_tried_again_as_an_internal_one() =>
         Assert.NotNull(Disposition.Of(new AttemptOutcome("failed"), new RetryState(ThreeRetries, 0, "suppress", true, 1)).RetryIn);
-
-    [Fact]
-    public void The_last_status_knows_three_words()
-    {
-        Assert.Equal(["success", "partial", "failed", "failed"], new[] { "success", "partial", "failed", "suppressed" }.Select(RunStatus.LastStatus));
-        Assert.Null(RunStatus.LastStatus("skipped"));
-        Assert.Null(RunStatus.LastStatus("cancelled"));
-    }
 }
