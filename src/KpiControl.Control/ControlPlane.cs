@@ -12,13 +12,13 @@ using KpiControl.Control.Fleet;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Leases;
 using KpiControl.Control.Monitoring;
+using KpiControl.Control.Operations;
 using KpiControl.Control.Overrides;
 using KpiControl.Control.Provenance;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Rest;
 using KpiControl.Control.Restatements;
 using KpiControl.Control.Runs;
-using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
 using KpiControl.Control.Signals;
 using KpiControl.Control.Sla;
@@ -41,7 +41,7 @@ internal static class ControlPlane
             .AddCertificates()
             .AddTenants()
             .AddRequests()
-            .AddSchedules()
+            .AddOperations()
             .AddOverrides()
             .AddBackfills()
             .AddRestatements()

@@ -1,8 +1,8 @@
 using Grpc.Core;
 using KpiControl.Control.Database;
+using KpiControl.Control.Operations;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Runs;
-using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
 using KpiControl.Control.Signals;
 using KpiControl.Jobs.Artifacts;

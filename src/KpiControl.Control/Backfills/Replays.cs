@@ -3,9 +3,9 @@ using KpiControl.Control.Audit;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Leases;
+using KpiControl.Control.Operations;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Runs;
-using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
 using KpiControl.Protocol.V1;
 

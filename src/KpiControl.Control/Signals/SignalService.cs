@@ -5,7 +5,6 @@ using KpiControl.Control.Audit;
 using KpiControl.Control.Database;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Requests;
-using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
 using KpiControl.Protocol.V1;
 

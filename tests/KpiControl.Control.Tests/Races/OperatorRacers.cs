@@ -1,6 +1,6 @@
 using KpiControl.Control.Authoring;
+using KpiControl.Control.Operations;
 using KpiControl.Control.Requests;
-using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
 using KpiControl.Jobs.Artifacts;
 

@@ -1,14 +1,14 @@
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using KpiControl.Control.Database;
+using KpiControl.Control.Operations;
 using KpiControl.Control.Requests;
-using KpiControl.Control.Schedules;
 using KpiControl.Control.Security;
 using KpiControl.Protocol.V1;
 using KpiControl.Testing;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace KpiControl.Control.Tests.Schedules;
+namespace KpiControl.Control.Tests.Operations;
 
 public sealed class PauseTests(ControlFixture fixture) : IClassFixture<ControlFixture>
 {

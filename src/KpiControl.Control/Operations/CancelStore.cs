@@ -1,7 +1,7 @@
 using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
 
-namespace KpiControl.Control.Schedules;
+namespace KpiControl.Control.Operations;
 
 /// <summary>An open occurrence, wherever it is kept.</summary>
 internal sealed record OpenOccurrence

@@ -1,7 +1,7 @@
 using KpiControl.Control.Leases;
 using KpiControl.Control.Requests;
 
-namespace KpiControl.Control.Schedules;
+namespace KpiControl.Control.Operations;
 
 internal sealed record TriggerFacts
 {

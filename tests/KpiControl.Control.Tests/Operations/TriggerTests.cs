@@ -2,7 +2,7 @@ using Grpc.Core;
 using KpiControl.Protocol.V1;
 using KpiControl.Testing;
 
-namespace KpiControl.Control.Tests.Schedules;
+namespace KpiControl.Control.Tests.Operations;
 
 public sealed class TriggerTests(ControlFixture fixture) : IClassFixture<ControlFixture>
 {

@@ -1,6 +1,6 @@
 using KpiControl.Control.Database;
 
-namespace KpiControl.Control.Schedules;
+namespace KpiControl.Control.Operations;
 
 /// <summary>
 /// An expired pause resumes by itself, also one that ran out while every node was down. Sleeps until the next one that

@@ -9,7 +9,7 @@ using KpiControl.Control.Runs;
 using KpiControl.Control.Security;
 using KpiControl.Protocol.V1;
 
-namespace KpiControl.Control.Schedules;
+namespace KpiControl.Control.Operations;
 
 /// <summary>Ends an open occurrence: one that does not run yet at once, one that runs when its agent has stopped it.</summary>
 internal static class Cancellations

@@ -6,7 +6,7 @@ using KpiControl.Control.Requests;
 using KpiControl.Control.Security;
 using KpiControl.Protocol.V1;
 
-namespace KpiControl.Control.Schedules;
+namespace KpiControl.Control.Operations;
 
 /// <summary>Pausing and resuming: operations, audited, never changes that need approval.</summary>
 internal static class Pauses

@@ -1,7 +1,7 @@
 using Dapper;
 using KpiControl.Control.Database;
 
-namespace KpiControl.Control.Schedules;
+namespace KpiControl.Control.Operations;
 
 /// <summary>Ends pauses whose time has come, under the scheduler's role.</summary>
 internal sealed class ExpiryStore(Databases databases)

@@ -1,6 +1,6 @@
 using KpiControl.Control.Requests;
 
-namespace KpiControl.Control.Schedules;
+namespace KpiControl.Control.Operations;
 
 internal sealed record PausedRow
 {

@@ -3,7 +3,7 @@ using KpiControl.Control.Tests.Leases;
 using KpiControl.Protocol.V1;
 using KpiControl.Testing;
 
-namespace KpiControl.Control.Tests.Schedules;
+namespace KpiControl.Control.Tests.Signals;
 
 /// <summary>What signals start, and schedules that begin and end.</summary>
 public sealed class EventTests

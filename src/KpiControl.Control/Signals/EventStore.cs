@@ -1,6 +1,6 @@
 using KpiControl.Control.Requests;
 
-namespace KpiControl.Control.Schedules;
+namespace KpiControl.Control.Signals;
 
 /// <summary>Occurrences that a signal makes: each binding once, whoever publishes it again.</summary>
 internal static class EventStore

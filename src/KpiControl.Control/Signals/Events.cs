@@ -2,9 +2,8 @@ using System.Globalization;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Requests;
 using KpiControl.Control.Runs;
-using KpiControl.Control.Signals;
 
-namespace KpiControl.Control.Schedules;
+namespace KpiControl.Control.Signals;
 
 /// <summary>Jobs of type event: what a signal starts.</summary>
 internal static class Events

@@ -11,7 +11,7 @@ using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Contracts;
 using KpiControl.Protocol.V1;
 
-namespace KpiControl.Control.Schedules;
+namespace KpiControl.Control.Operations;
 
 /// <summary>One occurrence now, by hand; it waits for its dependencies like a scheduled one.</summary>
 internal static class Triggers
