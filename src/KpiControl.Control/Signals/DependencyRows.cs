@@ -52,9 +52,3 @@ internal sealed record UpstreamKpi
     /// <summary>Somebody's own run of that date succeeded.</summary>
     public bool ByHand { get; init; }
 }
-
-internal sealed record WokenOccurrence
-{
-    public long BindingId { get; init; }
-    public short Lane { get; init; }
-}

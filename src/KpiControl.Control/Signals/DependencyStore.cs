@@ -1,6 +1,7 @@
 using Dapper;
 using KpiControl.Control.Database;
 using KpiControl.Control.Leases;
+using Npgsql;
 
 namespace KpiControl.Control.Signals;
 
@@ -19,7 +20,7 @@ internal sealed class DependencyStore(Databases databases)
         """;
 
     /// <summary>Which of these bindings wait, and with which occurrence.</summary>
-    public Task<List<WaitingOccurrence>> OpenAsync(long[] ids, CancellationToken token) => ListAsync<WaitingOccurrence>(OpenSql, new { ids }, token);
+    public Task<List<WaitingOccurrence>> OpenAsync(long[] ids, CancellationToken token) => LookUpAsync<WaitingOccurrence>(OpenSql, new { ids }, token);
 
     // A row left by an earlier occurrence is overwritten; one of this occurrence keeps its "since".
     private const string InsertSql =
@@ -93,7 +94,7 @@ internal sealed class DependencyStore(Databases databases)
         """;
 
     /// <summary>Each dependency of each waiting occurrence; of KPIs it is not known yet whether they are met.</summary>
-    public Task<List<DependencyState>> StatesAsync(long[] ids, CancellationToken token) => ListAsync<DependencyState>(StatesSql, new { ids }, token);
+    public Task<List<DependencyState>> StatesAsync(long[] ids, CancellationToken token) => LookUpAsync<DependencyState>(StatesSql, new { ids }, token);
 
     private const string UpstreamSql =
         """
@@ -133,24 +134,24 @@ internal sealed class DependencyStore(Databases databases)
         ),
         """ + ParkedList.Upsert +
         """
-        SELECT binding_id, lane FROM woken
+        SELECT woken.binding_id FROM woken, LATERAL (SELECT pg_notify('kpi', 'ready ' || lane), set_config('synchronous_commit', 'off', true)) AS told
         """;
 
-    /// <summary>Waiting becomes ready; whoever else did it first, or an occurrence that ended, is no row.</summary>
-    public async Task<List<WokenOccurrence>> WakeAsync(IReadOnlyList<WaitingOccurrence> ready, CancellationToken token)
+    /// <summary>
+    /// Waiting becomes ready, and its lane is told; whoever else did it first, or an occurrence that ended, is no row. It does not wait
+    /// for its disk: the grant that follows does, for both, and what a crash takes before is found waiting and woken by the sweep.
+    /// </summary>
+    /// <returns>How many became ready.</returns>
+    public async Task<int> WakeAsync(IReadOnlyList<WaitingOccurrence> ready, CancellationToken token)
     {
         // The pinned plans walk the array in its order: two wakes never lock each other's rows crosswise.
         await using var connection = await databases.Hot.OpenConnectionAsync(token);
         var ordered = ready.OrderBy(r => r.BindingId).ToList();
-        return (await connection.QueryAsync<WokenOccurrence>(new CommandDefinition(WakeSql, new
+        return (await connection.QueryAsync<long>(new CommandDefinition(WakeSql, new
         {
             ids = ordered.Select(r => r.BindingId).ToArray(), slots = ordered.Select(r => r.ScheduledFor).ToArray(),
-        }, cancellationToken: token))).AsList();
+        }, cancellationToken: token))).Count();
     }
-
-    private const string NotifySql = "SELECT pg_notify('kpi', 'ready ' || lane) FROM unnest(@lanes) AS lane";
-
-    public Task NotifyAsync(short[] lanes, CancellationToken token) => ExecuteAsync(NotifySql, new { lanes }, token);
 
     // Nearly always nobody waits for a KPI: the EXISTS is looked at once and spares the bindings' rows then.
     private const string WaitersForKpisSql =
@@ -162,7 +163,7 @@ internal sealed class DependencyStore(Databases databases)
          WHERE b.binding_id = ANY(@ids) AND EXISTS (SELECT FROM kpi_occurrence_wait WHERE dep_type = 'kpi')
         """;
 
-    public Task<List<long>> WaitersForKpisAsync(long[] ids, CancellationToken token) => ListAsync<long>(WaitersForKpisSql, new { ids }, token);
+    public Task<List<long>> WaitersForKpisAsync(long[] ids, CancellationToken token) => LookUpAsync<long>(WaitersForKpisSql, new { ids }, token);
 
     private const string WaitersForSql =
         """
@@ -173,7 +174,7 @@ internal sealed class DependencyStore(Databases databases)
 
     /// <param name="type"><c>gdp</c> or <c>signal</c>.</param>
     public Task<List<long>> WaitersForAsync(string type, string tenant, string environment, string? region, string name, CancellationToken token) =>
-        ListAsync<long>(WaitersForSql, new { type, tenant, environment, region, name }, token);
+        LookUpAsync<long>(WaitersForSql, new { type, tenant, environment, region, name }, token);
 
     // A scan on purpose (75 ms a million rows): an index on occ_state would make every run a cold update.
     private const string AllWaitingSql = "SELECT binding_id FROM kpi_job_runtime WHERE occ_state = 'W' ORDER BY binding_id";
@@ -190,9 +191,14 @@ internal sealed class DependencyStore(Databases databases)
     /// <summary>Wait rows of occurrences that ended otherwise.</summary>
     public Task ForgetEndedAsync(CancellationToken token) => ExecuteAsync(ForgetSql, null, token);
 
-    private async Task<List<T>> ListAsync<T>(string sql, object? parameters, CancellationToken token)
+    // What is looked up for few bindings is found by index: planned once, as all of the hot path is.
+    private Task<List<T>> LookUpAsync<T>(string sql, object parameters, CancellationToken token) => ListAsync<T>(databases.Hot, sql, parameters, token);
+
+    private Task<List<T>> ListAsync<T>(string sql, object? parameters, CancellationToken token) => ListAsync<T>(databases.Scheduler, sql, parameters, token);
+
+    private static async Task<List<T>> ListAsync<T>(NpgsqlDataSource pool, string sql, object? parameters, CancellationToken token)
     {
-        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        await using var connection = await pool.OpenConnectionAsync(token);
         return (await connection.QueryAsync<T>(new CommandDefinition(sql, parameters, cancellationToken: token))).AsList();
     }
 

@@ -55,12 +55,7 @@ internal sealed class DependencyWaits(DependencyStore store)
         var ready = (await StatesAsync(ids, token)).GroupBy(s => s.BindingId)
             .Where(states => states.All(s => s.DepType is null || s.Met))
             .Select(states => new WaitingOccurrence { BindingId = states.Key, ScheduledFor = states.First().ScheduledFor }).ToList();
-        if (ready.Count == 0)
-            return 0;
-        var woken = await store.WakeAsync(ready, token);
-        if (woken.Count > 0)
-            await store.NotifyAsync([.. woken.Select(w => w.Lane).Distinct()], token);
-        return woken.Count;
+        return ready.Count == 0 ? 0 : await store.WakeAsync(ready, token);
     }
 
     private async Task<IReadOnlyList<DependencyState>> StatesAsync(long[] ids, CancellationToken token)
