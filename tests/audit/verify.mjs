@@ -2,7 +2,7 @@
 // Verifies an audit export: a second implementation, written from docs/audit-format.md alone, that shares nothing with the product's own.
 // What one of the two finds and the other does not is a defect of one of them, or of the page.
 //
-//   node verify.mjs EXPORT.ndjson --key PUBLIC_KEY.pem [--kept CHECKPOINT.json]
+//   node verify.mjs EXPORT.ndjson --key PUBLIC_KEYS.pem [--kept CHECKPOINT.json]
 //
 // Exit 0: all is as it was recorded. Exit 1: one finding a line on stdout. Exit 2: wrong usage, or a file that cannot be read.
 // It reads the export as a stream, and holds one line at a time and the link it belongs to.
@@ -111,9 +111,10 @@ const sha256 = (data) => createHash('sha256').update(data).digest('hex');
 // RFC 8785 for objects of strings, nulls and arrays of strings: sort() goes by UTF-16 code units, JSON.stringify escapes as it asks.
 const jcs = (object) => `{${Object.keys(object).sort().map((name) => `${JSON.stringify(name)}:${JSON.stringify(object[name])}`).join(',')}}`;
 
-function checkSignature(key, format, { signature, ...signed }, where) {
+function checkSignature(keys, format, { signature, ...signed }, where) {
   if (signature === '') return find(where, 'it is not signed');
-  if (signed.key_id !== key.id) return find(where, `it is not signed with the key given, ${key.id}`);
+  const key = keys.find(({ id }) => id === signed.key_id);
+  if (!key) return find(where, `it is not signed with a key given, ${keys.map(({ id }) => id).join(' or ')}`);
   const bytes = Buffer.from(signature, 'base64');
   const fits = bytes.toString('base64') === signature && verify('sha256', Buffer.from(jcs({ format, ...signed })), key.object, bytes);
   return fits || find(where, 'its signature does not fit');
@@ -124,7 +125,7 @@ function checkSignature(key, format, { signature, ...signed }, where) {
 class Chain {
   header = null; link = null; ended = false; links = 0; rows = 0; rowsOfLink = 0; checkpointed = false; signedThrough = '0';
 
-  constructor(key, kept) { Object.assign(this, { key, kept }); }
+  constructor(keys, kept) { Object.assign(this, { keys, kept }); }
 
   take({ kind, body }, where) {
     if (!this.header && kind !== 'header') giveUp(where, `no header: the file begins with a ${kind}`);
@@ -176,14 +177,14 @@ class Chain {
     if (checkpoint.tenant !== this.header.tenant) find(where, 'it is of another tenant than the header');
     if (checkpoint.seq !== this.link.seq) find(where, `it stands after link ${this.link.seq}`);
     else if (checkpoint.hash !== this.hash) find(where, 'its hash is not that of its link');
-    if (checkSignature(this.key, 'kpicontrol-checkpoint/1', checkpoint, where)) this.signedThrough = checkpoint.seq;
+    if (checkSignature(this.keys, 'kpicontrol-checkpoint/1', checkpoint, where)) this.signedThrough = checkpoint.seq;
   }
 
   takeEnd(end, where) {
     const { tenant, from_seq } = this.header;
     const due = { tenant, from_seq, links: String(this.links), rows: String(this.rows), last_hash: this.hash };
     for (const name of Object.keys(due)) if (end[name] !== due[name]) find(where, `its ${name} is not that of the export`);
-    checkSignature(this.key, 'kpicontrol-export-end/1', end, where);
+    checkSignature(this.keys, 'kpicontrol-export-end/1', end, where);
     this.ended = true;
   }
 
@@ -191,7 +192,7 @@ class Chain {
   compareKept(seq) {
     for (const kept of this.kept.filter((one) => one.body.seq === seq)) {
       if (kept.body.hash !== this.hash) find(kept.where, `the chain does not go through it: link ${seq} has another hash`);
-      checkSignature(this.key, 'kpicontrol-checkpoint/1', kept.body, kept.where);
+      checkSignature(this.keys, 'kpicontrol-checkpoint/1', kept.body, kept.where);
       kept.compared = true;
     }
   }
@@ -209,8 +210,11 @@ class Chain {
 
 // ---- The command
 
-function readKey(path) {
-  const object = createPublicKey(readFileSync(path));
+// One PEM block after another: the key of today, and those before it.
+const readKeys = (path) => (readFileSync(path, 'utf8').match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g) ?? ['']).map(readKey);
+
+function readKey(pem) {
+  const object = createPublicKey(pem);
   if (object.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error('the key is not one of ECDSA over P-256');
   return { object, id: sha256(object.export({ type: 'spki', format: 'der' })).slice(0, 16) };
 }
@@ -228,7 +232,7 @@ async function readKept(path) {
 }
 
 async function verifyExport({ file, key, kept }) {
-  const chain = new Chain(readKey(key), kept ? await readKept(kept) : []);
+  const chain = new Chain(readKeys(key), kept ? await readKept(kept) : []);
   let number = 0;
   for await (const { bytes, ended } of linesOf(file)) {
     const where = `line ${++number}`;
@@ -253,7 +257,7 @@ function parseArguments(args) {
 process.stdout.on('error', () => process.exit(1)); // the reader went away, as with `| head`
 try {
   const given = parseArguments(process.argv.slice(2));
-  if (!given) throw new Error('usage: node verify.mjs EXPORT.ndjson --key PUBLIC_KEY.pem [--kept CHECKPOINT.json]');
+  if (!given) throw new Error('usage: node verify.mjs EXPORT.ndjson --key PUBLIC_KEYS.pem [--kept CHECKPOINT.json]');
   await verifyExport(given);
   process.exitCode = findings > 0 ? 1 : 0;
 } catch (error) {

@@ -19,7 +19,7 @@ internal static class AuditCommand
     private static readonly Option<string?> Object = new("--object") { Description = "Only of this kind of object, or of this one: binding, binding/42", HelpName = "KIND[/ID]" };
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => 50 };
     private static readonly Option<long> From = new("--from") { Description = "The first link; absent: the beginning", HelpName = "SEQ" };
-    private static readonly Option<string?> Key = new("--key") { Description = "PEM file with the public key; needed to look at signatures", HelpName = "FILE" };
+    private static readonly Option<string?> Key = new("--key") { Description = "PEM file with the public key, and those before it; needed to look at signatures", HelpName = "FILE" };
     private static readonly Option<string?> Kept = new("--kept") { Description = "A checkpoint line, or several, that was kept elsewhere", HelpName = "FILE" };
     private static readonly Argument<string?> File = new("FILE") { Description = "An export, - for standard input; absent: the control plane verifies its own chain", Arity = ArgumentArity.ZeroOrOne };
 
@@ -90,13 +90,13 @@ internal static class AuditCommand
 
     private static async Task<int> VerifyFile(Session session, string file)
     {
-        using var key = session.Value(Key) is { } pem ? PublicKeys.Read(pem)[0] : null;
-        var verifier = new ExportVerifier(key, session.Value(Kept) is { } kept ? Checkpoints(kept) : []);
+        var keys = session.Value(Key) is { } pem ? PublicKeys.Read(pem) : [];
+        var verifier = new ExportVerifier(keys, session.Value(Kept) is { } kept ? Checkpoints(kept) : []);
         using var reader = file == "-" ? session.World.In : Open(file);
         while (await reader.ReadLineAsync(session.Token) is { } line)
             verifier.Read(line);
         verifier.End();
-        if (key is null)
+        if (keys.Count == 0)
             session.World.Error.WriteLine("no --key: signatures were not looked at, so a chain that was written anew would not be found");
         return Tell(session, verifier.Findings, verifier.Counted.Links, verifier.Counted.Rows, verifier.SignedThrough, "");
     }

@@ -8,6 +8,7 @@ namespace KpiControl.Control.Audit;
 internal sealed class AuditKey(IOptions<AuditOptions> options) : IDisposable
 {
     private readonly Lazy<ECDsa?> key = new(() => Load(options.Value.SigningKeyFile));
+    private readonly Lazy<IReadOnlyList<ECDsa>> former = new(() => [.. options.Value.FormerKeyFiles.Select(Load).OfType<ECDsa>()]);
 
     public bool Signs => key.Value is not null;
 
@@ -16,6 +17,9 @@ internal sealed class AuditKey(IOptions<AuditOptions> options) : IDisposable
 
     /// <summary>For auditors, in PEM; empty where nothing is signed.</summary>
     public string PublicPem => key.Value?.ExportSubjectPublicKeyInfoPem() ?? "";
+
+    /// <summary>The one that signs and those before it, by which older checkpoints are verified.</summary>
+    public IReadOnlyList<ECDsa> ThatSigned => key.Value is { } signing ? [signing, .. former.Value] : former.Value;
 
     public byte[] Sign(byte[] toSign)
     {
@@ -30,6 +34,9 @@ internal sealed class AuditKey(IOptions<AuditOptions> options) : IDisposable
     {
         if (key.IsValueCreated)
             key.Value?.Dispose();
+        if (former.IsValueCreated)
+            foreach (var one in former.Value)
+                one.Dispose();
     }
 
     private static ECDsa? Load(string file)

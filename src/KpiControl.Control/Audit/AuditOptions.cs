@@ -15,6 +15,9 @@ internal sealed class AuditOptions : IValidatableObject
     /// </summary>
     public string SigningKeyFile { get; set; } = "";
 
+    /// <summary>PEM files with the public keys (ECDSA over P-256) that signed before: what they signed still verifies.</summary>
+    public List<string> FormerKeyFiles { get; set; } = [];
+
     /// <summary>How often what is waiting is linked.</summary>
     public TimeSpan LinkEvery { get; set; } = TimeSpan.FromSeconds(1);
 
@@ -29,6 +32,26 @@ internal sealed class AuditOptions : IValidatableObject
             yield return new ValidationResult("Audit:CheckpointEvery is outside of 0 to one day");
         if (SigningKeyFile.Length > 0 && KeyMistake() is { } mistake)
             yield return new ValidationResult($"Audit:SigningKeyFile '{SigningKeyFile}' {mistake}");
+        foreach (var file in FormerKeyFiles)
+            if (FormerMistake(file) is { } wrong)
+                yield return new ValidationResult($"Audit:FormerKeyFiles '{file}' {wrong}");
+    }
+
+    private static string? FormerMistake(string file)
+    {
+        try
+        {
+            var text = File.ReadAllText(file);
+            if (text.Contains("PRIVATE KEY", StringComparison.Ordinal))
+                return "holds a private key: what signs no more is kept by its public half alone (openssl pkey -pubout)";
+            using var key = ECDsa.Create();
+            key.ImportFromPem(text);
+            return key.KeySize == 256 ? null : "is not a key over P-256";
+        }
+        catch (Exception unusable) when (unusable is ArgumentException or CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            return "is not a readable PEM file with one EC public key";
+        }
     }
 
     private string? KeyMistake()

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
@@ -70,9 +69,7 @@ internal sealed class AuditService(Databases databases, ChainExport export, Evid
     {
         var (caller, token) = (context.Caller(), context.CancellationToken);
         var tenant = RequestFields.WholeTenant(caller, request.Tenant, Verb.PolicyRead);
-        using var publicKey = key.Signs ? ECDsa.Create() : null;
-        publicKey?.ImportFromPem(key.PublicPem);
-        var verifier = new ExportVerifier(publicKey, []);
+        var verifier = new ExportVerifier(key.ThatSigned, []);
         await foreach (var line in export.LinesAsync(caller, tenant, From(request.FromSeq), token))
             verifier.Read(line);
         verifier.End();

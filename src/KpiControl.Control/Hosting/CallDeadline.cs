@@ -12,6 +12,10 @@ internal static class CallDeadline
     public static string Timeout(string? asked, TimeSpan longest) =>
         asked is not null && Parse(asked) <= longest ? asked : string.Create(CultureInfo.InvariantCulture, $"{(long)longest.TotalMilliseconds}m");
 
+    /// <summary>Whether the time that a caller gives is over at once: to Grpc.AspNetCore that is no deadline at all.</summary>
+    /// <param name="asked">One to eight digits and a unit.</param>
+    public static bool IsNoTime(string asked) => Parse(asked) == TimeSpan.Zero;
+
     /// <summary>A call by REST, which has no deadline of its own.</summary>
     public static async Task RunAsync(HttpContext context, TimeSpan longest, Func<Task> call)
     {

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Options;
 namespace KpiControl.Control.Rest;
 
 /// <summary>
-/// What Grpc.AspNetCore lets pass: a bogus grpc-timeout counts as none, paths match in any case, and a message that
+/// What Grpc.AspNetCore lets pass: a bogus grpc-timeout counts as none, and so does one of 0, paths match in any case, and a message that
 /// cannot be parsed is UNKNOWN with a stack trace in the log, and is parsed before anybody asks who calls.
 /// </summary>
 internal sealed partial class GrpcEdge(RequestDelegate next, CallRates rates, IOptions<LimitOptions> limits)
@@ -46,6 +46,8 @@ internal sealed partial class GrpcEdge(RequestDelegate next, CallRates rates, IO
         var timeouts = context.Request.Headers["grpc-timeout"];
         if (timeouts.Count > 1 || timeouts is [{ } timeout] && !Timeout().IsMatch(timeout))
             throw Reject.Invalid("grpc-timeout", "is not one to eight digits and a unit");
+        if (timeouts is [{ } asked] && CallDeadline.IsNoTime(asked))
+            throw StatusResponse.Of(Google.Rpc.Code.DeadlineExceeded, "TOO_LONG", "The call's grpc-timeout was over before it began.");
         if (called is null)
             return;
         if (context.Request.Path.Value != called.FullName)

@@ -9,9 +9,12 @@ namespace KpiControl.Jobs.Evidence;
 /// Reads an export line by line and says what is not as it was written: rows that were changed, taken out, added or moved,
 /// links that do not follow each other, an end that is missing, a checkpoint that is not the chain's or not signed by the key.
 /// </summary>
-/// <param name="key">The public key, had from elsewhere than the export; null: signatures are not looked at.</param>
+/// <param name="keys">
+/// The public keys, had from elsewhere than the export: the present one and those before it, each asked for what was signed under its name;
+/// none: signatures are not looked at.
+/// </param>
 /// <param name="kept">Checkpoints that were kept elsewhere; the chain must go through each within the export's range.</param>
-public sealed class ExportVerifier(ECDsa? key, IReadOnlyList<ChainCheckpoint> kept)
+public sealed class ExportVerifier(IReadOnlyList<ECDsa> keys, IReadOnlyList<ChainCheckpoint> kept)
 {
     private const int MostFindings = 100;
     private readonly List<string> _findings = [];
@@ -28,7 +31,7 @@ public sealed class ExportVerifier(ECDsa? key, IReadOnlyList<ChainCheckpoint> ke
     /// <summary>Links and rows read.</summary>
     public (long Links, long Rows) Counted => (_links, _rows);
 
-    /// <summary>The last link under a checkpoint that was signed by the key; 0: none was.</summary>
+    /// <summary>The last link under a checkpoint that was signed by one of the keys; 0: none was.</summary>
     public long SignedThrough { get; private set; }
 
     /// <summary>Takes the next line, without its line end.</summary>
@@ -145,12 +148,12 @@ public sealed class ExportVerifier(ECDsa? key, IReadOnlyList<ChainCheckpoint> ke
             Find($"the checkpoint of link {checkpoint.Seq} is of the chain of {checkpoint.Tenant}");
         else if ((_hashes.GetValueOrDefault(checkpoint.Seq) ?? (checkpoint.Seq == _from - 1 ? _previousHash : null)) != checkpoint.Hash)
             Find($"the checkpoint of link {checkpoint.Seq} is of another link than the one that stands there: the chain was changed after it was signed");
-        if (key is null)
+        if (keys.Count == 0)
             return;
-        if (ChainSignature.Is(key, checkpoint.KeyId, checkpoint.ToSign(), Signature(item)))
+        if (IsSigned(checkpoint.KeyId, checkpoint.ToSign(), item))
             SignedThrough = Math.Max(SignedThrough, checkpoint.Seq);
         else
-            Find($"the checkpoint of link {checkpoint.Seq} is not signed by the key {ChainSignature.IdOf(key)}");
+            Find($"the checkpoint of link {checkpoint.Seq} is not signed by {Named}");
     }
 
     private void TakeEnd(JsonObject item)
@@ -166,9 +169,13 @@ public sealed class ExportVerifier(ECDsa? key, IReadOnlyList<ChainCheckpoint> ke
             Find($"{end.Rows} rows were exported, {_rows} are here");
         if ((end.Tenant, end.FromSeq, end.LastHash) != (_tenant, _from, _previousHash))
             Find("the end is of another export than the beginning");
-        if (key is not null && !ChainSignature.Is(key, end.KeyId, end.ToSign(), Signature(item)))
-            Find($"the end is not signed by the key {ChainSignature.IdOf(key)}: what came before it may have been cut short");
+        if (keys.Count > 0 && !IsSigned(end.KeyId, end.ToSign(), item))
+            Find($"the end is not signed by {Named}: what came before it may have been cut short");
     }
+
+    private string Named => $"the key {string.Join(" or ", keys.Select(ChainSignature.IdOf))}";
+
+    private bool IsSigned(string keyId, byte[] toSign, JsonObject item) => Signature(item) is var signature && keys.Any(key => ChainSignature.Is(key, keyId, toSign, signature));
 
     // What is neither hashed nor signed could say anything.
     private void Demand(JsonObject item, params string[] members)

@@ -80,7 +80,7 @@ public sealed class AuditFixture : IAsyncLifetime
 
     public IReadOnlyList<string> Verify(IEnumerable<string> lines, params ChainCheckpoint[] kept)
     {
-        var verifier = new ExportVerifier(PublicKey, kept);
+        var verifier = new ExportVerifier([PublicKey], kept);
         foreach (var line in lines)
             verifier.Read(line);
         verifier.End();
