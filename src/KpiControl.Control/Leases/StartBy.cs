@@ -10,11 +10,10 @@ internal static class StartBy
     /// <param name="unroutableGivesUpAfter">For what has no successor before which it must give up.</param>
     public static DateTimeOffset? Of(RoutedRow row, BindingPlan plan, bool isRoutable, bool isShown, TimeSpan unroutableGivesUpAfter)
     {
+        DateTimeOffset? atLast = isRoutable ? null : row.SeenAt + unroutableGivesUpAfter;
         if (row.Kind == OccurrenceKind.Schedule)
-            return row.Deadline ?? (row.WasTried ? BetweenAttempts(row, plan) : isRoutable ? null : row.SeenAt + unroutableGivesUpAfter);
-        if (isShown)
-            return row.Deadline;
-        return OwnDeadline(row, plan) ?? (isRoutable ? null : row.SeenAt + unroutableGivesUpAfter);
+            return row.Deadline ?? (row.WasTried ? BetweenAttempts(row, plan) : null) ?? atLast;
+        return isShown ? row.Deadline : OwnDeadline(row, plan) ?? atLast;
     }
 
     // While it is between attempts, the slots that come due are skipped. Counted from when it is seen to be ready and not from its slot:

@@ -100,6 +100,32 @@ public sealed class GivingUpTests
         Assert.True(await world.OneAsync<bool>("SELECT occ_state = 'R' AND occ_deadline = '2999-01-01' AND EXISTS (SELECT FROM kpi_parked k WHERE k.deadline = occ_deadline) FROM kpi_job_runtime"));
     }
 
+    [Fact]
+    public async Task What_is_caught_up_with_where_no_agent_comes_for_long_is_unroutable_one_after_the_other()
+    {
+        await using var world = await LeaseWorld.StartAsync(("Leases:UnroutableGivesUpAfter", "00:00:01"));
+        var binding = await world.Seed.BindAsync(Hourly(schedule: "  catchup: all"), $"{ThisHour} - interval '2 hours'", region: "us");
+
+        await world.UntilAsync("SELECT count(*) >= 2 FROM kpi_job_history WHERE binding_id = @binding", new { binding });
+
+        Assert.Equal(["skipped(unroutable)", "skipped(unroutable)"], (await world.HistoryAsync(binding)).Take(2));
+    }
+
+    [Fact]
+    public async Task A_lease_of_the_last_slot_that_comes_back_where_no_agent_is_does_not_wait_for_ever_either()
+    {
+        await using var world = await LeaseWorld.StartAsync();
+        await world.Seed.BindAsync(Hourly(schedule: $"  end_at: \"{TimeProvider.System.GetUtcNow():yyyy-MM-dd'T'HH}:30:00Z\""), ThisHour);
+        await using (var agent = await world.AgentAsync())
+        {
+            using var alive = new PeriodicHeartbeat(agent);
+            await agent.LeaseAsync();
+            await EndSessionAsync(world, agent);
+        }
+
+        await world.UntilAsync("SELECT occ_state = 'R' AND occ_reason = 3 AND occ_deadline > now() + interval '23 hours' FROM kpi_job_runtime");
+    }
+
     private static string Hourly(string more = "", string schedule = "") => BindingSeed.Job("hourly", "0 * * * *", schedule, more);
 
     // As the node does that finds the agent silent.
