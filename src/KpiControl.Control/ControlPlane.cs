@@ -12,6 +12,7 @@ using KpiControl.Control.Fleet;
 using KpiControl.Control.Hosting;
 using KpiControl.Control.Leases;
 using KpiControl.Control.Monitoring;
+using KpiControl.Control.OpenLineage;
 using KpiControl.Control.Operations;
 using KpiControl.Control.Overrides;
 using KpiControl.Control.Provenance;
@@ -52,6 +53,7 @@ internal static class ControlPlane
             .AddSla()
             .AddAlerts()
             .AddDrift()
+            .AddOpenLineage()
             .AddMonitoring()
             .AddDoctor()
             .AddAudit()

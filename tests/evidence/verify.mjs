@@ -85,7 +85,7 @@ function open(line, keys) {
   signs(keys, signature.keyid, Buffer.concat([Buffer.from(`DSSEv1 ${PAYLOAD_TYPE.length} ${PAYLOAD_TYPE} ${payload.length} `), payload]), signature.sig, 'the envelope');
   const text = attempt(() => utf8.decode(payload)), statement = parse(text), predicate = statement?.predicate;
   demand(hasExactly(statement, ['_type', 'predicate', 'predicateType', 'subject']) && jcs(statement) === text && statement._type === 'https://in-toto.io/Statement/v1'
-    && statement.predicateType === 'urn:kpicontrol:evidence:1' && Array.isArray(statement.subject), 'the statement is none of a bundle');
+    && ['urn:kpicontrol:evidence:1', 'urn:kpicontrol:evidence:2'].includes(statement.predicateType) && Array.isArray(statement.subject), 'the statement is none of a bundle');
   demand(hasExactly(predicate, ['exported_at', 'exported_by', 'scope', 'tenant']) && isText(predicate.exported_at) && isText(predicate.exported_by) && isText(predicate.tenant)
     && isObject(predicate.scope) && Object.values(predicate.scope).every(isText), 'the predicate is none of a bundle');
   return statement;
@@ -219,11 +219,13 @@ function checkSigned(revision, signed, tenant, what) {
   demand(revision.change_revision !== revision.revision || asText(signed.calendar_version) === revision.calendar_version, `the change behind ${what} is on another calendar`);
 }
 
-function checkEvidence(run, revision, history, document, byName, rows, tenant) {
+function checkEvidence(run, revision, history, document, byName, rows, { tenant, hasTables }) {
   const what = `the evidence of run ${run.run_id}`;
   demand(document.definition_hash === revision.content_hash, `${what} has another definition`);
   demand(document.contract_digest === revision.contract_digest, `${what} has another contract`);
   demand(document.agent === (run.agent ?? undefined), `${what} has another agent`);
+  const tables = hasTables && Array.isArray(document.stages) ? document.stages.filter((stage) => isText(stage?.contract_digest)) : [];
+  for (const { dataset, contract_digest } of tables) demand(byName.has(`contract/${contract_digest}`), `the contract of ${dataset} in ${what} is not here`);
   if (!isText(document.policy_version)) {
     demand(!['schema_hash', 'approval', 'values_digest', 'sla', 'restatement'].some((name) => Object.hasOwn(document, name)), `${what} lacks its policy`);
     return;
@@ -262,7 +264,7 @@ function checkRestatement(run, revision, history, told, byName, rows, tenant) {
   for (const need of accepted.required) demand(given.some((act) => act.capacity === need.capacity && (need.principal === '' || need.principal === act.actor)), `${what} lacks an approval`);
 }
 
-function checkRun(run, byName, rows, tenant) {
+function checkRun(run, byName, rows, bundle) {
   const what = `run ${run.run_id}`, revision = byName.get(`revision/${run.binding_id}/${run.revision}`);
   demand(revision, `the revision of ${what} is not here`);
   demand(byName.has(`definition/${revision.content_hash}`) && byName.has(`contract/${revision.contract_digest}`), `the definition or contract of ${what} is not here`);
@@ -273,7 +275,7 @@ function checkRun(run, byName, rows, tenant) {
     demand(change, `the change behind ${what} is not here`);
     demand(change.binding_id === run.binding_id && change.applied_revision === revision.change_revision && signed?.content_hash === revision.content_hash
       && (revision.change_revision !== revision.revision || signed.contract_digest === revision.contract_digest), `the change behind ${what} is of another content`);
-    checkSigned(revision, signed, tenant, what);
+    checkSigned(revision, signed, bundle.tenant, what);
     demand(released(revision.change_revision).some(({ after }) => isInteger(parse(after).change_id, revision.change_id)), `the release of the change behind ${what} is nowhere`);
   }
   const histories = rows.filter((row) => row.table === 'history' && row.id === run.run_id);
@@ -285,7 +287,7 @@ function checkRun(run, byName, rows, tenant) {
     const evidence = rows.find((row) => row.table === 'evidence' && row.kind === 'run' && ['binding_id', 'attempt_id'].every((name) => row[name] === history[name]) && row.run_id === run.run_id);
     const document = parse(evidence?.document);
     demand(isObject(document), `the evidence of ${what} is not here`);
-    checkEvidence(run, revision, history, document, byName, rows, tenant);
+    checkEvidence(run, revision, history, document, byName, rows, bundle);
   }
 }
 
@@ -297,7 +299,8 @@ function verifyBundle(bytes, keys) {
   for (const one of of('contract')) demand(one.digest === digestOf(one.canonical_json), `contract ${one.digest} has another digest`);
   of('change').forEach((change) => checkChange(change, rows));
   demand(of('run').length > 0, 'there is no run');
-  of('run').forEach((run) => checkRun(run, byName, rows, statement.predicate.tenant));
+  const bundle = { tenant: statement.predicate.tenant, hasTables: statement.predicateType === 'urn:kpicontrol:evidence:2' };
+  of('run').forEach((run) => checkRun(run, byName, rows, bundle));
   const broken = of('change').filter((change) => change.review !== null).map((change) => `, change ${change.change_id} by break-glass`).join('');
   return `${of('run').length} runs, ${all.length} documents, ${rows.length} rows${broken}`;
 }

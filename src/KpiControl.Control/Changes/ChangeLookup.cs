@@ -51,6 +51,7 @@ internal static class ChangeLookup
         change.CalendarVersionNow != change.CalendarVersion ? $"The calendar {change.Calendar} has changed from version {change.CalendarVersion} to {change.CalendarVersionNow}"
         : change.RevisionNow != change.BaseRevision ? $"The binding has changed from r{change.BaseRevision} to r{change.RevisionNow}"
         : change.PolicyVersionNow != change.PolicyVersion ? $"The policy has changed from version {change.PolicyVersion} to {change.PolicyVersionNow}"
+        : change.ContractDigestNow != change.ContractDigest ? "What is stored of its metric contract has changed"
         : "What is stored of it has changed";
 
     private static string Subject(ChangeRow change) => change.ChangeId.ToString(CultureInfo.InvariantCulture);

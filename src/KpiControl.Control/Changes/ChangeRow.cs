@@ -27,6 +27,8 @@ internal sealed record ChangeRow
     public string? BaseCanonicalJson { get; init; }
     public int BaseRevision { get; init; }
     public required string ContractDigest { get; init; }
+    /// <summary>Of the contract as it is stored now; null: it is gone.</summary>
+    public string? ContractDigestNow { get; init; }
     public int PolicyVersion { get; init; }
     public required string Digest { get; init; }
     /// <summary>JSON.</summary>
@@ -60,7 +62,7 @@ internal sealed record ChangeRow
     /// <summary>What an approval would sign if it were proposed now.</summary>
     public string DigestNow => ChangeDigest.Of(this);
 
-    public bool IsStale => State == "open" && DigestNow != Digest;
+    public bool IsStale => State == "open" && (DigestNow != Digest || ContractDigestNow != ContractDigest);
 
     /// <summary>What keeps it from being released now, whoever agreed; null where nothing does.</summary>
     public ReleaseHold? Hold => State == "open" ? ReleaseHours.Of(ReleaseWindows, Freezes).HoldAt(Now) : null;

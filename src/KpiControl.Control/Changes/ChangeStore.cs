@@ -11,7 +11,8 @@ internal static class ChangeStore
                c.contract_digest, c.policy_version, c.digest, c.required::text AS required, c.author, c.reason, c.source, c.proposed_at, c.expires_at, c.state,
                c.closed_at, c.closed_by, c.applied_revision, c.expires_at <= clock_timestamp() AS expired, b.revision AS revision_now, b.pruned_at IS NOT NULL AS is_pruned,
                COALESCE(t.version, 0) AS policy_version_now, t.document ->> 'release_windows' AS release_windows, t.document ->> 'freezes' AS freezes, clock_timestamp() AS now,
-               c.calendar, c.calendar_version, (SELECT max(version) FROM kpi_calendar k WHERE k.tenant_id = c.tenant_id AND k.name = c.calendar) AS calendar_version_now
+               c.calendar, c.calendar_version, (SELECT max(version) FROM kpi_calendar k WHERE k.tenant_id = c.tenant_id AND k.name = c.calendar) AS calendar_version_now,
+               (SELECT k.digest FROM kpi_contract k WHERE k.tenant_id = c.tenant_id AND k.kpi_id = d.canonical_json::jsonb ->> 'kpi_id' AND k.version = d.canonical_json::jsonb ->> 'contract_version') AS contract_digest_now
           FROM kpi_change c JOIN kpi_job_def d ON d.def_id = c.def_id JOIN kpi_job_binding b ON b.binding_id = c.binding_id
           LEFT JOIN kpi_job_def p ON p.def_id = c.base_def_id
           LEFT JOIN LATERAL (SELECT version, document FROM kpi_tenant_policy

@@ -43,7 +43,7 @@ internal sealed class EvidenceExport(Databases databases, AuditKey key)
         if (!key.Signs)
             throw Reject.Precondition("NOT_SIGNED", scope.Tenant, "This control plane signs nothing, and evidence that nobody signed proves nothing; its operator sets Audit:SigningKeyFile.");
         var revisions = await EvidenceStore.RevisionsAsync(tx, [.. scope.Runs.Select(r => (r.BindingId, r.Revision)).Distinct()]);
-        var contracts = await EvidenceStore.ContractsAsync(tx, scope.Tenant, [.. revisions.Select(r => r.ContractDigest).Distinct()]);
+        var contracts = await EvidenceStore.ContractsAsync(tx, scope.Tenant, [.. revisions.Select(r => r.ContractDigest).Union(await EvidenceStore.TableContractsAsync(tx, scope))]);
         var policies = await EvidenceStore.PoliciesAsync(tx, scope);
         var changes = new List<AgreedChange>();
         foreach (var id in revisions.Select(r => r.ChangeId).OfType<long>().Distinct())

@@ -53,6 +53,16 @@ internal static class EvidenceStore
     public static Task<IReadOnlyList<DatedBody>> ContractsAsync(RequestTransaction tx, string tenant, string[] keys) =>
         tx.QueryAsync<DatedBody>(ContractsSql, new { tenant, keys });
 
+    private const string TableContractsSql =
+        """
+        SELECT DISTINCT s.stage->>'contract_digest' FROM unnest(@runs, @bindings) AS a(run_id, binding_id) JOIN kpi_evidence e USING (run_id, binding_id)
+         CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(e.document::jsonb->'stages') WHEN 'array' THEN e.document::jsonb->'stages' ELSE '[]' END) AS s(stage)
+         WHERE e.tenant_id = @tenant AND e.kind = 'run' AND s.stage->>'contract_digest' IS NOT NULL
+        """;
+
+    /// <summary>The digests of the contracts by which the runs loaded and built tables.</summary>
+    public static Task<IReadOnlyList<string>> TableContractsAsync(RequestTransaction tx, EvidenceScope scope) => tx.QueryAsync<string>(TableContractsSql, OfRuns(scope));
+
     private const string PoliciesSql =
         $"""
         SELECT p.effective_from AS at, json_build_object('environment', p.environment, 'version', p.version::text, 'document', p.document::text, 'effective_from', to_char(p.effective_from AT TIME ZONE 'UTC', {Iso}))::text AS body

@@ -3,8 +3,8 @@ using KpiControl.Jobs.Artifacts;
 
 namespace KpiControl.Jobs.Evidence;
 
-/// <summary>Whether documents that are as they were signed also say one thing: steps 8 to 11 of docs/evidence-format.md.</summary>
-internal sealed class EvidenceMeaning(IReadOnlyList<EvidenceDocument> documents, string tenant)
+/// <summary>Whether documents that are as they were signed also say one thing: steps 8 to 12 of docs/evidence-format.md.</summary>
+internal sealed class EvidenceMeaning(IReadOnlyList<EvidenceDocument> documents, string tenant, int edition)
 {
     private readonly Dictionary<string, EvidenceDocument> _byName = documents.DistinctBy(d => d.Name).ToDictionary(d => d.Name);
     private static readonly IReadOnlySet<string> Nobody = new HashSet<string>();
@@ -107,6 +107,8 @@ internal sealed class EvidenceMeaning(IReadOnlyList<EvidenceDocument> documents,
             yield return $"{run.Name} was computed by another contract than {revision.Name} holds";
         if (Text(document, "agent") != run["agent"])
             yield return $"{run.Name} was reported by another agent";
+        if (edition > 1 && Tables(document).FirstOrDefault(table => Find($"contract/{table.Digest}") is null) is { } lacking)
+            yield return $"the contract of {lacking.Name}, which {run.Name} loaded or built, is not here";
         if (Text(document, "policy_version") is not { } policy)
         {
             if (Later.FirstOrDefault(document.ContainsKey) is { } later)
@@ -128,6 +130,11 @@ internal sealed class EvidenceMeaning(IReadOnlyList<EvidenceDocument> documents,
             yield return finding;
     }
 
+    private static IEnumerable<TableStage> Tables(JsonObject document) =>
+        from stage in document["stages"] as JsonArray ?? []
+        where Text(stage, "contract_digest") is not null
+        select new TableStage(Text(stage, "dataset") ?? "", Text(stage, "contract_digest")!);
+
     private IEnumerable<string> Restated(EvidenceDocument run, EvidenceDocument revision, ChainedRow history, JsonNode? restated) =>
         (history["trigger_kind"] == "restatement", restated) switch
         {
@@ -146,4 +153,6 @@ internal sealed class EvidenceMeaning(IReadOnlyList<EvidenceDocument> documents,
     private static JsonNode? Signed(EvidenceDocument change) => CanonicalJson.ReadAny(change["signed"]) as JsonObject;
 
     private static string? Text(JsonNode? item, string name) => CanonicalJson.Text(item, name);
+
+    private sealed record TableStage(string Name, string Digest);
 }

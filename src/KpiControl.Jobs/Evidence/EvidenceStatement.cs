@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -8,9 +9,13 @@ namespace KpiControl.Jobs.Evidence;
 /// <summary>What a bundle's signature says: an in-toto statement that names each document by the hash of its line.</summary>
 /// <param name="Scope">What was asked for, by name.</param>
 /// <param name="Subjects">The documents, in the order of their lines.</param>
-public sealed record EvidenceStatement(string Tenant, string ExportedAt, string ExportedBy, IReadOnlyDictionary<string, string> Scope, IReadOnlyList<EvidenceSubject> Subjects)
+/// <param name="Edition">Of the format: from the second on the contracts of the tables that were built are among the documents.</param>
+public sealed record EvidenceStatement(string Tenant, string ExportedAt, string ExportedBy, IReadOnlyDictionary<string, string> Scope, IReadOnlyList<EvidenceSubject> Subjects, int Edition = EvidenceStatement.Latest)
 {
-    private const string Type = "https://in-toto.io/Statement/v1", PredicateType = "urn:kpicontrol:evidence:1";
+    private const int Latest = 2;
+    private const string Type = "https://in-toto.io/Statement/v1";
+
+    private string PredicateType => TypeOf(Edition);
 
     public byte[] ToBytes() => Encoding.UTF8.GetBytes(Jcs.Write(new JsonObject
     {
@@ -27,14 +32,18 @@ public sealed record EvidenceStatement(string Tenant, string ExportedAt, string 
     public static EvidenceStatement? Read(string text)
     {
         if (CanonicalJson.Read(text) is not { } item || CanonicalJson.Unlike(item, "_type", "predicate", "predicateType", "subject") is not null
-            || CanonicalJson.Text(item["_type"]) != Type || CanonicalJson.Text(item["predicateType"]) != PredicateType
+            || CanonicalJson.Text(item["_type"]) != Type || EditionOf(CanonicalJson.Text(item["predicateType"])) is not { } edition
             || item["predicate"] is not JsonObject predicate || CanonicalJson.Unlike(predicate, "exported_at", "exported_by", "scope", "tenant") is not null
             || predicate["scope"] is not JsonObject scope || scope.Any(member => CanonicalJson.Text(member.Value) is null) || item["subject"] is not JsonArray subjects
             || CanonicalJson.Text(predicate["tenant"]) is not { } tenant || CanonicalJson.Text(predicate["exported_at"]) is not { } at || CanonicalJson.Text(predicate["exported_by"]) is not { } by)
             return null;
         var read = subjects.Select(Subject).OfType<EvidenceSubject>().ToList();
-        return read.Count == subjects.Count ? new EvidenceStatement(tenant, at, by, scope.ToDictionary(m => m.Key, m => CanonicalJson.Text(m.Value)!), read) : null;
+        return read.Count == subjects.Count ? new EvidenceStatement(tenant, at, by, scope.ToDictionary(m => m.Key, m => CanonicalJson.Text(m.Value)!), read, edition) : null;
     }
+
+    private static string TypeOf(int edition) => string.Create(CultureInfo.InvariantCulture, $"urn:kpicontrol:evidence:{edition}");
+
+    private static int? EditionOf(string? type) => Enumerable.Range(1, Latest).Where(edition => TypeOf(edition) == type).Select(edition => (int?)edition).FirstOrDefault();
 
     private static EvidenceSubject? Subject(JsonNode? node) =>
         node is JsonObject item && CanonicalJson.Unlike(item, "digest", "name") is null && CanonicalJson.Text(item["name"]) is { } name

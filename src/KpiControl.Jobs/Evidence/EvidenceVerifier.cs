@@ -22,10 +22,10 @@ public static class EvidenceVerifier
         if (payload is null)
             return EvidenceVerdict.Of(finding!);
         if (Statement(payload) is not { } statement)
-            return EvidenceVerdict.Of("the signed statement is not one of a bundle (urn:kpicontrol:evidence:1)");
+            return EvidenceVerdict.Of("the signed statement is not one of a bundle (urn:kpicontrol:evidence:1 or 2)");
         var documents = new List<EvidenceDocument>(lines.Count - 1);
         finding = Documents(lines, statement, documents) ?? Chain(documents, statement.Tenant, keys).FirstOrDefault();
-        var meaning = new EvidenceMeaning(documents, statement.Tenant);
+        var meaning = new EvidenceMeaning(documents, statement.Tenant, statement.Edition);
         finding ??= meaning.Findings().FirstOrDefault();
         return new EvidenceVerdict(finding, keyId, statement, finding is null ? meaning.Runs() : [], documents.Count);
     }

@@ -249,6 +249,8 @@ public sealed class RowSecurityTests : IAsyncLifetime
         INSERT INTO kpi_store (store, tenant_id, environment, kind, location, paths) VALUES (@tenant, @tenant, 'dev', 'directory', '/srv', '{}');
         INSERT INTO kpi_store_artifact (store, path, tenant_id, version, format, fault, problem) VALUES (@tenant, 'a.yaml', @tenant, '1', 'yaml', 'invalid', 'x');
         INSERT INTO kpi_source_ref (binding_id, tenant_id, store) VALUES (@binding, @tenant, @tenant);
+        INSERT INTO kpi_lineage_cursor (tenant_id, seq) VALUES (@tenant, 0);
+        INSERT INTO kpi_lineage_event (tenant_id, binding_id, revision, attempt_id, event_type, scheduled_for) VALUES (@tenant, @binding, 1, gen_random_uuid(), 'START', now());
         INSERT INTO kpi_store_write (binding_id, tenant_id, store, path, def_id, content_hash, requested_by) SELECT @binding, @tenant, @tenant, 'a.yaml', def_id, 'sha256:' || repeat('0', 64), 'x' FROM kpi_job_binding WHERE binding_id = @binding;
         INSERT INTO kpi_chain_head (tenant_id, seq, hash) VALUES (@tenant, 1, decode(repeat('00', 32), 'hex'));
         INSERT INTO kpi_chain_link (tenant_id, seq, linked_at, row_kinds, row_ids, row_times, row_hashes, prev_hash, hash)

@@ -159,14 +159,16 @@ public sealed class EvidenceFixture : IAsyncLifetime
     }
 
     /// <summary>Triggered, and reported at once.</summary>
-    public async Task<Lease> RunAsync(long binding)
+    public async Task<Lease> RunAsync(long binding, Action<Finished>? more = null)
     {
         // Of a name that no session has, which outlives its stream for a while.
         var name = $"agent-{binding}";
         await using var agent = await TestAgent.ConnectAsync(Host.Channel(Issuer.AgentToken(name, "eu", "acme")), name, credit: 1);
         await Host.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = binding });
         var lease = await agent.LeaseAsync();
-        Assert.Equal(FinishedAck.Types.Outcome.Recorded, (await agent.FinishAsync(Reported(lease))).Outcome);
+        var report = Reported(lease);
+        more?.Invoke(report);
+        Assert.Equal(FinishedAck.Types.Outcome.Recorded, (await agent.FinishAsync(report)).Outcome);
         return lease;
     }
 
