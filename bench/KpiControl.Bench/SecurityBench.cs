@@ -13,6 +13,7 @@ internal static class SecurityBench
     private const int WarmPasses = 3;
     private const int Reads = 3000;
     private const int BadTokensPerSecond = 1000;
+    private const int Revocations = 200;
     private static readonly TimeSpan FloodFor = TimeSpan.FromSeconds(10);
 
     public static async Task<int> RunAsync(int bindings, int rounds)
@@ -29,6 +30,7 @@ internal static class SecurityBench
             Console.WriteLine(Invariant($"{side.Name,-8} {Meter.Percentile(side.Rates, 0.5),8:N0} runs/s (of {rounds})   a read p50 {Meter.Percentile(side.ReadsMs, 0.5):0.00} ms, p99 {Meter.Percentile(side.ReadsMs, 0.99):0.00} ms"));
         Console.WriteLine(Invariant($"the guards: {(1 - Meter.Percentile(guarded.Rates, 0.5) / Meter.Percentile(open.Rates, 0.5)) * 100:0.0} % of the lease path's throughput (limit: 10), {Meter.Percentile(guarded.ReadsMs, 0.99) - Meter.Percentile(open.ReadsMs, 0.99):0.00} ms of a read's p99 (limit: 1)"));
         await FloodAsync(issuer);
+        await RevokeAsync(issuer);
         return 0;
     }
 
@@ -67,6 +69,32 @@ internal static class SecurityBench
         }
         var (before, during) = (Meter.Percentile(quiet, 0.5), Meter.Percentile(flooded, 0.5));
         Console.WriteLine(Invariant($"a good caller: {before:N0} reads/s alone, {during:N0} beside {sent / (3 * FloodFor.TotalSeconds):N0} wrong tokens a second: {(1 - during / before) * 100:0.0} % slower (limit: 20)"));
+    }
+
+    /// <summary>From the operator's call, one after the other beside all that are still open, to the end of the agent's stream.</summary>
+    private static async Task RevokeAsync(TestIssuer issuer)
+    {
+        await using var database = await PostgresFixture.CreateDatabaseAsync();
+        using var authority = new TestAuthority();
+        await using var host = await ControlHost.StartAsync(database, issuer, authority, _ => { });
+        var fleet = new FleetService.FleetServiceClient(host.Channel(issuer.Token("operator")));
+        var agents = new List<(string Name, TestAgent Agent)>();
+        foreach (var name in Enumerable.Range(1, Revocations).Select(i => Invariant($"revoked-{i}")))
+        {
+            await fleet.RegisterAgentAsync(new RegisterAgentRequest { Agent = name, Region = "eu", Tenants = { "acme" } });
+            agents.Add((name, await TestAgent.ConnectAsync(host.AgentChannel(authority.Issue($"spiffe://kpi-control/region/eu/agent/{name}")), name)));
+        }
+        var milliseconds = new List<double>();
+        foreach (var (name, agent) in agents)
+        {
+            var began = TimeProvider.System.GetTimestamp();
+            await fleet.RevokeAgentAsync(new RevokeAgentRequest { Agent = name, Reason = "a benchmark" });
+            if ((await agent.Ended).StatusCode != StatusCode.Unauthenticated)
+                throw new InvalidOperationException("A stream ended otherwise than by its revocation.");
+            milliseconds.Add(TimeProvider.System.GetElapsedTime(began).TotalMilliseconds);
+            await agent.DisposeAsync();
+        }
+        Console.WriteLine(Invariant($"a revocation reaches the open stream: p50 {Meter.Percentile(milliseconds, 0.5):0} ms, p99 {Meter.Percentile(milliseconds, 0.99):0} ms of {Revocations} (limit: 1,000)"));
     }
 
     private static GrpcChannel Client(string url) => GrpcChannel.ForAddress(url);

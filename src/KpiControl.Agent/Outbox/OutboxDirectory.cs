@@ -18,7 +18,7 @@ internal sealed class OutboxDirectory : IDisposable
     {
         try
         {
-            path = Directory.CreateDirectory(path).FullName;
+            path = Make(path).FullName;
             var held = Lock(path);
             return new OutboxDirectory(path, held, ReadOrCreateInstance(path));
         }
@@ -27,6 +27,10 @@ internal sealed class OutboxDirectory : IDisposable
             throw new OutboxUnavailableException($"The outbox directory {path} cannot be used ({e.Message}). Free space or grant this user read and write there, or set Agent:Outbox:Directory to another one.", e);
         }
     }
+
+    // What waits in it are a tenant's figures: of this user alone, where nobody has made it otherwise.
+    private static DirectoryInfo Make(string path) => OperatingSystem.IsWindows() ? Directory.CreateDirectory(path)
+        : Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
 
     private static FileStream Lock(string path)
     {

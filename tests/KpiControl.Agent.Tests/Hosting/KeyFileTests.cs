@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using KpiControl.Agent.ControlPlane;
+using KpiControl.Agent.Outbox;
 
 namespace KpiControl.Agent.Tests.Hosting;
 
@@ -43,6 +44,18 @@ public sealed class KeyFileTests : IDisposable
         Assert.Null(token);
         Assert.Contains("chmod 600", problem, StringComparison.Ordinal);
         Assert.DoesNotContain("canary", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_outbox_that_the_agent_makes_is_its_own()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Modes are for Unix.");
+        var parent = Directory.CreateTempSubdirectory("kpi-outbox-");
+        var path = Path.Combine(parent.FullName, "outbox");
+        OutboxDirectory.Open(path).Dispose();
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(path));
+        parent.Delete(recursive: true);
     }
 
     private void SetMode(UnixFileMode mode)
