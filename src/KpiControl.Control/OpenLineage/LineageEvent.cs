@@ -7,7 +7,7 @@ namespace KpiControl.Control.OpenLineage;
 /// <summary>An attempt as OpenLineage tells it, one RunEvent of the specification's version 2-0-2; pure.</summary>
 internal static class LineageEvent
 {
-    public const string Producer = "https://github.com/kpicontrol/kpicontrol";
+    public const string Producer = "urn:kpicontrol:control";
 
     private const string Core = "https://openlineage.io/spec/2-0-2/OpenLineage.json", Facets = "https://openlineage.io/spec/facets";
 
