@@ -51,7 +51,7 @@ internal sealed partial class CompletionCollector(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        metrics.Waiting(() => _reports.Reader.Count);
+        metrics.Waiting(() => _room.Count);
         await using var asking = time.CreateTimer(_ => AskAgain(), null, AskEvery, AskEvery);
         while (await _reports.Reader.WaitToReadAsync(stoppingToken))
         {

@@ -10,6 +10,15 @@ internal sealed class ReportRoom(int reports, long bytes)
     private int _reports;
     private long _bytes;
 
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+                return _reports;
+        }
+    }
+
     public bool TryEnter(Report report)
     {
         lock (_gate)
