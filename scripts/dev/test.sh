@@ -3,7 +3,7 @@
 # The last line is "N passed, N failed"; a skipped test, a project that ends without a verdict and a failed check count as failed.
 
 TEST_PARALLEL=2
-TEST_LIMIT=1100 # seconds for one project, which a hang would use up; the longest takes about 600 beside the others
+TEST_LIMIT=1100 # seconds for one project, which a hang would use up; the longest takes about 840 beside the others
 TEST_SLOW=60   # seconds after which a test that still runs is named in the log
 
 # Those that take long go first, so that no core idles at the end.

@@ -20,7 +20,8 @@ internal sealed class Databases : IAsyncDisposable
     {
         var o = options.Value;
         // Behind a pooler the session is not this connection's to reset; nothing of a caller outlives its transaction. The
-        // scheduler's statements leave nothing in it, and resetting it cost as much as the shortest of them.
+        // scheduler's statements leave nothing in it (the one that listens keeps its connection to its end), and resetting it cost
+        // as much as the shortest of them.
         Requests = Build(o.Requests, "kpi-requests", o.PoolSize, pooler: o.RequestsThroughPooler, keepsSession: o.RequestsThroughPooler);
         Scheduler = Build(o.Scheduler, "kpi-scheduler", o.PoolSize);
         Hot = Build(o.Scheduler, "kpi-hot", o.PoolSize, PinnedPlans);

@@ -1,46 +1,24 @@
 using KpiControl.Control.Certificates;
-using KpiControl.Control.Database;
 using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Leases;
 
 /// <summary>Ends the streams of agents that were shut out. That they cannot come back is asked at each Hello.</summary>
-internal sealed partial class RevocationWatch(
-    CertificateStore store, SessionRegistry sessions, IOptions<LeaseOptions> options, TimeProvider time, ILogger<RevocationWatch> logger) : BackgroundService
+internal sealed partial class RevocationWatch(CertificateStore store, SessionRegistry sessions, IOptions<LeaseOptions> options, TimeProvider time, ILogger<RevocationWatch> logger)
+    : StreamWatch(sessions, options, time)
 {
-    private static readonly TimeSpan AfterOutage = TimeSpan.FromSeconds(1);
-    private readonly WakeSignal _news = new(time);
-
-    public void Look() => _news.Ring();
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task LookAsync(IReadOnlyList<AgentSession> open, CancellationToken token)
     {
-        while (!stoppingToken.IsCancellationRequested)
-            await _news.WaitAsync(await ShutOutAsync(stoppingToken) ? options.Value.PollEvery : AfterOutage, stoppingToken);
+        var standings = await store.StandingsAsync([.. open.Select(s => s.Opening.Agent)], token);
+        foreach (var session in open)
+            if (standings.TryGetValue(session.Opening.Agent, out var standing) && standing.ShutsOut(session.Certificate))
+            {
+                session.ShutOut();
+                Log.ShutOut(logger, session.Opening.Agent, session.Id.SessionId, standing.IsRevoked ? standing.RevokeReason : "enrolled anew");
+            }
     }
 
-    private async Task<bool> ShutOutAsync(CancellationToken token)
-    {
-        var open = sessions.All.Where(s => s.IsAttached).ToList();
-        if (open.Count == 0)
-            return true;
-        try
-        {
-            var standings = await store.StandingsAsync([.. open.Select(s => s.Opening.Agent)], token);
-            foreach (var session in open)
-                if (standings.TryGetValue(session.Opening.Agent, out var standing) && standing.ShutsOut(session.Certificate))
-                {
-                    session.ShutOut();
-                    Log.ShutOut(logger, session.Opening.Agent, session.Id.SessionId, standing.IsRevoked ? standing.RevokeReason : "enrolled anew");
-                }
-            return true;
-        }
-        catch (Exception error) when (SqlStates.IsOutage(error))
-        {
-            Log.Away(logger, error.Message);
-            return false;
-        }
-    }
+    protected override void Away(Exception error) => Log.Away(logger, error.Message);
 
     private static partial class Log
     {

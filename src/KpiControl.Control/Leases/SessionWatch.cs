@@ -1,4 +1,3 @@
-using KpiControl.Control.Database;
 using KpiControl.Protocol.V1;
 using Microsoft.Extensions.Options;
 
@@ -9,37 +8,18 @@ namespace KpiControl.Control.Leases;
 /// they moved. Only tells: that a drained agent or an ended session is granted nothing is in the WHERE of the grants.
 /// </summary>
 internal sealed partial class SessionWatch(
-    SessionStore store, SessionRegistry sessions, Dispatcher dispatcher, IOptions<LeaseOptions> options, TimeProvider time, ILogger<SessionWatch> logger) : BackgroundService
+    SessionStore store, SessionRegistry sessions, Dispatcher dispatcher, IOptions<LeaseOptions> options, TimeProvider time, ILogger<SessionWatch> logger) : StreamWatch(sessions, options, time)
 {
-    private static readonly TimeSpan AfterOutage = TimeSpan.FromSeconds(1);
-    private readonly WakeSignal _news = new(time);
+    private readonly SessionRegistry _sessions = sessions;
 
-    public void Look() => _news.Ring();
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task LookAsync(IReadOnlyList<AgentSession> open, CancellationToken token)
     {
-        while (!stoppingToken.IsCancellationRequested)
-            await _news.WaitAsync(await TellAsync(stoppingToken) ? options.Value.PollEvery : AfterOutage, stoppingToken);
+        var standings = await store.StandingsAsync([.. open.Select(s => s.Id.SessionId)], token);
+        foreach (var session in open)
+            Tell(session, standings.GetValueOrDefault(session.Id.SessionId));
     }
 
-    private async Task<bool> TellAsync(CancellationToken token)
-    {
-        var open = sessions.All.Where(s => s.IsAttached).ToList();
-        if (open.Count == 0)
-            return true;
-        try
-        {
-            var standings = await store.StandingsAsync([.. open.Select(s => s.Id.SessionId)], token);
-            foreach (var session in open)
-                Tell(session, standings.GetValueOrDefault(session.Id.SessionId));
-            return true;
-        }
-        catch (Exception error) when (SqlStates.IsOutage(error))
-        {
-            Log.Away(logger, error.Message);
-            return false;
-        }
-    }
+    protected override void Away(Exception error) => Log.Away(logger, error.Message);
 
     private void Tell(AgentSession session, SessionStanding? standing)
     {
@@ -58,14 +38,14 @@ internal sealed partial class SessionWatch(
     {
         Log.Ended(logger, session.Opening.Agent, session.Id.SessionId);
         session.Close(new ControlMessage { Reconnect = new Reconnect { Reason = $"Session {session.Id.SessionId} has ended: its control node, or this agent, was not heard for too long." } });
-        sessions.Remove(session);
+        _sessions.Remove(session);
     }
 
     /// <summary>Its agent said Hello elsewhere.</summary>
     public void Forget(AgentSession session)
     {
         session.Close();
-        sessions.Remove(session);
+        _sessions.Remove(session);
     }
 
     private void Drain(AgentSession session, string reason)

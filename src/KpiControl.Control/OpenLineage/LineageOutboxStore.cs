@@ -66,14 +66,14 @@ internal sealed class LineageOutboxStore(Databases databases)
            SELECT p.event_id FROM kpi_lineage_event p
             WHERE p.state = 'pending' AND p.next_at <= now() AND (@tenants::text[] IS NULL OR p.tenant_id = ANY (@tenants))
               AND NOT EXISTS (SELECT FROM kpi_lineage_event s WHERE s.attempt_id = p.attempt_id AND s.event_type = 'START' AND s.state = 'pending' AND s.event_id <> p.event_id)
-            ORDER BY p.event_id LIMIT 50 FOR UPDATE SKIP LOCKED)
+            ORDER BY p.event_id LIMIT @most FOR UPDATE SKIP LOCKED)
         RETURNING e.event_id
         """;
 
-    public async Task<long[]> ClaimAsync(string[]? tenants, TimeSpan claimedFor, CancellationToken token)
+    public async Task<long[]> ClaimAsync(string[]? tenants, int most, TimeSpan claimedFor, CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
-        return [.. await connection.QueryAsync<long>(new CommandDefinition(ClaimSql, new { tenants, claimedFor }, cancellationToken: token))];
+        return [.. await connection.QueryAsync<long>(new CommandDefinition(ClaimSql, new { tenants, most, claimedFor }, cancellationToken: token))];
     }
 
     private const string FactsSql =

@@ -32,7 +32,7 @@ internal sealed partial class LineageSender(LineageOutboxStore outbox, AlertHttp
         while (await outbox.CollectAsync(tenants, token) > 0)
         {
         }
-        while (await outbox.ClaimAsync(tenants, now.ClaimedFor, token) is { Length: > 0 } claimed)
+        while (await outbox.ClaimAsync(tenants, now.MostAtOnce, now.ClaimedFor, token) is { Length: > 0 } claimed)
             await SendAsync(await outbox.FactsAsync(claimed, token), token);
         if (IsOver(forgotAt, ForgetEvery))
         {

@@ -25,7 +25,10 @@ internal sealed class OpenLineageOptions : IValidatableObject
 
     /// <summary>How long a node that claimed events may be at them before another one may.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:10:00")]
-    public TimeSpan ClaimedFor { get; set; } = TimeSpan.FromMinutes(2);
+    public TimeSpan ClaimedFor { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>So many events are claimed at once that a receiver which answers none of them uses up no claim: another node would send them beside this one.</summary>
+    public int MostAtOnce => Math.Clamp((int)(ClaimedFor / Timeout), 1, 50);
 
     /// <summary>The longest pause between two tries; the first is two seconds, and each is twice the one before.</summary>
     [Range(typeof(TimeSpan), "00:00:00.1", "1.00:00:00")]
@@ -43,7 +46,8 @@ internal sealed class OpenLineageOptions : IValidatableObject
     public TimeSpan PauseAfter(int tries) => TimeSpan.FromSeconds(Math.Min(LongestPause.TotalSeconds, Math.Pow(2, Math.Clamp(tries, 1, 20))));
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext) =>
-        Receivers.SelectMany(receiver => receiver.Value.Mistakes().Select(mistake => new ValidationResult($"OpenLineage:Receivers:{receiver.Key}:{mistake}")));
+        Receivers.SelectMany(receiver => receiver.Value.Mistakes().Select(mistake => new ValidationResult($"OpenLineage:Receivers:{receiver.Key}:{mistake}")))
+            .Concat(ClaimedFor < Timeout ? [new ValidationResult($"OpenLineage:ClaimedFor ({ClaimedFor}) is shorter than one try may take (OpenLineage:Timeout, {Timeout}): another node would send the same event beside it")] : []);
 }
 
 /// <summary>A server that takes OpenLineage events by POST.</summary>

@@ -15,7 +15,7 @@ public sealed class FleetServiceTests
         await using (var connection = await database.OpenAsync())
         {
             await connection.ExecuteAsync("""
-                INSERT INTO kpi_node (name, generation, expires_at) VALUES ('n1', 1, now() + interval '1 hour'), ('n2', 1, now() - interval '1 hour');
+                INSERT INTO kpi_node (name, generation, expires_at) VALUES ('n1', 1, now() + interval '1 hour'), ('n2', 1, now() - interval '1 second');
                 """);
             var generation = await connection.ExecuteScalarAsync<bool>(
                 "SELECT EXISTS (SELECT FROM information_schema.columns WHERE table_name = 'kpi_session' AND column_name = 'node_generation')");

@@ -108,6 +108,16 @@ public sealed class OpenLineageTests : IAsyncLifetime
         Assert.Empty(taken);
     }
 
+    [Fact]
+    public void A_receiver_that_hangs_uses_up_no_claim()
+    {
+        var options = new OpenLineageOptions { Timeout = TimeSpan.FromSeconds(15), ClaimedFor = TimeSpan.FromMinutes(2) };
+        Assert.Equal(8, options.MostAtOnce);
+        Assert.True(options.MostAtOnce * options.Timeout <= options.ClaimedFor);
+        options.Timeout = TimeSpan.FromMinutes(3);
+        Assert.Contains("OpenLineage:ClaimedFor (00:02:00) is shorter than one try may take", Assert.Single(options.Validate(new ValidationContext(options))).ErrorMessage, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("http://lineage.example/api", "", "OpenLineage:Receivers:acme:Url 'http://lineage.example/api' is plain HTTP: use https")]
     [InlineData("https://lineage.example/api", "the-token-itself", "OpenLineage:Receivers:acme:Token is not a reference")]
