@@ -39,7 +39,7 @@ public sealed class CertificateTests : IAsyncLifetime
         File.WriteAllText(folder.Token, await EnrolmentAsync(control));
         var running = new TaskCompletionSource();
         var executor = new ScriptedExecutor { Script = async (_, _, _) => { await running.Task; return ScriptedExecutor.Success; } };
-        await new BindingSeed(database).BindAsync(BindingSeed.Job("held", "0 * * * *", more: "run:\n  conn_id: test"), "date_trunc('hour', now())");
+        await new BindingSeed(database).BindAsync(BindingSeed.Job("held", ByTheClock.Hourly, more: "run:\n  conn_id: test"), ByTheClock.LastHour);
         await using var agent = await StartAsync(control, executor);
 
         await agent.Lines.WaitForAsync("(generation 1)");

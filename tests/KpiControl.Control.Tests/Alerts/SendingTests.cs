@@ -234,7 +234,7 @@ public sealed class SendingTests
         return (await world.Node.Jobs().CreateJobAsync(new CreateJobRequest { Content = Artifact(jobId, channels, more) }, cancellationToken: Token)).BindingId;
     }
 
-    private static string Artifact(string jobId, string[] channels, string more = "") => SampleTexts.Simple(jobId, "0 0 1 1 *",
+    private static string Artifact(string jobId, string[] channels, string more = "") => SampleTexts.Simple(jobId, ByTheClock.Yearly,
         $"alerts:\n{string.Join('\n', channels.Select(c => $"  - {{ channel: \"{c}\", severity: high, on: {All} }}"))}\n{more}");
 
     private static Task FailAsync(LeaseWorld world, long binding) => FreshnessTests.RunAsync(world, binding, lease => TestAgent.Failure(lease));

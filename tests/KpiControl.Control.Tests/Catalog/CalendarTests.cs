@@ -37,10 +37,12 @@ public sealed class CalendarTests(ControlFixture fixture) : IClassFixture<Contro
     [Fact]
     public async Task A_rehearsal_tells_which_fire_times_move_and_the_real_one_moves_them()
     {
-        var day = NextMonday();
+        // Today's slot is over on every day and at every hour, so that the Monday is among the five that follow.
+        var day = MondayAfter(DateOnly.FromDateTime(ByTheClock.LastSlot));
+        Timestamp At(DateOnly on) => CalendarTests.At(on, TimeOnly.FromDateTime(ByTheClock.LastSlot));
         await PutAsync("calendar: moving");
-        var job = await CreateAsync("moving_job", "0 9 * * *", "moving");
-        var untouched = await CreateAsync("moving_sunday", "0 9 * * MON", "moving", more: "catchup: none");
+        var job = await CreateAsync("moving_job", ByTheClock.Daily, "moving");
+        var untouched = await CreateAsync("moving_sunday", ByTheClock.Daily[..^1] + "MON", "moving", more: "catchup: none");
         var before = await fixture.FootprintAsync();
         var next = $"calendar: moving\nholidays: [{{ date: {day:yyyy-MM-dd}, name: Founders' Day }}]\nworking_days: [{{ date: {day.AddDays(5):yyyy-MM-dd}, name: Stocktaking }}]";
 
@@ -139,7 +141,8 @@ public sealed class CalendarTests(ControlFixture fixture) : IClassFixture<Contro
     [Fact]
     public async Task An_explanation_names_the_day_and_the_version()
     {
-        var monday = NextMonday();
+        // Far enough that nothing of it is due while the test runs.
+        var monday = MondayAfter(DateOnly.FromDateTime(ByTheClock.LastSlot).AddDays(1));
         await PutAsync($"calendar: told\nholidays: [{{ date: {monday:yyyy-MM-dd}, name: Founders' Day }}]\nblackouts: [{{ from: {monday.AddDays(1):yyyy-MM-dd}T08:00, to: {monday.AddDays(1):yyyy-MM-dd}T10:00, reason: ERP upgrade }}]");
         var job = await CreateAsync("told_job", "0 9 * * *", "told");
 
@@ -197,13 +200,15 @@ public sealed class CalendarTests(ControlFixture fixture) : IClassFixture<Contro
         alerts: [ { channel: "email:a@b.example", severity: low } ]
         """).Replace("timezone: UTC", $"timezone: UTC, calendar: {calendar}{(more.Length > 0 ? ", " + more : "")}", StringComparison.Ordinal);
 
-    // A Monday far enough that nothing of it is due while the test runs.
-    private static DateOnly NextMonday()
+    private static DateOnly MondayAfter(DateOnly day)
     {
-        var day = DateOnly.FromDateTime(TimeProvider.System.GetUtcNow().UtcDateTime).AddDays(2);
-        while (day.DayOfWeek != DayOfWeek.Monday) day = day.AddDays(1);
+        do
+            day = day.AddDays(1);
+        while (day.DayOfWeek != DayOfWeek.Monday);
         return day;
     }
 
-    private static Timestamp At(DateOnly day) => Timestamp.FromDateTime(day.ToDateTime(new TimeOnly(9, 0), DateTimeKind.Utc));
+    private static Timestamp At(DateOnly day) => At(day, new TimeOnly(9, 0));
+
+    private static Timestamp At(DateOnly day, TimeOnly time) => Timestamp.FromDateTime(day.ToDateTime(time, DateTimeKind.Utc));
 }

@@ -14,19 +14,21 @@ public sealed class PlanTests(ControlFixture fixture) : IClassFixture<ControlFix
     [Fact]
     public async Task Each_job_of_a_set_is_new_changed_or_as_it_is_and_nothing_is_written()
     {
+        // Between the two hours the first of them would have passed, and the first of the other's would appear.
+        var (early, late) = ByTheClock.HoursOfOneDay;
         var kept = await fixture.Host.CreateSimpleAsync(Token, "kept");
-        var changed = await fixture.Host.CreateSimpleAsync(Token, "changed", "0 2 * * *", "sla: { freshness: 24h }");
+        var changed = await fixture.Host.CreateSimpleAsync(Token, "changed", $"0 {early} * * *", "sla: { freshness: 24h }");
         var before = await fixture.FootprintAsync();
 
-        var plan = await PlanAsync([SampleTexts.Simple("kept"), SampleTexts.Simple("changed", "0 6 * * *", "sla: { freshness: 12h }"), SampleTexts.Simple("fresh")]);
+        var plan = await PlanAsync([SampleTexts.Simple("kept"), SampleTexts.Simple("changed", $"0 {late} * * *", "sla: { freshness: 12h }"), SampleTexts.Simple("fresh")]);
 
         Assert.Equal(["kept unchanged", "changed rebind", "fresh create"], plan.Jobs.Select(job => $"{job.JobId} {job.Action}"));
         Assert.Equal((1, 1, 1, 0, 0), (plan.Counts["unchanged"], plan.Counts["rebind"], plan.Counts["create"], plan.Counts["remove"], plan.Counts["invalid"]));
         var rebind = plan.Jobs[1];
         Assert.Equal((changed.BindingId, "r1", changed.ContentHash, "eu"), (rebind.BindingId, rebind.BaseEtag, rebind.BaseContentHash, rebind.Region));
-        Assert.Equal([("/schedule/expression", "\"0 2 * * *\"", "\"0 6 * * *\""), ("/sla/freshness", "\"1d\"", "\"12h\"")], rebind.Differences.Select(d => (d.Path, d.Before, d.After)));
+        Assert.Equal([("/schedule/expression", $"\"0 {early} * * *\"", $"\"0 {late} * * *\""), ("/sla/freshness", "\"1d\"", "\"12h\"")], rebind.Differences.Select(d => (d.Path, d.Before, d.After)));
         Assert.Equal(["moves", "moves", "moves", "moves", "moves"], rebind.FireTimes.Select(time => time.Kind));
-        Assert.Equal((2, 6), (rebind.FireTimes[0].Before.ToDateTime().Hour, rebind.FireTimes[0].After.ToDateTime().Hour));
+        Assert.Equal((early, late), (rebind.FireTimes[0].Before.ToDateTime().Hour, rebind.FireTimes[0].After.ToDateTime().Hour));
         Assert.Equal(("tightened", "/sla/freshness"), Assert.Single(rebind.Effects) is var effect ? (effect.Kind, effect.Path) : default);
         Assert.Empty(rebind.Breaking);
         Assert.Empty(rebind.Required);

@@ -87,7 +87,7 @@ public sealed class RestatementEvidenceTests(EvidenceFixture fixture) : IClassFi
 
     private async Task PublishAsync(string jobId, string run) => await new SignalService.SignalServiceClient(fixture.Host.Channel(fixture.Person("publisher", "publisher"))).PublishRefreshAsync(new PublishRefreshRequest
     {
-        Tenant = "acme", Environment = "prod", Dataset = $"GDP_{jobId}", RunId = run, DataThrough = Timestamp.FromDateTimeOffset(TimeProvider.System.GetUtcNow().Date.ToUniversalTime()),
+        Tenant = "acme", Environment = "prod", Dataset = $"GDP_{jobId}", RunId = run, DataThrough = Timestamp.FromDateTime(TimeProvider.System.GetUtcNow().UtcDateTime.Date),
     }, cancellationToken: Token);
 
     private RestatementService.RestatementServiceClient Client(string name, string role) => new(fixture.Host.Channel(fixture.Person(name, role)));

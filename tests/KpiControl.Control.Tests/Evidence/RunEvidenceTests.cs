@@ -17,7 +17,7 @@ public sealed class RunEvidenceTests
     public async Task An_agent_that_says_nothing_of_itself_still_leaves_what_control_knew()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
 
         await agent.FinishAsync(TestAgent.Success(await agent.LeaseAsync()));
@@ -36,7 +36,7 @@ public sealed class RunEvidenceTests
     public async Task A_run_whose_evidence_cannot_be_written_has_not_ended_and_ends_once_it_can()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         var instance = Guid.NewGuid();
         await using var agent = await world.AgentAsync(instance: instance);
         var lease = await agent.LeaseAsync();
@@ -65,7 +65,7 @@ public sealed class RunEvidenceTests
     public async Task A_report_with_an_instant_that_is_none_is_recorded_without_it_and_kept_as_it_was_sent()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
         var report = TestAgent.Success(await agent.LeaseAsync());
         report.StartedAt.Nanos = -5;
@@ -84,7 +84,7 @@ public sealed class RunEvidenceTests
     public async Task Such_a_report_that_comes_too_late_is_answered_and_kept_too()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
         var report = TestAgent.Success(await agent.LeaseAsync());
         await agent.FinishAsync(report);

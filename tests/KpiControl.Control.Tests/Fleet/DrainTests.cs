@@ -9,7 +9,6 @@ namespace KpiControl.Control.Tests.Fleet;
 /// <summary>An operator takes an agent out of service: it finishes what it holds, gets nothing more wherever it connects, and is put back.</summary>
 public sealed class DrainTests
 {
-    private const string Hour = "date_trunc('hour', now())";
     private static readonly (string, string) QuickPoll = ("Leases:PollEvery", "00:00:00.3");
 
     [Fact]
@@ -18,7 +17,7 @@ public sealed class DrainTests
         // The slow poll stays slow: what is heard within the test's patience, a notification told.
         await using var world = await LeaseWorld.StartAsync();
         var instance = Guid.NewGuid();
-        await world.Seed.BindAsync(BindingSeed.Job("held", "0 * * * *"), Hour);
+        await world.Seed.BindAsync(BindingSeed.Job("held", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync(instance: instance, credit: 9);
         await using var other = await world.AgentAsync("agent-other", credit: 0);
         using var alive = new PeriodicHeartbeat(agent, other);
@@ -30,7 +29,7 @@ public sealed class DrainTests
         Assert.Equal("a new disk", (await agent.NextAsync(m => m.Drain is not null)).Drain.Reason);
 
         await other.CreditAsync(1);
-        var next = await world.Seed.BindAsync(BindingSeed.Job("next", "0 * * * *"), Hour);
+        var next = await world.Seed.BindAsync(BindingSeed.Job("next", ByTheClock.Hourly), ByTheClock.LastHour);
         Assert.Equal(next, (await other.LeaseAsync()).BindingId);
         Assert.Equal(FinishedAck.Types.Outcome.Recorded, (await agent.FinishAsync(TestAgent.Success(held))).Outcome);
         Assert.Equal("agent-eu drained 0, agent-other live 1", await ShownAsync(world));
@@ -40,7 +39,7 @@ public sealed class DrainTests
         Assert.Contains("drained no more", (await agent.NextAsync(m => m.Reconnect is not null)).Reconnect.Reason);
         await using var again = await world.AgentAsync(instance: instance, credit: 1);
         using var aliveAgain = new PeriodicHeartbeat(again);
-        var last = await world.Seed.BindAsync(BindingSeed.Job("last", "0 * * * *"), Hour);
+        var last = await world.Seed.BindAsync(BindingSeed.Job("last", ByTheClock.Hourly), ByTheClock.LastHour);
         Assert.Equal(last, (await again.LeaseAsync()).BindingId);
         Assert.Single(agent.Leases);
     }
@@ -59,7 +58,7 @@ public sealed class DrainTests
         Assert.Equal("moving", (await agent.NextAsync(m => m.Drain is not null)).Drain.Reason);
         await using var other = await world.AgentAsync("agent-other", credit: 1, node: second);
         using var alive = new PeriodicHeartbeat(agent, other);
-        await world.Seed.BindAsync(BindingSeed.Job("due", "0 * * * *"), Hour);
+        await world.Seed.BindAsync(BindingSeed.Job("due", ByTheClock.Hourly), ByTheClock.LastHour);
 
         await other.LeaseAsync();
         Assert.Empty(agent.Leases);
@@ -88,7 +87,7 @@ public sealed class DrainTests
         await using var drain = await connection.BeginTransactionAsync();
         await RunAsync(connection, "UPDATE kpi_session SET drained_at = now() WHERE agent = 'agent-eu'");
 
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("raced", "0 * * * *"), Hour);
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("raced", ByTheClock.Hourly), ByTheClock.LastHour);
         await world.UntilAsync(Waits);
         await drain.CommitAsync();
         await using var other = await world.AgentAsync("agent-other", credit: 10);
@@ -104,7 +103,7 @@ public sealed class DrainTests
         await using var world = await LeaseWorld.StartAsync();
         await using var agent = await world.AgentAsync(credit: 0);
         using var alive = new PeriodicHeartbeat(agent);
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("raced", "0 * * * *"), Hour);
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("raced", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var connection = await world.Database.OpenAsync();
         await using var grant = await connection.BeginTransactionAsync();
         await RunAsync(connection, "SELECT FROM kpi_session WHERE agent = 'agent-eu' AND drained_at IS NULL FOR SHARE");
@@ -131,7 +130,7 @@ public sealed class DrainTests
         await Fleet(world).DrainAgentAsync(new DrainAgentRequest { Agent = "agent-eu" });
         await agent.NextAsync(m => m.Drain is not null);
 
-        await world.Seed.BindAsync(BindingSeed.Job("unroutable", "0 * * * *"), Hour);
+        await world.Seed.BindAsync(BindingSeed.Job("unroutable", ByTheClock.Hourly), ByTheClock.LastHour);
 
         await world.UntilAsync("SELECT occ_state = 'R' AND occ_reason = 3 FROM kpi_job_runtime");
         Assert.Empty(agent.Leases);

@@ -52,7 +52,7 @@ public sealed class AmnestyTests
     public async Task A_silent_agent_keeps_its_lease_while_the_amnesty_lasts()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var silent = await world.AgentAsync();
         await silent.LeaseAsync();
         await world.ExecuteAsync("UPDATE kpi_cluster SET amnesty_until = 'infinity'");

@@ -6,13 +6,12 @@ namespace KpiControl.Control.Tests.Leases;
 /// <summary>A cancel asks the agent that runs the occurrence; that agent may be anywhere in its life.</summary>
 public sealed class CancelledLeaseTests
 {
-    private const string Hourly = "0 * * * *";
 
     [Fact]
     public async Task A_cancelled_occurrence_whose_lease_is_returned_ends_and_frees_its_job()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("drained", Hourly), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("drained", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
         var lease = await agent.LeaseAsync();
@@ -31,7 +30,7 @@ public sealed class CancelledLeaseTests
     public async Task A_cancelled_occurrence_that_a_resumed_session_does_not_hold_ends()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("unheld", Hourly), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("unheld", ByTheClock.Hourly), ByTheClock.LastHour);
         var instance = Guid.NewGuid();
         await using var agent = await world.AgentAsync(instance: instance);
         await CancelAsync(world, await agent.LeaseAsync());
@@ -47,7 +46,7 @@ public sealed class CancelledLeaseTests
     public async Task One_that_lost_its_lease_and_is_cancelled_before_the_next_leaves_a_row_of_each()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("lost", Hourly), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("lost", ByTheClock.Hourly), ByTheClock.LastHour);
         Lease lease;
         await using (var agent = await world.AgentAsync())
             lease = await agent.LeaseAsync();
@@ -68,7 +67,7 @@ public sealed class CancelledLeaseTests
         // The session outlives the break, however slow the machine.
         await using var world = await LeaseWorld.StartAsync(("Leases:Ttl", "00:01:00"));
         var next = nextNode == "node-1" ? world.Node : await world.AddNodeAsync(nextNode, ("Leases:Ttl", "00:01:00"));
-        await world.Seed.BindAsync(BindingSeed.Job("between", Hourly), "date_trunc('hour', now())");
+        await world.Seed.BindAsync(BindingSeed.Job("between", ByTheClock.Hourly), ByTheClock.LastHour);
         var instance = Guid.NewGuid();
         Lease lease;
         await using (var agent = await world.AgentAsync(instance: instance))
@@ -86,7 +85,7 @@ public sealed class CancelledLeaseTests
     public async Task A_cancelled_occurrence_whose_agent_dies_is_not_tried_again_and_its_late_result_is_stale()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("dies", Hourly), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("dies", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
         var lease = await agent.LeaseAsync();
         await CancelAsync(world, lease);

@@ -5,9 +5,7 @@ namespace KpiControl.Control.Tests.Leases;
 /// <summary>What goes wrong between the choice of an agent and its lease costs a moment, never the slot or the credit.</summary>
 public sealed class DispatchTests
 {
-    private const string Hourly = "0 * * * *";
-    private const string Later = "date_trunc('hour', now()) + interval '1 hour'";
-    private const string Now = "date_trunc('hour', now())";
+    private static readonly string Later = $"{ByTheClock.LastHour} + interval '1 hour'";
 
     [Theory]
     [InlineData(false, "57P03")]
@@ -70,7 +68,7 @@ public sealed class DispatchTests
     {
         await using var world = await LeaseWorld.StartAsync(("Leases:BatchSize", "3"));
         // All of one instant: the page goes on within it.
-        await world.Seed.BindAsync(BindingSeed.Job("gpu", Hourly, more: "run: { agent_labels: [gpu] }"), Later, count: 7);
+        await world.Seed.BindAsync(BindingSeed.Job("gpu", ByTheClock.Hourly, more: "run: { agent_labels: [gpu] }"), Later, count: 7);
         await world.ExecuteAsync(OpenSql + " WHERE occ_state IS NULL");
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
@@ -84,14 +82,14 @@ public sealed class DispatchTests
     public async Task A_page_of_due_slots_that_cannot_be_understood_hides_none_behind_it()
     {
         await using var world = await LeaseWorld.StartAsync(("Leases:BatchSize", "3"));
-        await world.Seed.BindAsync(BindingSeed.Job("broken", Hourly), "timestamptz '2100-01-01'", count: 7);
+        await world.Seed.BindAsync(BindingSeed.Job("broken", ByTheClock.Hourly), "timestamptz '2100-01-01'", count: 7);
         // As a version that understood less would see it; a revision itself never changes.
         await world.ExecuteAsync(
-            """
+            $"""
             SET session_replication_role = replica;
             UPDATE kpi_binding_revision SET schedule_cron = 'never ever';
             RESET session_replication_role;
-            UPDATE kpi_job_runtime SET next_run_at = date_trunc('hour', now()) - interval '1 hour'
+            UPDATE kpi_job_runtime SET next_run_at = {ByTheClock.LastHour} - interval '1 hour'
             """);
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
@@ -107,7 +105,7 @@ public sealed class DispatchTests
     // Due, or open and ready after a wait.
     private static async Task<long> OpenAsync(LeaseWorld world, string job, bool ready)
     {
-        var binding = await world.Seed.BindAsync(BindingSeed.Job(job, Hourly), ready ? Later : Now);
+        var binding = await world.Seed.BindAsync(BindingSeed.Job(job, ByTheClock.Hourly), ready ? Later : ByTheClock.LastHour);
         if (ready)
             await world.ExecuteAsync(OpenSql + " WHERE binding_id = @binding", new { binding });
         // Listed in one statement, so that what this test opened before has one instant; the last one opened comes last.

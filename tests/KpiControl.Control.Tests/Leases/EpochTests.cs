@@ -13,15 +13,15 @@ public sealed class EpochTests
     public async Task On_another_timeline_nothing_is_granted_until_the_epoch_is_bumped()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var (leased, due) = (await world.Seed.BindAsync(BindingSeed.Job("before", "0 * * * *"), "date_trunc('hour', now())"),
-            await world.Seed.BindAsync(BindingSeed.Job("after", "0 * * * *"), "timestamptz '2100-01-01'"));
+        var (leased, due) = (await world.Seed.BindAsync(BindingSeed.Job("before", ByTheClock.Hourly), ByTheClock.LastHour),
+            await world.Seed.BindAsync(BindingSeed.Job("after", ByTheClock.Hourly), "timestamptz '2100-01-01'"));
         var instance = Guid.NewGuid();
         await using var agent = await world.AgentAsync(instance: instance, credit: 2);
         using var alive = new PeriodicHeartbeat(agent);
         var before = await agent.LeaseAsync();
         await world.ExecuteAsync(OtherTimeline);
 
-        await world.ExecuteAsync("UPDATE kpi_job_runtime SET next_run_at = date_trunc('hour', now()) WHERE binding_id = @due; SELECT pg_notify('kpi', 'lane ' || lane) FROM kpi_lane", new { due });
+        await world.ExecuteAsync($"UPDATE kpi_job_runtime SET next_run_at = {ByTheClock.LastHour} WHERE binding_id = @due; SELECT pg_notify('kpi', 'lane ' || lane) FROM kpi_lane", new { due });
         await world.UntilLoggedAsync("Nothing is granted");
         var told = await world.Node.Jobs().ExplainOccurrenceAsync(new ExplainOccurrenceRequest { BindingId = due });
 
@@ -45,7 +45,7 @@ public sealed class EpochTests
     public async Task On_another_timeline_nothing_is_acknowledged()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         var instance = Guid.NewGuid();
         await using var agent = await world.AgentAsync(instance: instance);
         using var alive = new PeriodicHeartbeat(agent);
@@ -68,7 +68,7 @@ public sealed class EpochTests
     public async Task A_result_whose_grant_was_lost_with_it_is_kept_as_evidence_and_its_slot_runs_again()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         var instance = Guid.NewGuid();
         Lease lost;
         await using (var agent = await world.AgentAsync(instance: instance))

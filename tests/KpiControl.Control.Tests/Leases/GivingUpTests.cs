@@ -6,9 +6,8 @@ namespace KpiControl.Control.Tests.Leases;
 /// <summary>What is between attempts, or not ready, waits as long as it may and no longer.</summary>
 public sealed class GivingUpTests
 {
-    private const string ThisHour = "date_trunc('hour', now())";
     // Before a slot of the hourly schedule that is to come.
-    private const string BeforeASlot = "occ_state = 'R' AND occ_deadline > now() AND date_trunc('hour', occ_deadline + interval '1 second') = occ_deadline + interval '1 second'";
+    private static readonly string BeforeASlot = $"occ_state = 'R' AND occ_deadline > now() AND extract(epoch FROM occ_deadline + interval '1 second' - {ByTheClock.LastHour}) % 3600 = 0";
     private const string DeadlineNow = "UPDATE kpi_job_runtime SET occ_deadline = now() - interval '1 second'; UPDATE kpi_parked SET deadline = now() - interval '1 second'";
 
     [Theory]
@@ -17,7 +16,7 @@ public sealed class GivingUpTests
     public async Task A_lease_that_comes_back_where_no_agent_is_gives_up_before_a_slot_and_tells_how_it_came_back(bool returned, string told)
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(Hourly(), ThisHour);
+        var binding = await world.Seed.BindAsync(Hourly(), ByTheClock.LastHour);
         await using (var agent = await world.AgentAsync())
         {
             using var alive = new PeriodicHeartbeat(agent);
@@ -39,7 +38,7 @@ public sealed class GivingUpTests
     public async Task A_lease_that_comes_back_while_all_agents_are_busy_gives_up_before_a_slot()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(Hourly(), ThisHour);
+        var binding = await world.Seed.BindAsync(Hourly(), ByTheClock.LastHour);
         await using var busy = await world.AgentAsync("agent-busy", credit: 0);
         using var heard = new PeriodicHeartbeat(busy);
         await using (var agent = await world.AgentAsync())
@@ -60,7 +59,7 @@ public sealed class GivingUpTests
     public async Task A_retry_that_no_agent_takes_gives_up_before_a_slot_and_not_while_its_job_is_paused()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(Hourly("retry: { max_retries: 3, backoff: none }"), ThisHour);
+        var binding = await world.Seed.BindAsync(Hourly("retry: { max_retries: 3, backoff: none }"), ByTheClock.LastHour);
         await using (var agent = await world.AgentAsync())
         {
             using var alive = new PeriodicHeartbeat(agent);
@@ -84,7 +83,7 @@ public sealed class GivingUpTests
     public async Task A_slot_of_the_past_that_is_not_ready_waits_from_its_first_try_on_and_is_not_given_more_by_the_next()
     {
         await using var world = await LeaseWorld.StartAsync();
-        await world.Seed.BindAsync(Hourly("retry: { max_retries: 1, initial: 1s, backoff: fixed }\ndependencies: { wait_timeout: 30m }", "  catchup: all"), $"{ThisHour} - interval '5 hours'");
+        await world.Seed.BindAsync(Hourly("retry: { max_retries: 1, initial: 1s, backoff: fixed }\ndependencies: { wait_timeout: 30m }", "  catchup: all"), $"{ByTheClock.LastHour} - interval '5 hours'");
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
         var first = await agent.LeaseAsync();
@@ -104,7 +103,7 @@ public sealed class GivingUpTests
     public async Task What_is_caught_up_with_where_no_agent_comes_for_long_is_unroutable_one_after_the_other()
     {
         await using var world = await LeaseWorld.StartAsync(("Leases:UnroutableGivesUpAfter", "00:00:01"));
-        var binding = await world.Seed.BindAsync(Hourly(schedule: "  catchup: all"), $"{ThisHour} - interval '2 hours'", region: "us");
+        var binding = await world.Seed.BindAsync(Hourly(schedule: "  catchup: all"), $"{ByTheClock.LastHour} - interval '2 hours'", region: "us");
 
         await world.UntilAsync("SELECT count(*) >= 2 FROM kpi_job_history WHERE binding_id = @binding", new { binding });
 
@@ -115,7 +114,7 @@ public sealed class GivingUpTests
     public async Task A_lease_of_the_last_slot_that_comes_back_where_no_agent_is_does_not_wait_for_ever_either()
     {
         await using var world = await LeaseWorld.StartAsync();
-        await world.Seed.BindAsync(Hourly(schedule: $"  end_at: \"{TimeProvider.System.GetUtcNow():yyyy-MM-dd'T'HH}:30:00Z\""), ThisHour);
+        await world.Seed.BindAsync(Hourly(schedule: $"  end_at: \"{ByTheClock.LastSlot.AddMinutes(30):yyyy-MM-dd'T'HH:mm}:00Z\""), ByTheClock.LastHour);
         await using (var agent = await world.AgentAsync())
         {
             using var alive = new PeriodicHeartbeat(agent);
@@ -126,7 +125,7 @@ public sealed class GivingUpTests
         await world.UntilAsync("SELECT occ_state = 'R' AND occ_reason = 3 AND occ_deadline > now() + interval '23 hours' FROM kpi_job_runtime");
     }
 
-    private static string Hourly(string more = "", string schedule = "") => BindingSeed.Job("hourly", "0 * * * *", schedule, more);
+    private static string Hourly(string more = "", string schedule = "") => BindingSeed.Job("hourly", ByTheClock.Hourly, schedule, more);
 
     // As the node does that finds the agent silent.
     private static Task EndSessionAsync(LeaseWorld world, TestAgent agent) =>

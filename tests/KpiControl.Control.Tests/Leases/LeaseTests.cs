@@ -10,7 +10,7 @@ public sealed class LeaseTests
     public async Task A_due_slot_is_leased_and_its_result_is_acknowledged_history()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
 
         var lease = await agent.LeaseAsync();
@@ -29,7 +29,7 @@ public sealed class LeaseTests
     public async Task A_report_that_is_sent_again_is_recorded_once()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
         var lease = await agent.LeaseAsync();
 
@@ -47,7 +47,7 @@ public sealed class LeaseTests
     public async Task A_stale_fence_cannot_complete()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var slow = await world.AgentAsync("agent-slow");
         var first = await slow.LeaseAsync();
 
@@ -72,7 +72,7 @@ public sealed class LeaseTests
     public async Task Expiry_alone_refuses_nothing()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         var instance = Guid.NewGuid();
         await using var agent = await world.AgentAsync(instance: instance);
         var lease = await agent.LeaseAsync();
@@ -89,7 +89,7 @@ public sealed class LeaseTests
     public async Task A_failure_is_tried_again_while_tries_are_left()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *", more: "retry: { max_retries: 1, backoff: none }"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly, more: "retry: { max_retries: 1, backoff: none }"), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync(credit: 2);
         using var alive = new PeriodicHeartbeat(agent);
 
@@ -105,7 +105,7 @@ public sealed class LeaseTests
     public async Task A_dependency_that_is_not_ready_burns_no_retry_and_gives_up_in_time()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *", more: "retry: { max_retries: 1, initial: 1s, backoff: fixed }"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly, more: "retry: { max_retries: 1, initial: 1s, backoff: fixed }"), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync(credit: 3);
         using var alive = new PeriodicHeartbeat(agent);
 
@@ -125,7 +125,7 @@ public sealed class LeaseTests
     public async Task A_session_gets_no_more_leases_than_its_credit()
     {
         await using var world = await LeaseWorld.StartAsync();
-        await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())", count: 10);
+        await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour, count: 10);
         await using var agent = await world.AgentAsync(credit: 3);
         using var alive = new PeriodicHeartbeat(agent);
 
@@ -142,7 +142,7 @@ public sealed class LeaseTests
     public async Task A_resumed_session_keeps_what_it_holds_and_gives_back_what_it_never_got()
     {
         await using var world = await LeaseWorld.StartAsync();
-        await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())", count: 2);
+        await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour, count: 2);
         var instance = Guid.NewGuid();
         var agent = await world.AgentAsync(instance: instance, credit: 2);
         await agent.LeaseAsync(2);
@@ -176,7 +176,7 @@ public sealed class LeaseTests
     public async Task An_agent_of_another_region_or_tenant_sees_nothing()
     {
         await using var world = await LeaseWorld.StartAsync();
-        await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var elsewhere = await world.AgentAsync("agent-us", "us");
         await using var stranger = await TestAgent.ConnectAsync(world.Node.Channel(world.Issuer.AgentToken("agent-x", "eu", "globex")), "agent-x", "eu", credit: 1);
         using var alive = new PeriodicHeartbeat(elsewhere, stranger);
@@ -221,7 +221,7 @@ public sealed class LeaseTests
         await using var there = await world.AgentAsync("agent-2", credit: 50, node: second);
         using var alive = new PeriodicHeartbeat(here, there);
 
-        await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())", count: 100);
+        await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour, count: 100);
         await here.LeaseAsync(50);
         await there.LeaseAsync(50);
 
@@ -233,7 +233,7 @@ public sealed class LeaseTests
     public async Task A_session_survives_the_move_to_another_node()
     {
         await using var world = await LeaseWorld.StartAsync();
-        await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         var second = await world.AddNodeAsync("node-2");
         var instance = Guid.NewGuid();
         await using var agent = await world.AgentAsync(instance: instance, node: second);
@@ -252,7 +252,7 @@ public sealed class LeaseTests
     public async Task A_report_that_cannot_be_stored_is_kept_and_its_occurrence_goes_to_another_attempt()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         await world.ExecuteAsync("ALTER TABLE kpi_job_history ADD CHECK (rows_processed <> 666)");
         await using var agent = await world.AgentAsync(credit: 2);
         var poison = TestAgent.Success(await agent.LeaseAsync());

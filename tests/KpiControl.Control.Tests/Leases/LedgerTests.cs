@@ -43,7 +43,7 @@ public sealed class LedgerTests
     {
         await using var world = await LeaseWorld.StartAsync();
         // Hours, so that no new slot comes among those that are caught up with.
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *", "  catchup: all"), "date_trunc('hour', now()) - interval '5 hours'");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly, "  catchup: all"), $"{ByTheClock.LastHour} - interval '5 hours'");
         await using var agent = await world.AgentAsync(credit: 1);
         using var alive = new PeriodicHeartbeat(agent);
 
@@ -63,11 +63,11 @@ public sealed class LedgerTests
     public async Task A_slot_that_is_caught_up_with_stays_in_its_lane_through_a_retry_and_a_lost_lease()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *", "  catchup: all", "retry: { max_retries: 3, initial: 1h, backoff: fixed }"), "date_trunc('hour', now()) - interval '5 hours'");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly, "  catchup: all", "retry: { max_retries: 3, initial: 1h, backoff: fixed }"), $"{ByTheClock.LastHour} - interval '5 hours'");
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
         var lease = await agent.LeaseAsync();
-        Assert.True(lease.ScheduledFor.ToDateTimeOffset() < await world.OneAsync<DateTime>("SELECT date_trunc('hour', now()) - interval '4 hours'"));
+        Assert.True(lease.ScheduledFor.ToDateTimeOffset() < await world.OneAsync<DateTime>($"SELECT {ByTheClock.LastHour} - interval '4 hours'"));
 
         await agent.FinishAsync(TestAgent.Failure(lease));
         Assert.Equal("R 6", await world.OneAsync<string>(LaneSql, new { binding }));
@@ -89,7 +89,7 @@ public sealed class LedgerTests
     {
         await using var world = await LeaseWorld.StartAsync();
         var binding = await world.Seed.BindAsync(
-            BindingSeed.Job("hourly", "0 * * * *", "  catchup: all", $"dependencies: {{ signals: [never]{timeout} }}"), "date_trunc('hour', now()) - interval '5 hours'");
+            BindingSeed.Job("hourly", ByTheClock.Hourly, "  catchup: all", $"dependencies: {{ signals: [never]{timeout} }}"), $"{ByTheClock.LastHour} - interval '5 hours'");
         await world.UntilAsync("SELECT occ_state = 'W' AND queued > 0 FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
         var first = await world.OneAsync<DateTime>("SELECT occ_scheduled_for FROM kpi_job_runtime");
 
@@ -158,7 +158,7 @@ public sealed class LedgerTests
     public async Task What_waits_too_long_for_its_data_is_skipped_as_not_ready()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *", more: "dependencies: { gdp: [GDP_Receivables, GDP_Sales], wait_timeout: 1s }"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly, more: "dependencies: { gdp: [GDP_Receivables, GDP_Sales], wait_timeout: 1s }"), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
 
@@ -203,7 +203,7 @@ public sealed class LedgerTests
     public async Task A_slot_that_comes_due_while_the_former_waits_is_no_overlap()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *", more: "dependencies: { signals: [erp_eod_sync] }"), "date_trunc('hour', now()) + interval '1 hour'");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly, more: "dependencies: { signals: [erp_eod_sync] }"), $"{ByTheClock.LastHour} + interval '1 hour'");
         await world.ExecuteAsync("""
             INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) SELECT binding_id, lane, tenant_id, 'W', now() FROM kpi_job_runtime;
             UPDATE kpi_job_runtime SET occ_state = 'W', occ_kind = 0, occ_scheduled_for = next_run_at - interval '2 hours', occ_business_date = now() - interval '1 day', occ_reason = 1,

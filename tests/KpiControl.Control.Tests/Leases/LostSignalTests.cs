@@ -14,8 +14,8 @@ public sealed class LostSignalTests
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
         // The lane is known and at rest; then the cursor moves behind everybody's back.
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now()) + interval '1 hour'");
-        var marked = await world.OneAsync<DateTime>("UPDATE kpi_job_runtime SET next_run_at = date_trunc('hour', now()) RETURNING next_run_at");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), $"{ByTheClock.LastHour} + interval '1 hour'");
+        var marked = await world.OneAsync<DateTime>($"UPDATE kpi_job_runtime SET next_run_at = {ByTheClock.LastHour} RETURNING next_run_at");
 
         var lease = await agent.LeaseAsync();
 
@@ -28,7 +28,7 @@ public sealed class LostSignalTests
         await using var world = await LeaseWorld.StartAsync(QuickPoll);
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now()) + interval '1 hour'");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), $"{ByTheClock.LastHour} + interval '1 hour'");
 
         await world.ExecuteAsync("UPDATE kpi_job_runtime SET occ_state = 'R', occ_kind = 0, occ_scheduled_for = next_run_at - interval '1 hour', occ_business_date = now()");
 
@@ -51,7 +51,7 @@ public sealed class LostSignalTests
             """);
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("waits", "0 * * * *", more: "dependencies: { signals: [erp] }"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("waits", ByTheClock.Hourly, more: "dependencies: { signals: [erp] }"), ByTheClock.LastHour);
         await world.ExecuteAsync("INSERT INTO kpi_signal (tenant_id, environment, name, published_by) VALUES ('acme', 'dev', 'erp', 'test')");
 
         Assert.Equal(binding, (await agent.LeaseAsync()).BindingId);
@@ -64,7 +64,7 @@ public sealed class LostSignalTests
         await using var world = await LeaseWorld.StartAsync(QuickPoll);
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now()) + interval '1 hour'");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), $"{ByTheClock.LastHour} + interval '1 hour'");
 
         await world.ExecuteAsync(
             """

@@ -12,7 +12,7 @@ public sealed class NodeTests
     public async Task A_dead_nodes_leases_go_to_an_agent_elsewhere_under_the_next_fence()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now()) + interval '1 hour'");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), $"{ByTheClock.LastHour} + interval '1 hour'");
         var session = await world.DeadNodeAsync(leaseOf: binding);
         var held = await world.OneAsync<long>("SELECT fence_n FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
         await using var agent = await world.AgentAsync("agent-2");
@@ -30,7 +30,7 @@ public sealed class NodeTests
     public async Task A_dead_nodes_session_resumes_on_another_node_with_what_it_holds()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var (binding, instance) = (await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now()) + interval '1 hour'"), Guid.NewGuid());
+        var (binding, instance) = (await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), $"{ByTheClock.LastHour} + interval '1 hour'"), Guid.NewGuid());
         // Within the grace after its node's lease ran out: nobody has ended it yet.
         var session = await world.DeadNodeAsync("now() + interval '1 hour'", binding, instance);
         var attempt = await world.OneAsync<Guid>("SELECT attempt_id FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
@@ -54,7 +54,7 @@ public sealed class NodeTests
     public async Task Of_two_processes_with_one_node_name_the_older_stops_and_its_sessions_move()
     {
         await using var world = await LeaseWorld.StartAsync();
-        await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         var (older, instance) = (world.Node, Guid.NewGuid());
         await using var agent = await world.AgentAsync(instance: instance);
         using var alive = new PeriodicHeartbeat(agent);
@@ -79,7 +79,7 @@ public sealed class NodeTests
     {
         // The slow poll stays slow: what is heard within the test's patience, a notification told.
         await using var world = await LeaseWorld.StartAsync(("Leases:PollEvery", "00:05:00"));
-        var (binding, instance) = (await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())"), Guid.NewGuid());
+        var (binding, instance) = (await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour), Guid.NewGuid());
         await using var agent = await world.AgentAsync(instance: instance);
         using var alive = new PeriodicHeartbeat(agent);
         var lease = await agent.LeaseAsync();

@@ -6,13 +6,12 @@ namespace KpiControl.Control.Tests.Leases;
 /// <summary>A job that takes its agent down must not take down one after the other for ever.</summary>
 public sealed class QuarantineTests
 {
-    private const string Hourly = "0 * * * *";
 
     [Fact]
     public async Task The_third_lost_lease_of_an_occurrence_ends_it()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("poison", Hourly), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("poison", ByTheClock.Hourly), ByTheClock.LastHour);
         for (var i = 1; i <= 3; i++)
             await LoseAsync(world, $"agent-{i}");
         await world.UntilAsync("SELECT occ_state IS NULL FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
@@ -28,7 +27,7 @@ public sealed class QuarantineTests
     public async Task A_late_result_of_one_that_was_ended_is_stale_and_kept()
     {
         await using var world = await LeaseWorld.StartAsync(("Leases:LossesToQuarantine", "1"));
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("poison", Hourly), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("poison", ByTheClock.Hourly), ByTheClock.LastHour);
         var lease = await LoseAsync(world, "agent-1");
         await world.UntilAsync("SELECT occ_state IS NULL FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
         await using var late = await world.AgentAsync("agent-1", credit: 0);
@@ -42,7 +41,7 @@ public sealed class QuarantineTests
     public async Task Leases_that_are_returned_unrun_are_no_losses()
     {
         await using var world = await LeaseWorld.StartAsync(("Leases:LossesToQuarantine", "1"));
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("drained", Hourly), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("drained", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
         var draining = new Draining();
@@ -57,7 +56,7 @@ public sealed class QuarantineTests
     public async Task What_was_returned_twice_and_lost_once_is_tried_again()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("deployed", Hourly), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("deployed", ByTheClock.Hourly), ByTheClock.LastHour);
         foreach (var name in (string[])["agent-1", "agent-2"])
         {
             await using var draining = await world.AgentAsync(name);
@@ -80,7 +79,7 @@ public sealed class QuarantineTests
     {
         // Sessions outlive a slow machine here: an agent that falls silent is another story.
         await using var world = await LeaseWorld.StartAsync(("Leases:LossesToQuarantine", "1"), ("Leases:Ttl", "00:01:00"));
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("restarted", Hourly), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("restarted", ByTheClock.Hourly), ByTheClock.LastHour);
         var instance = Guid.NewGuid();
         await using (var agent = await world.AgentAsync(instance: instance))
             await agent.LeaseAsync();
@@ -107,7 +106,7 @@ public sealed class QuarantineTests
     public async Task Of_several_Hellos_the_last_says_what_a_session_holds()
     {
         await using var world = await LeaseWorld.StartAsync(("Leases:Ttl", "00:01:00"), ("Leases:ReclaimEvery", "00:00:05"));
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("dropped", Hourly), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("dropped", ByTheClock.Hourly), ByTheClock.LastHour);
         var instance = Guid.NewGuid();
         Lease lease;
         await using (var agent = await world.AgentAsync(instance: instance))

@@ -37,7 +37,7 @@ public sealed class ReportRoomTests
     {
         await using var world = await LeaseWorld.StartAsync(("Leases:Ttl", "00:05:00"));
         var instance = Guid.NewGuid();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync(instance: instance);
         var lease = await agent.LeaseAsync();
         await using var connection = await world.Database.OpenAsync();

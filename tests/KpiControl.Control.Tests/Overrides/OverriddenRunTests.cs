@@ -56,8 +56,8 @@ public sealed class OverriddenRunTests
     public async Task A_timeout_counts_for_what_is_granted_before_it_runs_out_and_evidence_says_so()
     {
         await using var world = await LeaseWorld.WithoutNodeAsync();
-        var standing = await world.Seed.BindAsync(BindingSeed.Job("standing", "0 * * * *"), Hour);
-        var over = await world.Seed.BindAsync(BindingSeed.Job("over", "0 * * * *", more: "retry: { max_retries: 1 }"), Hour);
+        var standing = await world.Seed.BindAsync(BindingSeed.Job("standing", ByTheClock.Hourly), ByTheClock.LastHour);
+        var over = await world.Seed.BindAsync(BindingSeed.Job("over", ByTheClock.Hourly, more: "retry: { max_retries: 1 }"), ByTheClock.LastHour);
         await StandAsync(world, standing, "timeout", "2h", "now() + interval '1 day'");
         await StandAsync(world, over, "timeout", "2h", "now() - interval '1 second'");
 
@@ -80,7 +80,7 @@ public sealed class OverriddenRunTests
     public async Task A_lane_goes_back_to_the_definitions_with_what_waits_in_it()
     {
         await using var world = await LeaseWorld.WithoutNodeAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("urgent", "0 * * * *", more: "run: { priority: 4 }"), $"{Hour} + interval '1 hour'");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("urgent", ByTheClock.Hourly, more: "run: { priority: 4 }"), $"{ByTheClock.LastHour} + interval '1 hour'");
         await world.ExecuteAsync("""
             INSERT INTO kpi_lane (region, priority) VALUES ('eu', 1);
             UPDATE kpi_job_runtime SET lane = (SELECT lane FROM kpi_lane WHERE priority = 1), queued = 1;

@@ -19,7 +19,7 @@ public sealed class SourceIndexTests
     {
         await using var world = await LeaseWorld.StartAsync();
         await RefuseNotesAsync(world, "true");
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
         var report = TestAgent.Success(await agent.LeaseAsync());
         report.Lineage = new Lineage { Sources = { new LineageSource { Type = "gdp", Name = "GDP_Sales", Version = "1" } } };
@@ -64,7 +64,7 @@ public sealed class SourceIndexTests
     public async Task The_same_sources_in_another_order_are_no_others()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "timestamptz '2100-01-01'");
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), "timestamptz '2100-01-01'");
         var (_, plan) = Assert.Single(await world.Node.Services.GetRequiredService<PlanCache>().PlannedAsync([new PlanKey(binding, 1)], key => key, Token));
         TakenSources Taken(params string[] names) =>
             TakenSources.Of(plan, new Report(null!, new Finished { Lineage = new Lineage { Sources = { names.Select(name => new LineageSource { Type = "gdp", Name = name }) } } }, Guid.Empty, [], 0), new RunFacts(0, []));

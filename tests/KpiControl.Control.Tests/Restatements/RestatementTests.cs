@@ -19,7 +19,7 @@ public sealed class RestatementTests
         var (binding, reported) = await ReportedAsync(world, 10);
         var before = await EvidenceAsync(world, reported);
         var definition = (await world.RunAsync(reported)).ContentHash;
-        await world.Jobs.UpdateJobAsync(new UpdateJobRequest { BindingId = binding, Content = SampleTexts.Simple("late", "0 0 1 1 *", OnTable + "\ndescription: another") }, cancellationToken: Token);
+        await world.Jobs.UpdateJobAsync(new UpdateJobRequest { BindingId = binding, Content = SampleTexts.Simple("late", ByTheClock.Yearly, OnTable + "\ndescription: another") }, cancellationToken: Token);
         await world.RefreshAsync("GDP_A", "load-2", "2026-02-01");
         var offer = await world.OfferAsync(binding);
 
@@ -166,7 +166,7 @@ public sealed class RestatementTests
         await world.Leases.Node.PutContractAsync(SampleTexts.SimpleContract(dependencies: "[GDP_A, T-SIMPLE@1.0.0]").Replace("T-SIMPLE\n", "T-ABOVE\n", StringComparison.Ordinal).Replace("test.simple", "test.above", StringComparison.Ordinal), Token);
         var downstream = (await world.Jobs.CreateJobAsync(new CreateJobRequest
         {
-            Content = SampleTexts.Simple("downstream", "0 0 1 1 *", "dependencies: { gdp: [GDP_A], kpis: [ { kpi_id: T-SIMPLE, contract_version: 1.0.0 } ] }").Replace("kpi_id: T-SIMPLE\n", "kpi_id: T-ABOVE\n", StringComparison.Ordinal),
+            Content = SampleTexts.Simple("downstream", ByTheClock.Yearly, "dependencies: { gdp: [GDP_A], kpis: [ { kpi_id: T-SIMPLE, contract_version: 1.0.0 } ] }").Replace("kpi_id: T-SIMPLE\n", "kpi_id: T-ABOVE\n", StringComparison.Ordinal),
         }, cancellationToken: Token)).BindingId;
         await world.RefreshAsync("GDP_A", "load-1", "2026-02-01");
         await world.ReportAsync(upstream, "2026-01-31", 1);

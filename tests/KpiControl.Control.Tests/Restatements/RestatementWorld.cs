@@ -37,9 +37,9 @@ public sealed class RestatementWorld : IAsyncDisposable
         return new RestatementWorld(world, await world.AgentAsync(credit: 1));
     }
 
-    /// <summary>A job that its schedule starts once a year.</summary>
+    /// <summary>A job that its schedule does not start while a test runs.</summary>
     public async Task<long> BindAsync(string job, string more, string environment = "dev") =>
-        (await Jobs.CreateJobAsync(new CreateJobRequest { Environment = environment, Content = SampleTexts.Simple(job, "0 0 1 1 *", more) }, cancellationToken: Token)).BindingId;
+        (await Jobs.CreateJobAsync(new CreateJobRequest { Environment = environment, Content = SampleTexts.Simple(job, ByTheClock.Yearly, more) }, cancellationToken: Token)).BindingId;
 
     /// <param name="through">A day of which nothing is in the table: everything before it is.</param>
     public AsyncUnaryCall<PublishRefreshResponse> RefreshAsync(string dataset, string run, string through, string? changedFrom = null, string environment = "dev") =>

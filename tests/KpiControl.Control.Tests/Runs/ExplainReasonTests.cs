@@ -11,7 +11,7 @@ namespace KpiControl.Control.Tests.Runs;
 /// <summary>Every word for what becomes of an occurrence, and for why it waits, produced by the product itself and explained.</summary>
 public sealed class ExplainReasonTests
 {
-    private const string Hourly = "0 * * * *", ThisHour = "date_trunc('hour', now())", Far = "now() + interval '20 years'", DeadlineNow =
+    private const string Far = "now() + interval '20 years'", DeadlineNow =
         "UPDATE kpi_job_runtime SET occ_deadline = now() WHERE binding_id = @binding; UPDATE kpi_parked SET deadline = now() WHERE binding_id = @binding";
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -62,7 +62,7 @@ public sealed class ExplainReasonTests
     public async Task What_became_of_a_run(string status, string answer)
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("runs", Hourly), ThisHour);
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("runs", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
         var lease = await agent.LeaseAsync();
@@ -81,7 +81,7 @@ public sealed class ExplainReasonTests
     public async Task A_wait_for_what_it_depends_on_and_for_its_next_try()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var waits = await world.Seed.BindAsync(BindingSeed.Job("waits", Hourly, more: "dependencies: { signals: [erp], gdp: [GDP_Sales] }"), ThisHour);
+        var waits = await world.Seed.BindAsync(BindingSeed.Job("waits", ByTheClock.Hourly, more: "dependencies: { signals: [erp], gdp: [GDP_Sales] }"), ByTheClock.LastHour);
         await world.UntilAsync("SELECT count(*) = 2 FROM kpi_occurrence_wait WHERE binding_id = @waits", new { waits });
         await new SignalService.SignalServiceClient(world.Node.Channel()).PublishSignalAsync(new PublishSignalRequest { Tenant = "acme", Name = "erp", BusinessDate = await DateOfAsync(world, waits) }, cancellationToken: Token);
         var told = await ByKeyAsync(world, waits, "");
@@ -90,7 +90,7 @@ public sealed class ExplainReasonTests
         Assert.Contains(told.Facts, fact => fact is { Kind: "dependency" } && fact.Text.StartsWith("Signal erp for ", StringComparison.Ordinal) && fact.Text.EndsWith("was there, published by admin@acme.example.", StringComparison.Ordinal));
         InOrder(told);
 
-        var retries = await world.Seed.BindAsync(BindingSeed.Job("retries", Hourly, more: "retry: { max_retries: 1, backoff: fixed, initial: 20m, max: 20m }\ntimeout: 10m"), ThisHour);
+        var retries = await world.Seed.BindAsync(BindingSeed.Job("retries", ByTheClock.Hourly, more: "retry: { max_retries: 1, backoff: fixed, initial: 20m, max: 20m }\ntimeout: 10m"), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
         await agent.FinishAsync(TestAgent.Failure(await agent.LeaseAsync()));
@@ -104,7 +104,7 @@ public sealed class ExplainReasonTests
     public async Task A_wait_for_an_agent_for_its_credit_and_after_a_lost_or_returned_lease()
     {
         await using var world = await LeaseWorld.StartAsync(("Leases:Ttl", "00:01:00"));
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("routes", Hourly), ThisHour);
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("routes", ByTheClock.Hourly), ByTheClock.LastHour);
         await ReasonAsync(world, binding, WaitingFor.Agent);
         var nobody = await ByKeyAsync(world, binding, "");
         Assert.StartsWith("It is ready, and no live agent in eu serves acme.", nobody.Answer, StringComparison.Ordinal);
@@ -136,7 +136,7 @@ public sealed class ExplainReasonTests
     public async Task One_that_queues_names_what_it_queues_behind_and_one_that_runs_its_agent()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("queues", Hourly), ThisHour);
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("queues", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
         var running = await agent.LeaseAsync();
@@ -181,7 +181,7 @@ public sealed class ExplainReasonTests
     public async Task One_that_ran_twice_names_the_other_run_of_its_date()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("twice", Hourly), ThisHour);
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("twice", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
         var first = await agent.LeaseAsync();
@@ -199,7 +199,7 @@ public sealed class ExplainReasonTests
     public async Task A_slot_to_come_in_a_pause_or_under_a_retired_contract_says_that_it_will_not_run()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("ahead", Hourly), Far, token: Token);
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("ahead", ByTheClock.Hourly), Far, token: Token);
         await world.ExecuteAsync(RevisionBefore, new { binding });
         var ahead = TimeProvider.System.GetUtcNow().AddDays(2);
         Assert.StartsWith("It is not due yet: it is scheduled for ", (await AtAsync(world, binding, ahead)).Answer, StringComparison.Ordinal);
@@ -241,7 +241,7 @@ public sealed class ExplainReasonTests
 
     private static async Task<long> WaitingAsync(LeaseWorld world)
     {
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("waits", Hourly, more: "dependencies: { signals: [never] }"), ThisHour);
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("waits", ByTheClock.Hourly, more: "dependencies: { signals: [never] }"), ByTheClock.LastHour);
         await world.UntilAsync("SELECT occ_state = 'W' AND EXISTS (SELECT FROM kpi_occurrence_wait) FROM kpi_job_runtime WHERE binding_id = @binding", new { binding });
         return binding;
     }
@@ -258,7 +258,7 @@ public sealed class ExplainReasonTests
 
     private static async Task<long> PreValidationAsync(LeaseWorld world)
     {
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("checked", Hourly), ThisHour);
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("checked", ByTheClock.Hourly), ByTheClock.LastHour);
         await using var agent = await world.AgentAsync();
         using var alive = new PeriodicHeartbeat(agent);
         var report = TestAgent.Result(await agent.LeaseAsync(), "skipped");
@@ -269,9 +269,9 @@ public sealed class ExplainReasonTests
 
     private static async Task<long> ContractInactiveAsync(LeaseWorld world)
     {
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("retired", Hourly), Far, token: Token);
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("retired", ByTheClock.Hourly), Far, token: Token);
         await RetireAsync(world);
-        await DueAsync(world, binding, ThisHour);
+        await DueAsync(world, binding, ByTheClock.LastHour);
         return binding;
     }
 
@@ -289,7 +289,7 @@ public sealed class ExplainReasonTests
 
     private static async Task<long> UnroutableAsync(LeaseWorld world)
     {
-        var binding = await world.Seed.BindAsync(BindingSeed.Job("nobody", Hourly), Far, token: Token);
+        var binding = await world.Seed.BindAsync(BindingSeed.Job("nobody", ByTheClock.Hourly), Far, token: Token);
         await world.ExecuteAsync(RevisionBefore, new { binding });
         await world.Node.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = binding }, cancellationToken: Token);
         return binding;

@@ -96,15 +96,15 @@ public sealed class EventTests
     public async Task A_spread_is_shown_and_an_edit_of_it_moves_the_cursor()
     {
         await using var world = await LeaseWorld.StartAsync();
-        var binding = await CreateAsync(world, "spread", "type: cron, expression: \"0 0 1 1 *\", spread: 12h");
+        var binding = await CreateAsync(world, "spread", $"type: cron, expression: \"{ByTheClock.Yearly}\", spread: 12h");
         var preview = await world.Node.Jobs().PreviewScheduleAsync(new PreviewScheduleRequest { BindingId = binding }, cancellationToken: Token);
         var first = preview.FireTimes[0].At.ToDateTimeOffset();
         Assert.True(preview.SpreadOffset.ToTimeSpan() > TimeSpan.Zero);
         Assert.Equal(first.Date + preview.SpreadOffset.ToTimeSpan(), first.DateTime);
-        Assert.EndsWith("-12-31", preview.FireTimes[0].BusinessDate, StringComparison.Ordinal);
+        Assert.Equal($"{first.AddDays(-1):yyyy-MM-dd}", preview.FireTimes[0].BusinessDate);
         Assert.Equal(first, await CursorAsync(world, binding));
 
-        await world.Node.Jobs().UpdateJobAsync(new UpdateJobRequest { BindingId = binding, Content = Text("spread", "type: cron, expression: \"0 0 1 1 *\"") }, cancellationToken: Token);
+        await world.Node.Jobs().UpdateJobAsync(new UpdateJobRequest { BindingId = binding, Content = Text("spread", $"type: cron, expression: \"{ByTheClock.Yearly}\"") }, cancellationToken: Token);
 
         Assert.Equal(first - preview.SpreadOffset.ToTimeSpan(), await CursorAsync(world, binding));
     }

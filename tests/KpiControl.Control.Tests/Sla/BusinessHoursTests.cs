@@ -78,7 +78,7 @@ public sealed class BusinessHoursTests
     private static async Task<long> PromisedAsync(LeaseWorld world)
     {
         await world.Node.PutContractAsync(SampleTexts.SimpleContract(), Token);
-        var text = SampleTexts.Simple("promised", "0 0 1 1 *", "sla: { freshness: { target: 1h, grace: 10m, business_hours: 00:00-24:00 } }").Replace("timezone: UTC", "timezone: UTC, calendar: days", StringComparison.Ordinal);
+        var text = SampleTexts.Simple("promised", ByTheClock.Yearly, "sla: { freshness: { target: 1h, grace: 10m, business_hours: 00:00-24:00 } }").Replace("timezone: UTC", "timezone: UTC, calendar: days", StringComparison.Ordinal);
         return (await world.Node.Jobs().CreateJobAsync(new CreateJobRequest { Content = text }, cancellationToken: Token)).BindingId;
     }
 

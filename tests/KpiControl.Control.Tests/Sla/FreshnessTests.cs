@@ -171,7 +171,7 @@ public sealed class FreshnessTests
         Assert.Equal("freshness breached changed, freshness breached changed", await world.EpisodesAsync(binding));
 
         Task UpdateAsync(string sla) => world.Node.Jobs().UpdateJobAsync(
-            new UpdateJobRequest { BindingId = binding, Content = SampleTexts.Simple("promised", "0 0 1 1 *", $"sla: {sla}") }, cancellationToken: Token).ResponseAsync;
+            new UpdateJobRequest { BindingId = binding, Content = SampleTexts.Simple("promised", ByTheClock.Yearly, $"sla: {sla}") }, cancellationToken: Token).ResponseAsync;
     }
 
     internal static async Task RunAsync(LeaseWorld world, long binding, Func<Lease, Finished>? report = null)

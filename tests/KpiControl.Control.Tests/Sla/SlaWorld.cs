@@ -11,8 +11,8 @@ internal static class SlaWorld
     public static Task<LeaseWorld> StartAsync(params (string Key, string Value)[] settings) => LeaseWorld.StartAsync([.. Often.ExceptBy(settings.Select(s => s.Key), s => s.Key), .. settings]);
 
     /// <summary>A job whose next slot is far away, so that nothing runs but what a test triggers.</summary>
-    public static async Task<long> PromisedAsync(this LeaseWorld world, string sla, string jobId = "promised", string cron = "0 0 1 1 *", string more = "", CancellationToken token = default) =>
-        (await world.Node.CreateSimpleAsync(token, jobId, cron, $"sla: {sla}\n{more}")).BindingId;
+    public static async Task<long> PromisedAsync(this LeaseWorld world, string sla, string jobId = "promised", string? cron = null, string more = "", CancellationToken token = default) =>
+        (await world.Node.CreateSimpleAsync(token, jobId, cron ?? ByTheClock.Yearly, $"sla: {sla}\n{more}")).BindingId;
 
     /// <summary>Until the sweep has computed what the job's clocks wait for.</summary>
     public static Task PlannedAsync(this LeaseWorld world, long binding) =>

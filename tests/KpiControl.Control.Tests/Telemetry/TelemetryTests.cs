@@ -89,7 +89,7 @@ public sealed class TelemetryTests : IAsyncLifetime
     {
         var job = await host.CreateSimpleAsync(Token, "told_by_nobody", "0 5 1 1 *");
         var agent = await TestAgent.ConnectAsync(host.Channel(issuer.AgentToken("agent-eu", "eu", "acme")), credit: 2);
-        await new BindingSeed(database).BindAsync(BindingSeed.Job("hourly", "0 * * * *"), "date_trunc('hour', now())");
+        await new BindingSeed(database).BindAsync(BindingSeed.Job("hourly", ByTheClock.Hourly), ByTheClock.LastHour);
         await host.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = job.BindingId }, cancellationToken: Token);
         await agent.FinishAsync(TestAgent.Success(await agent.LeaseAsync()));
         await agent.FinishAsync(TestAgent.Success(await agent.LeaseAsync(2)));

@@ -10,7 +10,6 @@ namespace KpiControl.EndToEnd.Tests.Canaries;
 /// <summary>The shipped control and agent, talking freely, among stores and endpoints full of canaries; and every place that they write or send to.</summary>
 internal sealed class Cage : IAsyncDisposable
 {
-    private const string Yearly = "0 0 1 1 *";
     private readonly DirectoryInfo directory = Directory.CreateTempSubdirectory("kpi-canary-");
     private readonly MemoryStream sent = new();
     private readonly List<Process> leaking = [];
@@ -60,7 +59,7 @@ internal sealed class Cage : IAsyncDisposable
     public async Task RunJobsAsync()
     {
         foreach (var connection in stores.Connections)
-            await new BindingSeed(database).BindAsync(BindingSeed.Job(connection, Yearly, more: $"run: {{ conn_id: {connection} }}"));
+            await new BindingSeed(database).BindAsync(BindingSeed.Job(connection, ByTheClock.Yearly, more: $"run: {{ conn_id: {connection} }}"));
         var token = stores.Write("agent-token", issuer.AgentToken("canary", "eu", "acme"));
         agent = ShippedProcess.Start("KpiControl.Agent", "kpi-agent",
         [

@@ -7,8 +7,6 @@ namespace KpiControl.EndToEnd.Tests.Kills;
 /// <summary>Control nodes and agents as they are shipped, on one database, one warehouse and one KPI service, to be killed.</summary>
 internal sealed class Cluster : IAsyncDisposable
 {
-    // Once a year: a binding is due when the test says so, and no second slot comes in between.
-    private const string Yearly = "0 0 1 1 *";
     private const string Actual = """runtime: { filters: [ { field: ledger_type, op: "=", value: actual } ] }""";
 
     private readonly DirectoryInfo directory = Directory.CreateTempSubdirectory("kpi-kill-");
@@ -61,10 +59,10 @@ internal sealed class Cluster : IAsyncDisposable
     }
 
     /// <summary>Days sales outstanding on the warehouse, due now.</summary>
-    public Task<long> BindSqlAsync(string jobId) => new BindingSeed(Database).BindAsync(BindingSeed.Job(jobId, Yearly, more: Actual));
+    public Task<long> BindSqlAsync(string jobId) => new BindingSeed(Database).BindAsync(BindingSeed.Job(jobId, ByTheClock.Yearly, more: Actual));
 
     /// <summary>Jobs over HTTP, all due now.</summary>
-    public Task BindHttpAsync(int count) => new BindingSeed(Database).BindAsync(BindingSeed.Job("burst", Yearly, more: "run: { conn_id: http }"), count: count);
+    public Task BindHttpAsync(int count) => new BindingSeed(Database).BindAsync(BindingSeed.Job("burst", ByTheClock.Yearly, more: "run: { conn_id: http }"), count: count);
 
     public async Task<T> ScalarAsync<T>(string sql, params object[] parameters)
     {
