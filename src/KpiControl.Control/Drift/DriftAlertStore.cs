@@ -23,7 +23,7 @@ internal sealed class DriftAlertStore(Databases databases)
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
         await connection.ExecuteAsync(new CommandDefinition(PlanForMany, transaction: transaction, cancellationToken: token));
-        await connection.ExecuteAsync(new CommandDefinition(Note, new { store, bindings = (long[]?)null }, transaction, cancellationToken: token));
+        await connection.ExecuteAsync(new CommandDefinition(Note, new { store }, transaction, cancellationToken: token));
         await transaction.CommitAsync(token);
     }
 
@@ -54,7 +54,7 @@ internal sealed class DriftAlertStore(Databases databases)
         var bindings = (await connection.QueryAsync<long>(new CommandDefinition(Untold, new { after }, cancellationToken: token))).ToArray();
         if (bindings.Length == 0)
             return;
-        var rows = (await connection.QueryAsync<DriftRow>(new CommandDefinition(DriftStore.Compared, new { bindings }, cancellationToken: token))).ToList();
+        var rows = (await connection.QueryAsync<DriftRow>(new CommandDefinition(DriftStore.ComparedOf, new { bindings }, cancellationToken: token))).ToList();
         await connection.ExecuteAsync(new CommandDefinition(Open, new
         {
             bindings = rows.Select(row => row.BindingId!.Value).ToArray(), details = rows.Select(row => $"{row.State}: {DriftWords.Of(row)} ({row.Store})").ToArray(),

@@ -47,7 +47,7 @@ internal static class DriftReads
         var rows = await DriftStore.LinesAsync(tx, new
         {
             tenants = scope.Tenants, environments = scope.Environments, tenant = TenantOf(tx, request.Tenant), environment = EnvironmentOf(request.Environment), store = request.Store,
-            state = request.State, bindings = (long[]?)null, after = paging.AfterParts(Between, 3), limit = paging.Size + 1,
+            state = request.State, after = paging.AfterParts(Between, 3), limit = paging.Size + 1,
         });
         var response = new ListDriftResponse { Entries = { rows.Take(paging.Size).Select(row => row.ToProto()) } };
         if (rows.Count > paging.Size && rows[paging.Size - 1] is var last)
