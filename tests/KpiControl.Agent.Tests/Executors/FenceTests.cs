@@ -1,6 +1,8 @@
 using System.Text.RegularExpressions;
 using KpiControl.Agent.Executors;
 using KpiControl.Agent.Secrets;
+using KpiControl.Testing;
+using Npgsql;
 
 namespace KpiControl.Agent.Tests.Executors;
 
@@ -109,6 +111,29 @@ public sealed class FenceTests
         var changed = await RunBothAsync("4");
         Assert.Equal(rows + 4, changed);
         Assert.Equal(changed, await RunBothAsync("5"));
+    }
+
+    [Fact]
+    public async Task Slots_of_one_job_at_once_give_their_values_each_in_its_turn()
+    {
+        const int Slots = 6;
+        await using var warehouse = await Warehouse.CreateAsync("postgresql", Samples.Data);
+        await RunAsync(warehouse, Samples.Lease("renewable_share_yearly.yaml", "2017-12-31"));
+        await using var gate = await warehouse.Database!.OpenAsync();
+        await using var held = await gate.BeginTransactionAsync();
+        await using (var hold = new NpgsqlCommand("LOCK TABLE kpi_values IN SHARE MODE", gate))
+            await hold.ExecuteNonQueryAsync();
+
+        // All have computed, and none has written: let go at one moment, each would take the first revision.
+        var running = Enumerable.Range(1, Slots).Select(slot => RunAsync(warehouse, Samples.Lease("unemployment_monthly.yaml", "2010-02-28", slot: $"backfill:{slot}", epoch: 1, fence: slot))).ToList();
+        await Eventually.ComesAsync("all that write wait", async _ =>
+            Convert.ToInt64((await warehouse.Query("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"))[0][0]) == Slots ? "" : null);
+        await held.CommitAsync();
+        var outcomes = await Task.WhenAll(running);
+
+        Assert.All(outcomes, outcome => Assert.True(outcome.Status == "success", $"{outcome.Status} {outcome.ErrorCode} {outcome.ErrorMessage}"));
+        // The others found their points there, and the same: a revision is of what changed.
+        Assert.Equal((122L, 1L), (await warehouse.Query("SELECT COUNT(*), CAST(MAX(revision) AS bigint) FROM kpi_values WHERE fence_epoch = 1 AND period LIKE '____-__'"))[0] is [long count, long revision] ? (count, revision) : default);
     }
 
     [Fact]

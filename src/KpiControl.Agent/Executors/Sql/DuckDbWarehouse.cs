@@ -29,6 +29,9 @@ internal sealed class DuckDbWarehouse(Connection connection) : IWarehouse
     // Those that write come one after the other anyway.
     public string LockTable(string table) => "SELECT 1";
 
+    // One writer at a time, whatever it writes.
+    public string LockSeries => "SELECT $1";
+
     public async Task<long> CopyAsync(DbConnection database, string table, IReadOnlyList<string> columns, string path, CancellationToken token) =>
         await database.ExecuteAsync(this, $"""
             INSERT INTO {table} SELECT * FROM read_csv('{Quoted(path)}', auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',

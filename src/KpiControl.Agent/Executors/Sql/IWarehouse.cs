@@ -26,6 +26,9 @@ internal interface IWarehouse : IAsyncDisposable
     /// <summary>A statement, run first in a transaction that replaces a table's rows: whoever replaces them too comes after it.</summary>
     string LockTable(string table);
 
+    /// <summary>A statement, run in a transaction before it looks which revision of a series' points is the highest: of several runs at once each sees what the one before it wrote. Takes the series' name.</summary>
+    string LockSeries { get; }
+
     /// <summary>Puts a CSV file with a header line into columns of text, as it stands; an empty cell is null, a quoted one is not.</summary>
     /// <param name="table">Quoted.</param>
     /// <returns>How many rows.</returns>

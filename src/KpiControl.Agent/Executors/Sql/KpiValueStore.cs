@@ -4,7 +4,10 @@ namespace KpiControl.Agent.Executors.Sql;
 
 /// <summary>The series that an attempt writes: everything of the key but the points.</summary>
 internal sealed record SeriesKey(
-    string Tenant, string Environment, string KpiId, string ContractVersion, string ScdView, string FiltersJson, string DimensionNames);
+    string Tenant, string Environment, string KpiId, string ContractVersion, string ScdView, string FiltersJson, string DimensionNames)
+{
+    public string Name => string.Join('\n', Tenant, Environment, KpiId, ContractVersion, ScdView, FiltersJson, DimensionNames);
+}
 
 /// <summary>One point as it is stored; JSON in one spelling, so that equal points are equal texts.</summary>
 internal sealed record StoredPoint(string Period, string DimensionsJson, string Metric, double? Value, string ExtensionsJson);
@@ -66,6 +69,8 @@ internal sealed class KpiValueStore(IWarehouse warehouse)
             await transaction.RollbackAsync(token);
             return raised;
         }
+        // Runs of one job, or of two, may write one series at once: a statement sees what was committed before it began.
+        await connection.ScalarAsync(warehouse, warehouse.LockSeries, [series.Name], token);
         await InsertChangedAsync(connection, series, fence, periods, points, token);
         await transaction.CommitAsync(token);
         return Materialised.Written;

@@ -32,6 +32,8 @@ internal sealed class PostgresWarehouse(Connection connection, Func<string, Canc
 
     public string LockTable(string table) => $"SELECT pg_advisory_xact_lock(62183417, hashtext('{table}'))";
 
+    public string LockSeries => "SELECT pg_advisory_xact_lock(62183418, hashtext($1))";
+
     public async Task<long> CopyAsync(DbConnection connection, string table, IReadOnlyList<string> columns, string path, CancellationToken token)
     {
         await using (var copy = await ((NpgsqlConnection)connection).BeginTextImportAsync(
