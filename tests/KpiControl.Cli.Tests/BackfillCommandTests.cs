@@ -11,16 +11,16 @@ public sealed class BackfillCommandTests(ScriptedControlPlane server) : IClassFi
     {
         server.Script.When<BackfillJobRequest>(_ => new Backfill
         {
-            JobId = "dso_daily", Total = 31, Slots = { ["pending"] = 30, ["succeeded_before"] = 1 },
+            JobId = "dso_daily", Total = 31, Parallelism = 4, Slots = { ["pending"] = 30, ["succeeded_before"] = 1 },
             FirstSlots = { new FireTime { At = new() { Seconds = 1767229200 }, BusinessDate = "2025-12-31" } },
         });
         using var kpictl = new CommandLine(server);
 
-        var result = await kpictl.Run("backfill", "dso_daily", "--from", "2026-01-01", "--to", "2026-01-31", "--order", "newest", "--dry-run");
+        var result = await kpictl.Run("backfill", "dso_daily", "--from", "2026-01-01", "--to", "2026-01-31", "--order", "newest", "--parallelism", "4", "--dry-run");
 
         var asked = server.Script.Last<BackfillJobRequest>();
-        Assert.Equal(("dso_daily", "2026-01-01", "2026-01-31", "newest", true), (asked.JobId, asked.FirstDate, asked.LastDate, asked.Order, asked.ValidateOnly));
-        Assert.Contains("30 of 31 slots would run (dry run); 1 succeeded before", result.Out, StringComparison.Ordinal);
+        Assert.Equal(("dso_daily", "2026-01-01", "2026-01-31", "newest", 4, true), (asked.JobId, asked.FirstDate, asked.LastDate, asked.Order, asked.Parallelism, asked.ValidateOnly));
+        Assert.Contains("30 of 31 slots would run (dry run), 4 at once; 1 succeeded before", result.Out, StringComparison.Ordinal);
         Assert.Contains("2025-12-31", result.Out, StringComparison.Ordinal);
         Assert.Contains("and 29 more", result.Error, StringComparison.Ordinal);
     }

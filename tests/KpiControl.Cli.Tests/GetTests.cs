@@ -152,6 +152,7 @@ public sealed class GetTests(ScriptedControlPlane server) : IClassFixture<Script
             var job = Wire.Job();
             job.Occurrence = Wire.Occurrence();
             job.Dependencies.Add(new Dependency { DepType = "gdp", DepValue = "GDP_Receivables" });
+            job.Beside.Add(Wire.Occurrence("leased"));
             return job;
         });
         server.Script.When<ListRunsRequest>(_ => new ListRunsResponse { Runs = { Wire.Run(12) } });
@@ -164,6 +165,7 @@ public sealed class GetTests(ScriptedControlPlane server) : IClassFixture<Script
         Assert.Matches("(?m)^content_hash +" + Wire.Hash + "$", result.Out);
         Assert.Matches(@"(?m)^state +waiting \(dependency\): gdp GDP_Receivables through 2026-01-01$", result.Out);
         Assert.Contains("gdp:GDP_Receivables", result.Out, StringComparison.Ordinal);
+        Assert.Matches(@"(?ms)^BESIDE IT$.*^manual:1 +running on .* +2026-01-01 ", result.Out);
         Assert.Matches("(?m)^ *12 +2026-01-01 +success", result.Out);
     }
 

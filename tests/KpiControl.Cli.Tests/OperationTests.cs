@@ -48,6 +48,21 @@ public sealed class OperationTests(ScriptedControlPlane server) : IClassFixture<
         Assert.Contains("its agent was told to stop", result.Out, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Cancel_tells_of_all_that_were_open()
+    {
+        server.Script.When<CancelOccurrenceRequest>(_ => new CancelOccurrenceResponse
+        {
+            BindingId = 7, Occurrence = new Occurrence { SlotKey = "schedule:1", State = "leased" }, Others = { new Occurrence { SlotKey = "manual:2", State = "leased" }, new Occurrence { SlotKey = "manual:3", State = "ready" } },
+        });
+        using var kpictl = new CommandLine(server);
+
+        var result = await kpictl.Run("cancel", "dso_daily");
+
+        Assert.Matches("(?m)^manual:2 of .*: its agent was told to stop", result.Out);
+        Assert.Matches("(?m)^manual:3 of .* cancelled$", result.Out);
+    }
+
     [Theory]
     [InlineData("success", 0)]
     [InlineData("partial", 0)]

@@ -38,7 +38,7 @@ public sealed class BindingSeed(TestDatabase database)
         foreach (var value in new object[]
         {
             reading.ContentHash!, yaml, reading.CanonicalJson!, job.Tenant, region, job.JobId, job.KpiId, job.ContractVersion, job.Schedule.Expression, job.Schedule.Timezone,
-            contract.Digest!, contract.CanonicalJson!, (short)job.Run.Priority, count, job.Dependencies.Gdp.ToArray(), job.Dependencies.Signals.ToArray(),
+            contract.Digest!, contract.CanonicalJson!, (short)job.Run.Priority, count, job.Dependencies.Gdp.ToArray(), job.Dependencies.Signals.ToArray(), job.Schedule.Overlap,
         })
             command.Parameters.Add(new NpgsqlParameter { Value = value });
         return (long)(await command.ExecuteScalarAsync(token))!;
@@ -62,12 +62,12 @@ public sealed class BindingSeed(TestDatabase database)
           VALUES ($1, 'yaml', $2, '1.0', $4, $3, 'seed')
           ON CONFLICT (content_hash) DO UPDATE SET format = excluded.format RETURNING def_id
         ), binding AS (
-          INSERT INTO kpi_job_binding (def_id, tenant_id, environment, region, job_id, kpi_id, contract_version, schedule_cron, timezone, created_by)
-          SELECT def_id, $4, 'dev', $5, CASE WHEN i = 1 THEN $6 ELSE $6 || '_' || i END, $7, $8, $9, $10, 'seed' FROM def, generate_series(1, $14) AS i
+          INSERT INTO kpi_job_binding (def_id, tenant_id, environment, region, job_id, kpi_id, contract_version, schedule_cron, timezone, schedule_extra, created_by)
+          SELECT def_id, $4, 'dev', $5, CASE WHEN i = 1 THEN $6 ELSE $6 || '_' || i END, $7, $8, $9, $10, jsonb_build_object('overlap', $17), 'seed' FROM def, generate_series(1, $14) AS i
           RETURNING binding_id, def_id
         ), revision AS (
           INSERT INTO kpi_binding_revision (binding_id, revision, tenant_id, def_id, contract_digest, schedule_cron, timezone, schedule_extra, active, zone_version, first_slot_after, changed_by)
-          SELECT binding_id, 1, $4, def_id, $11, $9, $10, '{}', true, 'seed', {next_run_at} - interval '1 microsecond', 'seed' FROM binding
+          SELECT binding_id, 1, $4, def_id, $11, $9, $10, jsonb_build_object('overlap', $17), true, 'seed', {next_run_at} - interval '1 microsecond', 'seed' FROM binding
         ), gdp AS (
           INSERT INTO kpi_job_dependency (binding_id, dep_type, dep_value, tenant_id) SELECT binding_id, 'gdp', d, $4 FROM binding, unnest($15) AS d
         ), signals AS (

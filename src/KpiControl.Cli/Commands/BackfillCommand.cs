@@ -17,6 +17,7 @@ internal static class BackfillCommand
     private static readonly Option<string?> From = new("--from") { Description = "The first business date", HelpName = "DATE", CustomParser = Times.DateOption };
     private static readonly Option<string?> To = new("--to") { Description = "The last business date, included", HelpName = "DATE", CustomParser = Times.DateOption };
     private static readonly Option<string> Order = new("--order") { Description = "oldest or newest first", HelpName = "ORDER", DefaultValueFactory = _ => "oldest" };
+    private static readonly Option<int> Parallelism = new("--parallelism") { Description = "Slots at once, at most 16; more than one where the job says overlap: allow", HelpName = "N", DefaultValueFactory = _ => 1 };
     private static readonly Option<bool> Rerun = new("--rerun-succeeded") { Description = "Also the slots that already succeeded" };
     private static readonly Option<bool> Wait = new("--wait", "-w") { Description = "Until it has ended; exit 1 unless every slot delivered" };
     private static readonly Option<int> Limit = new("--limit") { Description = "At most so many, the newest", HelpName = "N", DefaultValueFactory = _ => 20 };
@@ -31,7 +32,7 @@ internal static class BackfillCommand
             Placed(new Command("status", "How far a backfill is") { Id }.With(Wait)).Does(Status),
             Placed(new Command("cancel", "End a backfill: what waits at once, what runs when its agent has stopped it") { Id }
                 .With(SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Yes)).Does(Cancel),
-        }.With(From, To, Order, Rerun, Wait, SharedOptions.Reason, SharedOptions.DryRun)).Does(Start);
+        }.With(From, To, Order, Parallelism, Rerun, Wait, SharedOptions.Reason, SharedOptions.DryRun)).Does(Start);
 
     private static Command Placed(Command command) => command.Online().With(SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Output);
 
@@ -44,7 +45,7 @@ internal static class BackfillCommand
         var made = await session.Jobs.BackfillJobAsync(new BackfillJobRequest
         {
             BindingId = address.BindingId, Tenant = address.Tenant, Environment = address.Environment, JobId = address.JobId, FirstDate = from, LastDate = to,
-            Order = session.Value(Order)!, RerunSucceeded = session.Value(Rerun), Reason = session.Value(SharedOptions.Reason) ?? "",
+            Order = session.Value(Order)!, Parallelism = session.Value(Parallelism), RerunSucceeded = session.Value(Rerun), Reason = session.Value(SharedOptions.Reason) ?? "",
             ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
         }, session.Call);
         if (session.Value(Wait) && !dryRun)
@@ -56,7 +57,7 @@ internal static class BackfillCommand
     private static void Say(Session session, Backfill made, bool dryRun)
     {
         var ahead = Count(made, "pending") + Count(made, "queued");
-        session.World.Out.WriteLine($"{made.JobId}: {ahead} of {made.Total} slots {(dryRun ? "would run (dry run)" : $"run, backfill {made.BackfillId}")}"
+        session.World.Out.WriteLine($"{made.JobId}: {ahead} of {made.Total} slots {(dryRun ? "would run (dry run)" : $"run, backfill {made.BackfillId}")}{(made.Parallelism > 1 ? $", {made.Parallelism} at once" : "")}"
             + (Count(made, "succeeded_before") is > 0 and var before ? $"; {before} succeeded before" : ""));
         var table = new TextTable("SLOT", "BUSINESS_DATE");
         foreach (var slot in made.FirstSlots)

@@ -10,7 +10,7 @@ internal static class CancelCommand
 {
     private static readonly Argument<string> Job = JobAddress.Argument();
     private static readonly Option<string?> Slot = new("--slot")
-    { Description = "The occurrence's slot_key; absent: the open one", HelpName = "SLOT_KEY" };
+    { Description = "The occurrence's slot_key; absent: the open one, and all that are open where several run at once", HelpName = "SLOT_KEY" };
 
     public static Command Create() =>
         new Command("cancel", "End a job's open occurrence: at once where it waits, when its agent has stopped it where it runs") { Job }
@@ -30,12 +30,19 @@ internal static class CancelCommand
             ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
         }, session.Call);
         var slot = answer.Occurrence?.SlotKey ?? session.Value(Slot) ?? "the open occurrence";
-        session.Answer.Print(answer, () => session.World.Out.WriteLine((dryRun, answer.Ended) switch
+        session.Answer.Print(answer, () =>
         {
-            (true, _) => $"{slot} of {address} would be cancelled (dry run)",
-            (_, true) => $"{slot} of {address} cancelled",
-            _ => $"{slot} of {address}: its agent was told to stop; see kpictl history {address}",
-        }), () => [slot]);
+            session.World.Out.WriteLine(Line(slot, address, dryRun, answer.Ended));
+            foreach (var other in answer.Others)
+                session.World.Out.WriteLine(Line(other.SlotKey, address, dryRun, other.State != "leased"));
+        }, () => [slot, .. answer.Others.Select(other => other.SlotKey)]);
         return ExitCode.Done;
     }
+
+    private static string Line(string slot, JobAddress address, bool dryRun, bool ended) => (dryRun, ended) switch
+    {
+        (true, _) => $"{slot} of {address} would be cancelled (dry run)",
+        (_, true) => $"{slot} of {address} cancelled",
+        _ => $"{slot} of {address}: its agent was told to stop; see kpictl history {address}",
+    };
 }

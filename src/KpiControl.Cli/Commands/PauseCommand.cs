@@ -39,7 +39,7 @@ internal static class PauseCommand
             ? $"until resumed: kpictl resume {JobAddress.NameOf(job)}"
             : $"until {Ages.Both(Timestamp.FromDateTimeOffset(until.Value), session.World.Clock.GetUtcNow())}";
         session.World.Out.WriteLine($"{JobAddress.NameOf(job)} {(dryRun ? "would be paused (dry run)" : "paused")} {how}");
-        if (job.Occurrence is { State: "leased" } running && !dryRun)
-            session.World.Error.WriteLine($"what runs finishes: {running.SlotKey} on {running.Agent}");
+        foreach (var running in job.Beside.Prepend(job.Occurrence).Where(open => open is { State: "leased" } && !dryRun))
+            session.World.Error.WriteLine($"what runs finishes: {running!.SlotKey} on {running.Agent}");
     }
 }

@@ -91,7 +91,7 @@ internal static class WatchCommand
         return happened switch
         {
             { Run: { } run } => $"{at}  {run.Tenant}/{run.Environment}/{run.JobId}  run/{run.RunId} {run.Status} for {run.BusinessDate}, try {run.TryNumber}, took {RunTable.Took(run)}  {RunTable.Why(run)}".TrimEnd(),
-            { Job: { } job } => $"{at}  {JobAddress.NameOf(job)}  {(job.Occurrence is { } open ? $"{open.SlotKey} {JobState.Of(open)}" : JobState.Word(job).Text)}",
+            { Job: { } job } => $"{at}  {JobAddress.NameOf(job)}  {(job.Occurrence is { } open ? $"{open.SlotKey} {JobState.Of(open)}{(job.Beside.Count > 0 ? $", {job.Beside.Count} beside it" : "")}" : JobState.Word(job).Text)}",
             { Kind: "behind" } => $"{at}  behind: this terminal reads more slowly than things happen; every run is shown, of states only the last",
             _ => $"{at}  {happened.Kind}",
         };

@@ -38,6 +38,18 @@ internal static class JobPage
         DriftText.Section(world, job.Drift);
         if (job.Occurrence is { } open)
             PrintOpen(world, open, job.Queued, now);
+        PrintBeside(world, job.Beside, now);
+    }
+
+    private static void PrintBeside(Surroundings world, IReadOnlyCollection<Occurrence> beside, DateTimeOffset now)
+    {
+        if (beside.Count == 0)
+            return;
+        Sheet.Heading(world, "BESIDE IT");
+        var table = new TextTable("SLOT_KEY", "STATE", "BUSINESS_DATE", "SCHEDULED_FOR", "TRY", "ATTEMPT_ID");
+        foreach (var other in beside)
+            table.Row(other.SlotKey, new Cell(JobState.Of(other), Cell.Status(other.State).Style), other.BusinessDate, Ages.Both(other.ScheduledFor, now), other.TryNumber, other.AttemptId);
+        table.WriteTo(world);
     }
 
     private static void PrintOpen(Surroundings world, Occurrence open, int queued, DateTimeOffset now)

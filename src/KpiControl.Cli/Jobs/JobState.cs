@@ -10,6 +10,7 @@ internal static class JobState
     {
         { ActiveFlag: false } => "inactive",
         { Occurrence.State: "leased" } => "running",
+        { Beside: var beside } when beside.Any(open => open.State == "leased") => "running",
         { Paused: true } => "paused",
         { Occurrence.State: { Length: > 0 } state } => state,
         _ => "idle",

@@ -33,6 +33,7 @@ internal static class OpenOccurrences
     {
         var (name, open) = (JobAddress.NameOf(job), job.Occurrence);
         var behind = job.Queued > 0 && open.State != "queued" ? $", {job.Queued} queued behind it" : "";
-        return $"open: {name} {open.SlotKey} for {open.BusinessDate}, {JobState.Of(open)}{behind}; kpictl explain {name}";
+        var beside = job.Beside.Count > 0 ? $", {job.Beside.Count} beside it" : "";
+        return $"open: {name} {open.SlotKey} for {open.BusinessDate}, {JobState.Of(open)}{beside}{behind}; kpictl explain {name}";
     }
 }

@@ -59,6 +59,7 @@ internal sealed class RunWait(Session session, long bindingId, JobAddress job, s
         var state = job switch
         {
             { Occurrence: { } open } when open.SlotKey == slotKey => JobState.Of(open),
+            { Beside: var beside } when beside.FirstOrDefault(open => open.SlotKey == slotKey) is { } mine => JobState.Of(mine),
             { Occurrence: { } other } => $"queued behind {other.SlotKey}, which is {JobState.Of(other)}",
             _ => "queued",
         };

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using KpiControl.Control.Overrides;
 
 namespace KpiControl.Control.Authoring;
@@ -36,6 +37,9 @@ internal sealed record Binding
     public OverrideList Overrides => OverrideList.Read(OverridesJson);
 
     public string Etag => Etags.Of(Revision);
+
+    /// <summary>Several of its occurrences may run at once.</summary>
+    public bool RunsBesideItself => (string?)JsonNode.Parse(ScheduleExtra)?["overlap"] == "allow";
 
     /// <summary>A first binding that waits for its approval: no revision of it was ever in force.</summary>
     public bool IsUnreleased => Revision == 1 && !ActiveFlag;

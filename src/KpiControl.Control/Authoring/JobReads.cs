@@ -42,7 +42,7 @@ internal static class JobReads
         var dependencies = (await JobStore.DependenciesAsync(tx, ids)).ToLookup(row => row.BindingId);
         var alerts = (await JobStore.AlertsAsync(tx, ids)).ToLookup(row => row.BindingId);
         var standing = (await OverrideStore.OpenAsync(tx, ids)).ToLookup(row => row.BindingId);
-        var open = (await JobStore.OpenAsync(tx, ids)).ToDictionary(row => row.BindingId);
+        var open = (await JobStore.OpenAsync(tx, ids)).ToLookup(row => row.BindingId, row => row.ToProto());
         var drift = await DriftReads.StandingAsync(tx, ids, withLadder);
         return [.. rows.Select(row =>
         {
@@ -51,7 +51,8 @@ internal static class JobReads
             job.Alerts.AddRange(alerts[row.BindingId].Select(a => new Alert { ChannelType = a.Type, ChannelValue = a.Value, Severity = a.Severity }));
             OverrideReads.Lay(job, standing[row.BindingId]);
             job.Drift = drift.GetValueOrDefault(row.BindingId);
-            job.Occurrence = open.GetValueOrDefault(row.BindingId)?.ToProto();
+            job.Occurrence = open[row.BindingId].FirstOrDefault();
+            job.Beside.AddRange(open[row.BindingId].Skip(1));
             return job;
         })];
     }

@@ -134,7 +134,7 @@ internal static class JobStore
 
     // What is there already is not missing; whether a KPI is there is not known in SQL, and explain says it exactly.
     private const string Open = """
-        SELECT DISTINCT ON (o.binding_id) o.binding_id, o.scheduled_for, o.window_start, o.business_date, o.state, o.reason, o.retry_count, o.attempt_id,
+        SELECT o.binding_id, o.scheduled_for, o.window_start, o.business_date, o.state, o.reason, o.retry_count, o.attempt_id,
                o.occ_retry_at, kpi_kind_name(o.kind) AS trigger_kind, s.agent,
                ARRAY(SELECT w.dep_type || ' ' || w.dep_value || CASE
                               WHEN w.dep_type = 'signal' THEN ' for ' || w.business_date
@@ -153,12 +153,13 @@ internal static class JobStore
                                 AND (s.business_date = w.business_date OR s.business_date IS NULL AND EXISTS (SELECT FROM kpi_signal_use u
                                       WHERE u.signal_id = s.signal_id AND u.binding_id = w.binding_id AND u.scheduled_for = w.scheduled_for))))
                       ORDER BY 1) AS missing
-          FROM kpi_open_occurrence o LEFT JOIN kpi_session s USING (session_id)
-         WHERE o.binding_id = ANY (@ids)
-         ORDER BY o.binding_id, o.state = 'queued', o.scheduled_for
+          FROM (SELECT *, row_number() OVER (PARTITION BY binding_id ORDER BY state = 'queued', scheduled_for) AS place FROM kpi_open_occurrence WHERE binding_id = ANY (@ids)) o
+          LEFT JOIN kpi_session s USING (session_id)
+         WHERE o.place = 1 OR o.state <> 'queued'
+         ORDER BY o.binding_id, o.place
         """;
 
-    /// <summary>Of each binding the open occurrence, or the first that queues.</summary>
+    /// <summary>Of each binding what is open, the oldest first, or the first that queues.</summary>
     public static Task<IReadOnlyList<OpenRow>> OpenAsync(RequestTransaction tx, long[] ids) => tx.QueryAsync<OpenRow>(Open, new { ids });
 
     private const string NextRun = """

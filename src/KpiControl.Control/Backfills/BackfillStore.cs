@@ -6,8 +6,8 @@ namespace KpiControl.Control.Backfills;
 internal static class BackfillStore
 {
     private const string Add = """
-        INSERT INTO kpi_backfill (binding_id, tenant_id, first_date, last_date, newest_first, rerun, reason, requested_by, restatement_id)
-        VALUES (@BindingId, @TenantId, @FirstDate, @LastDate, @NewestFirst, @Rerun, @Reason, @RequestedBy, @RestatementId) RETURNING backfill_id
+        INSERT INTO kpi_backfill (binding_id, tenant_id, first_date, last_date, newest_first, rerun, parallelism, reason, requested_by, restatement_id)
+        VALUES (@BindingId, @TenantId, @FirstDate, @LastDate, @NewestFirst, @Rerun, @Parallelism, @Reason, @RequestedBy, @RestatementId) RETURNING backfill_id
         """;
 
     public static Task<long> AddAsync(RequestTransaction tx, BackfillRow backfill) => tx.FindAsync<long>(Add, backfill);
@@ -51,7 +51,7 @@ internal static class BackfillStore
         [.. (await tx.QueryAsync<DateTime>(Ahead, new { id })).Select(slot => new DateTimeOffset(slot))];
 
     private const string Select = """
-        SELECT f.backfill_id, f.binding_id, f.tenant_id, b.environment, b.job_id, f.first_date, f.last_date, f.newest_first, f.rerun, f.reason, f.requested_by, f.restatement_id,
+        SELECT f.backfill_id, f.binding_id, f.tenant_id, b.environment, b.job_id, f.first_date, f.last_date, f.newest_first, f.rerun, f.parallelism, f.reason, f.requested_by, f.restatement_id,
                f.created_at, f.cancelled_at, f.finished_at,
                (SELECT json_object_agg(c.state, c.n) FROM (SELECT s.state, count(*) AS n FROM kpi_backfill_slot s WHERE s.backfill_id = f.backfill_id GROUP BY 1) c)::text AS counts
           FROM kpi_backfill f JOIN kpi_job_binding b USING (binding_id)
@@ -102,6 +102,8 @@ internal sealed record BackfillRow
     public DateOnly LastDate { get; init; }
     public bool NewestFirst { get; init; }
     public bool Rerun { get; init; }
+    /// <summary>Slots at once.</summary>
+    public short Parallelism { get; init; } = 1;
     public string Reason { get; init; } = "";
     public string RequestedBy { get; init; } = "";
     public DateTimeOffset CreatedAt { get; init; }

@@ -16,6 +16,8 @@ namespace KpiControl.Control.Backfills;
 /// <summary>A window of slots, run (again): asked for, shown, cancelled. The feeder does the rest.</summary>
 internal static class Backfills
 {
+    private const int MostAtOnce = 16;
+
     public static async Task<Backfill> BackfillAsync(RequestTransaction tx, BackfillJobRequest request)
     {
         var binding = await BindingLookup.ResolveForEditAsync(tx, new(request.BindingId, request.Tenant, request.Environment, request.JobId), Verb.Backfill);
@@ -35,7 +37,7 @@ internal static class Backfills
         await BackfillStore.AddSlotsAsync(tx, id, asked, slots);
         await AuditStore.AppendAsync(tx, Entry(tx, binding, id, request.Reason) with
         {
-            After = AuditEntry.Json(new { State = "running", FirstDate = Text(asked.FirstDate), LastDate = Text(asked.LastDate), Slots = slots.Count, asked.Rerun }),
+            After = AuditEntry.Json(new { State = "running", FirstDate = Text(asked.FirstDate), LastDate = Text(asked.LastDate), Slots = slots.Count, asked.Rerun, asked.Parallelism }),
         });
         var made = ToProto((await BackfillStore.FindAsync(tx, id))!);
         foreach (var slot in await BackfillStore.AheadAsync(tx, id))
@@ -90,15 +92,18 @@ internal static class Backfills
     {
         if (request.Order is not ("" or "oldest" or "newest"))
             throw Reject.Invalid("order", "is neither oldest nor newest");
-        if (request.Parallelism is not (0 or 1))
-            throw Reject.Invalid("parallelism", "is not 1: a job runs one occurrence at a time (docs/adr/0010-one-lease-a-binding.md says why)");
+        if (request.Parallelism is < 0 or > MostAtOnce)
+            throw Reject.Invalid("parallelism", $"is not from 1 to {MostAtOnce}");
+        if (request.Parallelism > 1 && !binding.RunsBesideItself)
+            throw Reject.Precondition("ONE_AT_A_TIME", $"{binding.BindingId}",
+                "The job runs one occurrence at a time: write schedule.overlap: allow in its definition if its runs may stand side by side, or leave parallelism out and the slots run one after the other.");
         var (first, last) = (Date("first_date", request.FirstDate), Date("last_date", request.LastDate));
         if (last < first)
             throw Reject.Invalid("last_date", "lies before first_date");
         return new BackfillRow
         {
             BindingId = binding.BindingId, TenantId = binding.TenantId, FirstDate = first, LastDate = last, NewestFirst = request.Order == "newest",
-            Rerun = request.RerunSucceeded, Reason = request.Reason, RequestedBy = tx.Caller.Principal,
+            Rerun = request.RerunSucceeded, Parallelism = (short)Math.Max(1, request.Parallelism), Reason = request.Reason, RequestedBy = tx.Caller.Principal,
         };
     }
 
@@ -112,7 +117,7 @@ internal static class Backfills
         var proto = new Backfill
         {
             BackfillId = row.BackfillId, BindingId = row.BindingId, Tenant = row.TenantId, Environment = row.Environment, JobId = row.JobId,
-            FirstDate = Text(row.FirstDate), LastDate = Text(row.LastDate), Order = row.NewestFirst ? "newest" : "oldest", RerunSucceeded = row.Rerun, Reason = row.Reason,
+            FirstDate = Text(row.FirstDate), LastDate = Text(row.LastDate), Order = row.NewestFirst ? "newest" : "oldest", RerunSucceeded = row.Rerun, Parallelism = row.Parallelism, Reason = row.Reason,
             RequestedBy = row.RequestedBy, RestatementId = row.RestatementId ?? 0, CreatedAt = row.CreatedAt.ToTimestamp(), FinishedAt = row.FinishedAt?.ToTimestamp(),
             State = (row.CancelledAt, row.FinishedAt) switch { (null, null) => "running", (null, _) => "done", (_, null) => "cancelling", _ => "cancelled" },
         };

@@ -1,10 +1,12 @@
 using Dapper;
 using KpiControl.Control.Database;
+using KpiControl.Control.Leases;
+using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Backfills;
 
 /// <summary>Moves backfills on: what ended is written down, and the next slot queues when its binding is free.</summary>
-internal sealed class FeedStore(Databases databases)
+internal sealed class FeedStore(Databases databases, IOptions<LeaseOptions> options)
 {
     private const string Settle = """
         WITH ended AS (
@@ -22,19 +24,22 @@ internal sealed class FeedStore(Databases databases)
          WHERE f.finished_at IS NULL AND NOT EXISTS (SELECT FROM kpi_backfill_slot s WHERE s.backfill_id = f.backfill_id AND s.state IN ('pending', 'queued'))
         """;
 
-    // One slot of a binding at a time, and only into a row that is free with nothing behind it: what is live goes first, always.
-    // Two nodes that feed the same backfill meet in the slot's state and in the runtime row, which both of them hold.
-    private const string Feed = """
+    // Up to so many slots at once as were asked for, and only with nothing behind what is open: what is live goes first, always. Into a row that is
+    // free; one that runs makes room where the job says so, and so many are open already as may be. One a pass: the next finds what this one left. Two nodes that feed the same backfill meet in the slot's state and in the runtime row, which both of them hold.
+    private const string Feed = $"""
         WITH f AS MATERIALIZED (
           SELECT f.backfill_id, f.binding_id, f.restatement_id, f.requested_by, (SELECT min(s.ordinal) FROM kpi_backfill_slot s WHERE s.backfill_id = f.backfill_id AND s.state = 'pending') AS ordinal
             FROM kpi_backfill f
-           WHERE f.finished_at IS NULL AND f.cancelled_at IS NULL AND NOT EXISTS (SELECT FROM kpi_backfill_slot s WHERE s.backfill_id = f.backfill_id AND s.state = 'queued')
+           WHERE f.finished_at IS NULL AND f.cancelled_at IS NULL AND f.parallelism > (SELECT count(*) FROM kpi_backfill_slot s WHERE s.backfill_id = f.backfill_id AND s.state = 'queued')
            ORDER BY f.backfill_id FOR NO KEY UPDATE OF f SKIP LOCKED
         ), first AS MATERIALIZED (
           SELECT DISTINCT ON (binding_id) * FROM f WHERE ordinal IS NOT NULL ORDER BY binding_id, backfill_id
         ), rt AS MATERIALIZED (
           SELECT rt.binding_id, rt.revision, rt.tenant_id FROM kpi_job_runtime rt JOIN first USING (binding_id)
-           WHERE rt.active AND rt.lane > 0 AND rt.occ_state IS NULL AND rt.queued = 0 ORDER BY rt.binding_id FOR NO KEY UPDATE OF rt
+           WHERE rt.active AND rt.lane > 0 AND rt.queued = 0
+             AND (rt.occ_state IS NULL AND rt.aside = 0 OR (rt.occ_state IS NULL OR {AsideStore.MakesRoom} AND rt.aside < @most) AND EXISTS (
+               SELECT FROM kpi_job_binding b WHERE b.binding_id = rt.binding_id AND b.schedule_extra ->> 'overlap' = 'allow'))
+           ORDER BY rt.binding_id FOR NO KEY UPDATE OF rt
         ), fed AS (
           UPDATE kpi_backfill_slot s SET state = 'queued', queued_at = now() FROM first, rt
            WHERE rt.binding_id = first.binding_id AND s.backfill_id = first.backfill_id AND s.ordinal = first.ordinal AND s.state = 'pending'
@@ -64,7 +69,7 @@ internal sealed class FeedStore(Databases databases)
         var pass = await connection.QuerySingleAsync<FeedPass>(new CommandDefinition(Settle, cancellationToken: token));
         if (pass.Running == 0)
             return pass;
-        var fed = await connection.QuerySingleAsync<int>(new CommandDefinition(Feed, cancellationToken: token));
+        var fed = await connection.QuerySingleAsync<int>(new CommandDefinition(Feed, new { most = options.Value.MostAtOncePerBinding - 1 }, cancellationToken: token));
         if (fed == 0)
             await connection.ExecuteAsync(new CommandDefinition(Finish, cancellationToken: token));
         return pass with { Fed = fed };

@@ -24,7 +24,9 @@ internal static class Invariants
         new(4, "a slot has one place", SlotHasOnePlace),
         new(4, "a slot is behind the cursor", SlotBehindCursor),
         new(4, "what queues is counted", QueueIsCounted),
+        new(4, "what stands aside is counted", AsideIsCounted),
         new(5, "a lease is under a session that can still end", LeaseUnderSession),
+        new(5, "only of a job that says so several are open at once", SeveralWhereAllowed),
         new(6, "a pause in force is kept as an interval", PauseIsKept),
         new(6, "a pause ends once, in its time, and is audited once", PauseEndsOnce),
         new(6, "nothing starts under a pause", NothingUnderPause),
@@ -69,13 +71,18 @@ internal static class Invariants
          WHERE recorded_at > before_at AND (coalesce(fence_epoch < before_epoch, false) OR (run_id <= before AND coalesce(fence_epoch = before_epoch, true)))
         """;
 
+    // Where several of a job may run at once, one that was granted earlier may end later: there each occurrence is asked by itself.
     private const string FenceIsHighest =
-        """
+        $"""
         SELECT format('binding %s: run %s, the open occurrence has fence (%s, %s)', rt.binding_id, h.run_id, rt.fence_epoch, rt.fence_n)
-          FROM kpi_job_runtime rt JOIN kpi_job_history h USING (binding_id)
+          FROM (SELECT binding_id, occ_state, occ_scheduled_for, occ_kind, fence_epoch, fence_n FROM kpi_job_runtime
+                UNION ALL SELECT binding_id, occ_state, occ_scheduled_for, occ_kind, fence_epoch, fence_n FROM kpi_aside) rt JOIN kpi_job_history h USING (binding_id)
          WHERE h.attempt_id IS NOT NULL AND h.fence_epoch IS NOT NULL
            AND ((h.fence_epoch, h.run_id) > (rt.fence_epoch, rt.fence_n) OR (rt.occ_state = 'L' AND h.run_id = rt.fence_n))
+           AND (NOT {EverAllowed} OR rt.occ_state IS NOT NULL AND h.scheduled_for = rt.occ_scheduled_for AND h.trigger_kind = kpi_kind_name(rt.occ_kind))
         """;
+
+    private const string EverAllowed = "EXISTS (SELECT FROM kpi_binding_revision v WHERE v.binding_id = rt.binding_id AND v.schedule_extra ->> 'overlap' = 'allow')";
 
     private const string RecordedOnce =
         """
@@ -126,14 +133,30 @@ internal static class Invariants
          WHERE rt.queued <> coalesce(o.queued, 0)
         """;
 
-    // One row a binding is one lease a binding; a lease of a session that was reclaimed would never be given back.
+    private const string AsideIsCounted =
+        """
+        SELECT format('binding %s: %s counted, %s stand aside', rt.binding_id, rt.aside, coalesce(a.aside, 0))
+          FROM kpi_job_runtime rt LEFT JOIN (SELECT binding_id, count(*) AS aside FROM kpi_aside GROUP BY 1) a USING (binding_id)
+         WHERE rt.aside <> coalesce(a.aside, 0)
+        UNION ALL
+        SELECT format('binding %s: %s waits aside, where nobody wakes it', binding_id, occ_scheduled_for) FROM kpi_aside WHERE occ_state = 'W'
+        """;
+
+    private const string SeveralWhereAllowed =
+        $"""
+        SELECT format('binding %s: %s stands aside, and no revision of the job allows it', rt.binding_id, rt.occ_scheduled_for) FROM kpi_aside rt WHERE NOT {EverAllowed}
+        """;
+
+    // One row a binding is one lease a binding, but for those that stand aside; a lease of a session that was reclaimed would never be given back.
     private const string LeaseUnderSession =
         """
         SELECT format('binding %s: leased to session %s, whose leases were given back', rt.binding_id, rt.session_id)
-          FROM kpi_job_runtime rt LEFT JOIN kpi_session s USING (session_id)
-         WHERE rt.occ_state = 'L' AND (s.session_id IS NULL OR s.reclaimed_at IS NOT NULL OR rt.generation > s.generation)
+          FROM (SELECT binding_id, session_id, generation FROM kpi_job_runtime WHERE occ_state = 'L' UNION ALL SELECT binding_id, session_id, generation FROM kpi_aside WHERE occ_state = 'L') rt
+          LEFT JOIN kpi_session s USING (session_id)
+         WHERE s.session_id IS NULL OR s.reclaimed_at IS NOT NULL OR rt.generation > s.generation
         UNION ALL
-        SELECT format('attempt %s: bindings %s', attempt_id, array_agg(binding_id)) FROM kpi_job_runtime WHERE occ_state = 'L' GROUP BY attempt_id HAVING count(*) > 1
+        SELECT format('attempt %s: bindings %s', attempt_id, array_agg(binding_id))
+          FROM (SELECT attempt_id, binding_id FROM kpi_job_runtime WHERE occ_state = 'L' UNION ALL SELECT attempt_id, binding_id FROM kpi_aside WHERE occ_state = 'L') l GROUP BY attempt_id HAVING count(*) > 1
         """;
 
     private const string PauseIsKept =
@@ -166,7 +189,8 @@ internal static class Invariants
         SELECT format('binding %s: attempt %s was granted at %s under pause %s of %s', a.binding_id, a.attempt_id, a.granted_at, p.pause_id, p.paused_at)
           FROM (SELECT binding_id, attempt_id, to_timestamp(('x' || lpad(left(replace(attempt_id::text, '-', ''), 12), 16, '0'))::bit(64)::bigint / 1000.0) AS granted_at
                   FROM (SELECT binding_id, attempt_id FROM kpi_job_history WHERE attempt_id IS NOT NULL
-                        UNION ALL SELECT binding_id, attempt_id FROM kpi_job_runtime WHERE occ_state = 'L') granted) a
+                        UNION ALL SELECT binding_id, attempt_id FROM kpi_job_runtime WHERE occ_state = 'L'
+                        UNION ALL SELECT binding_id, attempt_id FROM kpi_aside WHERE occ_state = 'L') granted) a
           JOIN kpi_pause p USING (binding_id) LEFT JOIN kpi_pause_end e USING (pause_id)
          WHERE a.granted_at > p.paused_at + interval '1 minute' AND a.granted_at < coalesce(e.ended_at, p.paused_until)
         """;
@@ -174,7 +198,8 @@ internal static class Invariants
     private const string OwnWorkOnly =
         """
         SELECT format('binding %s of %s in %s: leased to session %s of agent %s in %s', rt.binding_id, rt.tenant_id, b.region, s.session_id, s.agent, s.region)
-          FROM kpi_job_runtime rt JOIN kpi_job_binding b USING (binding_id) JOIN kpi_session s USING (session_id)
+          FROM (SELECT binding_id, tenant_id, session_id FROM kpi_job_runtime UNION ALL SELECT binding_id, tenant_id, session_id FROM kpi_aside) rt
+          JOIN kpi_job_binding b USING (binding_id) JOIN kpi_session s USING (session_id)
          WHERE s.region <> b.region OR NOT EXISTS (SELECT FROM kpi_session_tenant st WHERE st.session_id = s.session_id AND st.tenant_id = rt.tenant_id)
         UNION ALL
         SELECT format('run %s of binding %s in %s: reported by session %s in %s', h.run_id, h.binding_id, b.region, s.session_id, s.region)
@@ -186,6 +211,7 @@ internal static class Invariants
         SELECT format('%s of binding %s says %s, the binding %s', x.what, x.binding_id, x.tenant_id, b.tenant_id)
           FROM (SELECT 'runtime' AS what, binding_id, tenant_id FROM kpi_job_runtime
                 UNION ALL SELECT 'occurrence', binding_id, tenant_id FROM kpi_occurrence
+                UNION ALL SELECT 'aside', binding_id, tenant_id FROM kpi_aside
                 UNION ALL SELECT 'wait', binding_id, tenant_id FROM kpi_occurrence_wait
                 UNION ALL SELECT 'history', binding_id, tenant_id FROM kpi_job_history
                 UNION ALL SELECT 'evidence', binding_id, tenant_id FROM kpi_evidence

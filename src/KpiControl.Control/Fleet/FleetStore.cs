@@ -17,7 +17,7 @@ internal static class FleetStore
                coalesce(l.leased, 0)::int AS leased
           FROM kpi_session s JOIN kpi_node n USING (node_id) LEFT JOIN kpi_agent a ON a.agent = s.agent
           LEFT JOIN (SELECT rt.session_id, count(*) AS held, count(*) FILTER (WHERE @tenants::text[] IS NULL OR rt.tenant_id = ANY (@tenants)) AS leased
-                       FROM kpi_job_runtime rt WHERE rt.occ_state = 'L' GROUP BY 1) l ON l.session_id = s.session_id
+                       FROM (SELECT session_id, tenant_id FROM kpi_job_runtime WHERE occ_state = 'L' UNION ALL SELECT session_id, tenant_id FROM kpi_aside WHERE occ_state = 'L') rt GROUP BY 1) l ON l.session_id = s.session_id
          WHERE (@region::text = '' OR s.region = @region) AND (@agent::text = '' OR s.agent = @agent) AND (@ended OR s.ended_at IS NULL)
            AND (@tenants::text[] IS NULL OR EXISTS (SELECT FROM kpi_session_tenant t WHERE t.session_id = s.session_id AND t.tenant_id = ANY (@tenants)))
            AND (@after::bigint IS NULL OR s.session_id < @after)

@@ -52,6 +52,9 @@ internal sealed record BindingPlan
     public bool HasDependencies =>
         Job.Dependencies.Gdp.Count + Job.Dependencies.Signals.Count + Job.Dependencies.Kpis.Count > 0;
 
+    /// <summary>Several of its occurrences may run at once.</summary>
+    public bool RunsBesideItself => Job.Schedule.Overlap == "allow";
+
     public DateOnly BusinessDateOf(DateTimeOffset slot) => Schedule.BusinessDate(slot, Job.Dependencies.BusinessDate);
 
     /// <summary>When an occurrence that could not start gives up: before its successor is due, so that the two never meet.</summary>

@@ -170,7 +170,11 @@ internal sealed class CompletionRecorder(
             if (completion.MoreQueued)
                 dispatcher.QueuedBehind(completion.Lane);
             if (!completion.Final)
+            {
                 dispatcher.Ready(completion.Lane);
+                if (completion.StoodAside)
+                    dispatcher.Aside(completion.Lane);
+            }
             else if (completion.Completion.Status is RunStatus.Success or RunStatus.Partial)
                 successes.Announce(completion.Completion.BindingId);
         }

@@ -63,13 +63,17 @@ internal sealed class CompletionStore(Databases databases)
         SELECT ord, final, queued, lane FROM u
         """;
 
-    /// <summary>Records a batch in one commit; the completions must be in order of their bindings.</summary>
+    /// <summary>Records a batch in one commit, and what of it stands aside in another; the completions must be in order of their bindings.</summary>
     /// <returns>What was recorded, in the order of the completions; null where the occurrence was no longer the attempt's.</returns>
     public async Task<IReadOnlyList<RecordedCompletion?>> CompleteAsync(IReadOnlyList<Completion> completions, CancellationToken token)
     {
         await using var connection = await databases.Hot.OpenConnectionAsync(token);
         using var doubt = new CommitDoubt(connection);
-        var recorded = await CommitAsync(connection, completions, token);
+        var recorded = (await CommitAsync(connection, completions, token)).ToArray();
+        var others = Enumerable.Range(0, recorded.Length).Where(i => recorded[i] is null).ToList();
+        if (others.Count > 0)
+            foreach (var (i, aside) in others.Zip(await AsideCompletionStore.CompleteAsync(connection, [.. others.Select(i => completions[i])], token)))
+                recorded[i] = aside;
         await doubt.ResolveAsync(token);
         return recorded;
     }
@@ -94,10 +98,18 @@ internal sealed class CompletionStore(Databases databases)
             return await RecordAsync(alone, completions, token);
         }
         await using var transaction = await connection.BeginTransactionAsync(token);
+        var recorded = await CompleteAsync(connection, transaction, completions, token);
+        await transaction.CommitAsync(token);
+        return recorded;
+    }
+
+    /// <summary>Part of a transaction.</summary>
+    public static async Task<IReadOnlyList<RecordedCompletion?>> CompleteAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<Completion> completions, CancellationToken token)
+    {
         await using var command = new NpgsqlCommand(CompleteSql, connection, transaction);
         var recorded = await RecordAsync(command, completions, token);
-        await PublishAsync(connection, transaction, [.. recorded.OfType<RecordedCompletion>().SelectMany(r => r.Completion.Built)], token);
-        await transaction.CommitAsync(token);
+        if (recorded.OfType<RecordedCompletion>().SelectMany(r => r.Completion.Built).ToList() is { Count: > 0 } built)
+            await PublishAsync(connection, transaction, built, token);
         return recorded;
     }
 
@@ -179,7 +191,23 @@ internal sealed class CompletionStore(Databases databases)
 
     public async Task<IReadOnlyList<FoundAttempt>> LookUpAsync(IReadOnlyList<(long BindingId, Guid Attempt)> attempts, CancellationToken token)
     {
-        await using var command = databases.Hot.CreateCommand(LookUpSql);
+        var found = await LookUpAsync(LookUpSql, attempts, token);
+        return found.Count == attempts.Count ? found : [.. found, .. await LookUpAsync(LookUpAsideSql, [.. attempts.ExceptBy(found.Select(f => f.Attempt), a => a.Attempt)], token)];
+    }
+
+    // Both places at one moment: one that came back into the row since the first look is there now.
+    private const string LookUpAsideSql =
+        """
+        SELECT x.ord, rt.binding_id, rt.occ_revision, rt.retry_count, rt.occ_business_date, rt.occ_scheduled_for, rt.occ_kind FROM unnest($1::int[], $2::bigint[], $3::uuid[]) AS x(ord, binding_id, attempt_id)
+         CROSS JOIN LATERAL (
+           SELECT binding_id, occ_revision, retry_count, occ_business_date, occ_scheduled_for, occ_kind FROM kpi_aside a WHERE a.binding_id = x.binding_id AND a.attempt_id = x.attempt_id
+           UNION ALL
+           SELECT binding_id, occ_revision, retry_count, occ_business_date, occ_scheduled_for, occ_kind FROM kpi_job_runtime r WHERE r.binding_id = x.binding_id AND r.attempt_id = x.attempt_id) rt
+        """;
+
+    private async Task<List<FoundAttempt>> LookUpAsync(string sql, IReadOnlyList<(long BindingId, Guid Attempt)> attempts, CancellationToken token)
+    {
+        await using var command = databases.Hot.CreateCommand(sql);
         command.AddOrdinals(attempts.Count);
         command.Add(attempts, NpgsqlDbType.Bigint, a => a.BindingId);
         command.Add(attempts, NpgsqlDbType.Uuid, a => a.Attempt);
@@ -308,7 +336,11 @@ internal sealed record Completion
     public IReadOnlyList<BuiltTable> Built { get; init; } = [];
 }
 
-internal sealed record RecordedCompletion(Completion Completion, bool Final, bool MoreQueued, short Lane);
+internal sealed record RecordedCompletion(Completion Completion, bool Final, bool MoreQueued, short Lane)
+{
+    /// <summary>Its occurrence stood aside.</summary>
+    public bool StoodAside { get; init; }
+}
 
 /// <summary>How a report stands that was not recorded.</summary>
 internal sealed record Standing(Completion Report, byte[]? RecordedDigest, int FenceEpoch, long FenceNumber, string? Tenant);

@@ -37,9 +37,13 @@ internal sealed partial class Dispatcher(SessionStore sessions, RegionWork work,
         foreach (var lane in lanes.Distinct())
         {
             Ready(lane);
+            Aside(lane);
             QueuedBehind(lane);
         }
     }
+
+    /// <summary>One that stands aside is to be tried again.</summary>
+    public void Aside(short lane) => Tell(lane, d => d.Aside(lane));
 
     public void Ready(short lane) => Tell(lane, d => d.Ready(lane));
 

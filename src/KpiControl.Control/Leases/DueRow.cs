@@ -1,8 +1,9 @@
 namespace KpiControl.Control.Leases;
 
 /// <summary>A slot that is due, or will be next.</summary>
-/// <param name="IsBusy">An occurrence of the binding is open.</param>
-internal readonly record struct DueRow(long BindingId, DateTimeOffset Slot, int Revision, string Tenant, bool IsBusy);
+/// <param name="IsBusy">An occurrence of the binding is open in its row.</param>
+/// <param name="HasAside">Some stand aside.</param>
+internal readonly record struct DueRow(long BindingId, DateTimeOffset Slot, int Revision, string Tenant, bool IsBusy, bool HasAside = false);
 
 /// <summary>What a scan saw, at the database's instant <paramref name="Now"/>.</summary>
 internal sealed record DueScan(DateTimeOffset Now, IReadOnlyList<DueRow> Rows);

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Options;
 namespace KpiControl.Control.Leases;
 
 /// <summary>Takes due slots: those with nothing to wait for straight to an agent that has credit.</summary>
-internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits waits, InactiveContracts contracts, TenantWeights tenantWeights, LeaseSender sender, NodeLease node, IOptions<LeaseOptions> options)
+internal sealed class DueWork(DueStore store, AsideStore asides, PlanCache plans, DependencyWaits waits, InactiveContracts contracts, TenantWeights tenantWeights, LeaseSender sender, NodeLease node, IOptions<LeaseOptions> options)
 {
     private const int SmallestPage = 50;
 
@@ -22,12 +22,23 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
         if (rows.Count == 0)
             return false;
         var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.Revision), token);
+        planned = await MakeRoomAsync(planned, scan.Now, token);
         var (takes, left) = Decide(planned, await contracts.NowAsync(token), await tenantWeights.NowAsync(token), agents, scan.Now);
         if (left)
             LookBehindWhatIsLeft(view, rows.Count == limit && limit < options.Value.BatchSize, agents, scan.Now);
         if (view.FindNotUnderstood(rows.Count - planned.Count) && rows.Count == limit)
             view.NextDue = scan.Now;
         return takes.Count == 0 ? view.NextDue <= scan.Now : await OpenAsync(view, takes, agents, scan.Now, token);
+    }
+
+    // What runs stands aside for the next slot of a job that says so. Of a slot that is decided to be nothing it need not.
+    private async Task<IReadOnlyList<(DueRow Row, BindingPlan Plan)>> MakeRoomAsync(IReadOnlyList<(DueRow Row, BindingPlan Plan)> planned, DateTimeOffset now, CancellationToken token)
+    {
+        var crowded = planned.Where(p => p.Row.IsBusy && p.Plan.RunsBesideItself && SlotDecision.Decide(p.Row, p.Plan, now).As != TakeAs.Nothing).Select(p => new PlanKey(p.Row.BindingId, p.Row.Revision)).ToList();
+        if (crowded.Count == 0)
+            return planned;
+        var free = await asides.StandAsync(crowded, token);
+        return [.. planned.Select(p => free.Contains(p.Row.BindingId) ? (p.Row with { IsBusy = false }, p.Plan) : p)];
     }
 
     private void LookBehindWhatIsLeft(LaneView view, bool mayHide, IReadOnlyList<AgentSession> agents, DateTimeOffset now)
@@ -91,6 +102,8 @@ internal sealed class DueWork(DueStore store, PlanCache plans, DependencyWaits w
         foreach (var (row, plan) in FairPick.Interleave(planned, p => p.Row.Tenant, weights))
         {
             var take = SlotDecision.Decide(row, plan, now, inactive.Contains(ContractKey.Of(plan)));
+            if (row.HasAside && !plan.RunsBesideItself && take.As != TakeAs.Nothing)
+                take = take.Overlapped();
             if (take.As != TakeAs.Leased)
             {
                 takes.Add(take);

@@ -6,6 +6,7 @@ internal sealed class LaneView(Lane lane)
     private volatile bool _cursorsDirty = true;
     private volatile bool _readyDirty = true;
     private volatile bool _queueDirty = true;
+    private volatile bool _asideDirty = true;
     private volatile bool _creditArrived;
     private volatile bool _leftWork;
 
@@ -16,6 +17,7 @@ internal sealed class LaneView(Lane lane)
 
     public DateTimeOffset NextDue { get; set; } = DateTimeOffset.MinValue;
     public DateTimeOffset NextReady { get; set; } = DateTimeOffset.MinValue;
+    public DateTimeOffset NextAside { get; set; } = DateTimeOffset.MinValue;
 
     /// <summary>The next look at what is due takes a whole page, whatever the credit.</summary>
     public bool WholePage { get; set; }
@@ -35,9 +37,12 @@ internal sealed class LaneView(Lane lane)
 
     public void LookAtReadyBy(DateTimeOffset at) => NextReady = at < NextReady ? at : NextReady;
 
+    public void LookAtAsideBy(DateTimeOffset at) => NextAside = at < NextAside ? at : NextAside;
+
     public void MarkCursorsDirty() => _cursorsDirty = true;
     public void MarkReadyDirty() => _readyDirty = true;
     public void MarkQueueDirty() => _queueDirty = true;
+    public void MarkAsideDirty() => _asideDirty = true;
 
     /// <summary>Due or ready work was left for lack of an agent: the next credit is worth a look.</summary>
     public bool LeftWork { get => _leftWork; set => _leftWork = value; }
@@ -54,10 +59,10 @@ internal sealed class LaneView(Lane lane)
         if (!LeftWork)
             return;
         LeftWork = false;
-        NextDue = NextReady = DateTimeOffset.MinValue;
+        NextDue = NextReady = NextAside = DateTimeOffset.MinValue;
     }
 
-    public void LookEverywhere() => _cursorsDirty = _readyDirty = _queueDirty = true;
+    public void LookEverywhere() => _cursorsDirty = _readyDirty = _queueDirty = _asideDirty = true;
 
     /// <summary>True once after the lane was told of a cursor that may lie before the mark.</summary>
     public bool TakeCursorsDirty()
@@ -85,8 +90,15 @@ internal sealed class LaneView(Lane lane)
         return was;
     }
 
+    public bool TakeAsideDirty()
+    {
+        var was = _asideDirty;
+        _asideDirty = false;
+        return was;
+    }
+
     /// <summary>Slots to catch up with went to the region's catch-up lane, whose view must look.</summary>
     public bool QueuedElsewhere { get; set; }
 
-    public bool HasNews => _cursorsDirty || _readyDirty || _queueDirty || _creditArrived;
+    public bool HasNews => _cursorsDirty || _readyDirty || _queueDirty || _asideDirty || _creditArrived;
 }

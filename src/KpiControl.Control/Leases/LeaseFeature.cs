@@ -12,7 +12,7 @@ internal static class LeaseFeature
         services
             .AddSingleton<PlanStore>().AddSingleton<PlanCache>()
             .AddSingleton<ContractStatusStore>().AddSingleton<InactiveContracts>().AddSingleton<TenantWeightStore>().AddSingleton<TenantWeights>().AddSingleton<DueStore>().AddSingleton<DueWork>()
-            .AddSingleton<ReadyStore>().AddSingleton<ReadyWork>()
+            .AddSingleton<ReadyStore>().AddSingleton<ReadyWork>().AddSingleton<AsideStore>().AddSingleton<AsideWork>()
             .AddSingleton<QueueStore>().AddSingleton<OvertakeStore>().AddSingleton<QueueWork>()
             .AddSingleton<WaitStore>().AddSingleton<RouteStore>().AddSingleton<RegionWork>()
             .AddSingleton<SessionStore>().AddSingleton<SessionRegistry>().AddSingleton<LeaseMetrics>().AddSingleton<LeaseSender>()

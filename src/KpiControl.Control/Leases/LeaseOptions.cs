@@ -54,6 +54,10 @@ internal sealed class LeaseOptions : IValidatableObject
     [Range(typeof(TimeSpan), "00:01:00", "30.00:00:00")]
     public TimeSpan LossesWithin { get; set; } = TimeSpan.FromHours(72);
 
+    /// <summary>So many of a job whose schedule says <c>overlap: allow</c> are open at once; of slots that come due beyond, one queues and the others are skipped.</summary>
+    [Range(2, 64)]
+    public int MostAtOncePerBinding { get; set; } = 16;
+
     /// <summary>An agent is asked to connect again after this time, less up to a fifth; when its certificate ends, if that is before.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan StreamAge { get; set; } = TimeSpan.FromHours(1);

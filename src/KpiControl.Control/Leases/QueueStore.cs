@@ -6,11 +6,18 @@ namespace KpiControl.Control.Leases;
 /// <summary>Occurrences that queue behind a binding's open one: triggered, overlapped, caught up with.</summary>
 internal sealed class QueueStore(Databases databases)
 {
+    /// <summary>Of an entry <c>o</c>: one of a stretch of missed slots, which run one after the other, oldest first.</summary>
+    internal const string CatchesUp = $"(o.kind = {KindNumber.Schedule} AND o.reason = 'catchup')";
+
+    internal const string NoOlderAside = $"NOT EXISTS (SELECT FROM kpi_aside a WHERE a.binding_id = o.binding_id AND a.occ_kind = {KindNumber.Schedule} AND a.occ_scheduled_for < o.scheduled_for)";
+
+    // What stood aside before the job was edited holds it like any other that runs: nothing opens beside it.
     private const string NextSql =
-        """
+        $"""
         SELECT DISTINCT ON (o.binding_id) o.binding_id, o.scheduled_for, o.kind, o.last_slot, o.lane, o.window_start, o.business_date, rt.revision, o.revision AS queued_under
           FROM kpi_occurrence o JOIN kpi_job_runtime rt USING (binding_id)
          WHERE o.lane = @lane AND rt.occ_state IS NULL AND rt.lane > 0
+           AND (rt.aside = 0 OR (NOT {CatchesUp} OR {NoOlderAside}) AND EXISTS (SELECT FROM kpi_job_binding b WHERE b.binding_id = o.binding_id AND b.schedule_extra ->> 'overlap' = 'allow'))
          ORDER BY o.binding_id, o.scheduled_for LIMIT @limit
         """;
 
@@ -19,9 +26,6 @@ internal sealed class QueueStore(Databases databases)
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
         return (await connection.QueryAsync<QueuedRow>(new CommandDefinition(NextSql, new { lane, limit }, cancellationToken: token))).AsList();
     }
-
-    // Runtime rows first, in order, so that a cancel, which goes the same way, is either wholly before or wholly after.
-    private const string LockSql = "SELECT binding_id FROM kpi_job_runtime WHERE binding_id = ANY (@ids) ORDER BY binding_id FOR NO KEY UPDATE";
 
     private const string PromoteSql =
         $"""
@@ -59,7 +63,8 @@ internal sealed class QueueStore(Databases databases)
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
         var ids = promotions.Select(p => p.Row.BindingId).ToArray();
-        await connection.ExecuteAsync(new CommandDefinition(LockSql, new { ids }, transaction, cancellationToken: token));
+        // So that a cancel, which goes the same way, is either wholly before or wholly after.
+        await AsideTurnStore.LockAsync(connection, ids, token);
         var promoted = (await connection.QueryAsync<long>(new CommandDefinition(PromoteSql, new
         {
             ids,

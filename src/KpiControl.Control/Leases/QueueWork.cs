@@ -4,12 +4,13 @@ using Microsoft.Extensions.Options;
 namespace KpiControl.Control.Leases;
 
 /// <summary>Opens what queues behind bindings that are free now.</summary>
-internal sealed class QueueWork(QueueStore store, OvertakeStore overtakes, PlanCache plans, DependencyWaits waits, IOptions<LeaseOptions> options)
+internal sealed class QueueWork(QueueStore store, OvertakeStore overtakes, AsideStore asides, PlanCache plans, DependencyWaits waits, IOptions<LeaseOptions> options)
 {
     /// <returns>Whether anything opened, so that there may be more.</returns>
     public async Task<bool> PromoteAsync(LaneView view, CancellationToken token)
     {
         await overtakes.OvertakeAsync(view.Lane.Number, token);
+        await asides.MakeRoomAsync(view.Lane.Number, token);
         var rows = await store.NextAsync(view.Lane.Number, options.Value.BatchSize, token);
         if (rows.Count == 0)
             return false;

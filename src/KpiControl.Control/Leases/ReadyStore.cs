@@ -89,7 +89,13 @@ internal sealed class ReadyStore(Databases databases)
     /// <summary>Leases ready occurrences; the grants must be in order of their bindings.</summary>
     public async Task<IReadOnlyList<GrantedReady>> GrantAsync(IReadOnlyList<ReadyGrant> grants, NodeRef node, CancellationToken token)
     {
-        await using var command = databases.Hot.CreateCommand(GrantSql);
+        await using var connection = await databases.Hot.OpenConnectionAsync(token);
+        return await GrantAsync(connection, grants, node, token);
+    }
+
+    public static async Task<IReadOnlyList<GrantedReady>> GrantAsync(NpgsqlConnection connection, IReadOnlyList<ReadyGrant> grants, NodeRef node, CancellationToken token)
+    {
+        await using var command = new NpgsqlCommand(GrantSql, connection);
         command.AddOrdinals(grants.Count);
         command.Add(grants, NpgsqlDbType.Bigint, g => g.Row.BindingId);
         command.Add(grants, NpgsqlDbType.Bigint, g => g.Row.FenceSeen);

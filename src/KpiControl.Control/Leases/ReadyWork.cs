@@ -47,21 +47,31 @@ internal sealed class ReadyWork(ReadyStore store, PlanCache plans, LeaseSender s
             view.LeftWork = true;
             view.NextReady = view.NextReady <= scan.Now ? DateTimeOffset.MaxValue : view.NextReady;
         }
-        var granted = grants.Count > 0 ? await GrantAsync(grants, agents, token) : 0;
+        var granted = grants.Count > 0 ? await GrantAsync(view, grants, agents, token) : 0;
         // A session is elsewhere, and what it was to have is still ready. Not at once: on another timeline none is granted.
         if (granted < grants.Count)
             view.LookAtReadyBy(scan.Now + options.Value.ReclaimEvery);
         return (granted > 0, full && left && agents.Any(agent => agent.Credit > 0) ? ready[^1] : null);
     }
 
-    private async Task<int> GrantAsync(List<ReadyGrant> grants, IReadOnlyList<AgentSession> agents, CancellationToken token)
+    private async Task<int> GrantAsync(LaneView view, List<ReadyGrant> grants, IReadOnlyList<AgentSession> agents, CancellationToken token)
+    {
+        var granted = await GrantAsync(grants, agents, store.GrantAsync, token);
+        // What runs now makes room for what queues behind it, in whichever lane.
+        view.QueuedElsewhere |= granted.Any(g => g.Grant.Plan.RunsBesideItself);
+        return granted.Count;
+    }
+
+    /// <summary>Leases and tells: of a grant that fails half-way nobody knows whether it was committed.</summary>
+    public async Task<IReadOnlyList<GrantedReady>> GrantAsync(
+        List<ReadyGrant> grants, IReadOnlyList<AgentSession> agents, Func<IReadOnlyList<ReadyGrant>, NodeRef, CancellationToken, Task<IReadOnlyList<GrantedReady>>> grant, CancellationToken token)
     {
         grants.Sort((a, b) => a.Row.BindingId.CompareTo(b.Row.BindingId));
         try
         {
-            var granted = await store.GrantAsync(grants, await node.RegisteredAsync(token), token);
+            var granted = await grant(grants, await node.RegisteredAsync(token), token);
             await TellAsync(grants, granted, agents, token);
-            return granted.Count;
+            return granted;
         }
         catch
         {
@@ -70,7 +80,8 @@ internal sealed class ReadyWork(ReadyStore store, PlanCache plans, LeaseSender s
         }
     }
 
-    private async Task<List<ReadyGrant>> ChooseAsync(List<ReadyRow> rows, IReadOnlyList<AgentSession> agents, DateTimeOffset now, CancellationToken token)
+    /// <summary>Those that an agent here has a slot for, which is reserved.</summary>
+    public async Task<List<ReadyGrant>> ChooseAsync(List<ReadyRow> rows, IReadOnlyList<AgentSession> agents, DateTimeOffset now, CancellationToken token)
     {
         var planned = await plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.RunsUnder), token);
         var grants = new List<ReadyGrant>(rows.Count);

@@ -1,6 +1,7 @@
 using Dapper;
 using KpiControl.Control.Database;
 using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace KpiControl.Control.Leases;
 
@@ -70,11 +71,12 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
         """;
 
     // A grant holds its session's row shared and wants it live: once a session has ended, the leases it will ever hold are
-    // there to be seen. Found by a scan (75 ms a million bindings); an index on session_id would move with every run.
+    // there to be seen, and what of them stands aside goes back first: none of them does so any more. Found by a scan (75 ms a million bindings); an index on session_id would move with every run.
     private const string ReclaimSql =
         $"""
         WITH owed AS MATERIALIZED (
-          SELECT session_id FROM kpi_session WHERE ended_at IS NOT NULL AND reclaimed_at IS NULL ORDER BY session_id FOR UPDATE SKIP LOCKED
+          SELECT s.session_id FROM kpi_session s WHERE s.ended_at IS NOT NULL AND s.reclaimed_at IS NULL
+             AND NOT EXISTS (SELECT FROM kpi_aside a WHERE a.session_id = s.session_id) ORDER BY s.session_id FOR UPDATE SKIP LOCKED
         ), leased AS MATERIALIZED (
           SELECT rt.binding_id, rt.attempt_id, rt.occ_cancel, {ReasonNumber.LeaseLost}::int2 AS why FROM kpi_job_runtime rt WHERE rt.occ_state = 'L' AND rt.session_id IN (SELECT session_id FROM owed)
            ORDER BY rt.binding_id FOR NO KEY UPDATE
@@ -88,7 +90,40 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
     public async Task<IReadOnlyList<short>> ReclaimAsync(CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
-        return (await connection.QueryAsync<short>(new CommandDefinition(ReclaimSql, new { losses = options.Value.LossesToQuarantine, within = options.Value.LossesWithin }, cancellationToken: token))).AsList();
+        var aside = await GiveBackAsideAsync(connection, OwedAsideSql, null, token);
+        return [.. aside, .. await connection.QueryAsync<short>(new CommandDefinition(ReclaimSql, new { losses = options.Value.LossesToQuarantine, within = options.Value.LossesWithin }, cancellationToken: token))];
+    }
+
+    private const string OwedAsideSql =
+        $"""
+        SELECT a.binding_id, a.occ_scheduled_for AS scheduled_for, a.occ_kind AS kind, a.attempt_id, {ReasonNumber.LeaseLost}::int2 AS why
+          FROM kpi_aside a JOIN kpi_session s USING (session_id) WHERE a.occ_state = 'L' AND s.ended_at IS NOT NULL
+        """;
+
+    private const string GiveBackInRowSql =
+        """
+        WITH leased AS MATERIALIZED (
+          SELECT rt.binding_id, rt.attempt_id, rt.occ_cancel, x.why FROM unnest(@ids, @attempts, @whys) AS x(binding_id, attempt_id, why)
+            JOIN kpi_job_runtime rt ON rt.binding_id = x.binding_id AND rt.attempt_id = x.attempt_id WHERE rt.occ_state = 'L'
+        )
+        """ + GiveBack;
+
+    // What a statement finds aside: each in its turn, by what gives back all others.
+    private async Task<List<short>> GiveBackAsideAsync(NpgsqlConnection connection, string sql, object? parameters, CancellationToken token)
+    {
+        var found = (await connection.QueryAsync<AsideLease>(new CommandDefinition(sql, parameters, cancellationToken: token))).ToDictionary(lease => new AsideKey(lease.BindingId, lease.ScheduledFor, lease.Kind));
+        var lanes = new List<short>(found.Count);
+        if (found.Count == 0)
+            return lanes;
+        await using var transaction = await connection.BeginTransactionAsync(token);
+        await AsideTurnStore.LockAsync(connection, found.Keys.Select(key => key.BindingId), token);
+        await AsideTurnStore.ServeAsync(connection, found.Keys, async turn => lanes.AddRange(await connection.QueryAsync<short>(new CommandDefinition(GiveBackInRowSql, new
+        {
+            ids = turn.Select(key => key.BindingId).ToArray(), attempts = turn.Select(key => found[key].AttemptId).ToArray(), whys = turn.Select(key => found[key].Why).ToArray(),
+            losses = options.Value.LossesToQuarantine, within = options.Value.LossesWithin,
+        }, cancellationToken: token))), token);
+        await transaction.CommitAsync(token);
+        return lanes;
     }
 
     // Leases that were granted to a session's earlier stream and are not held, or that the agent returns unrun. What is not held
@@ -115,14 +150,34 @@ internal sealed class ReclaimStore(Databases databases, IOptions<LeaseOptions> o
     public Task<IReadOnlyList<short>> LoseAsync(SessionRef session, Guid attempt, CancellationToken token) =>
         ReturnAsync([session], [attempt], returned: true, [attempt], token);
 
+    // After the rows: a lease that stands aside does so to its end, so it is found in one of the two.
+    private const string ReturnAsideSql =
+        $"""
+        SELECT a.binding_id, a.occ_scheduled_for AS scheduled_for, a.occ_kind AS kind, a.attempt_id, CASE WHEN a.attempt_id = ANY (@begun) THEN {ReasonNumber.LeaseLost} ELSE {ReasonNumber.Returned} END::int2 AS why
+          FROM kpi_aside a JOIN unnest(@sessions, @generations) AS x(session_id, generation) ON a.session_id = x.session_id
+         WHERE a.occ_state = 'L' AND ((@returned AND a.attempt_id = ANY (@attempts)) OR (NOT @returned AND a.generation < x.generation AND NOT a.attempt_id = ANY (@attempts)))
+        """;
+
     private async Task<IReadOnlyList<short>> ReturnAsync(IReadOnlyCollection<SessionRef> sessions, IEnumerable<Guid> attempts, bool returned, IEnumerable<Guid> begun, CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
-        return (await connection.QueryAsync<short>(new CommandDefinition(ReturnSql, new
+        var parameters = new
         {
             sessions = sessions.Select(s => s.SessionId).ToArray(), generations = sessions.Select(s => s.Generation).ToArray(), attempts = attempts.ToArray(), returned, begun = begun.ToArray(),
             losses = options.Value.LossesToQuarantine, within = options.Value.LossesWithin,
-        }, cancellationToken: token))).AsList();
+        };
+        var lanes = (await connection.QueryAsync<short>(new CommandDefinition(ReturnSql, parameters, cancellationToken: token))).AsList();
+        lanes.AddRange(await GiveBackAsideAsync(connection, ReturnAsideSql, parameters, token));
+        return lanes;
+    }
+
+    private sealed record AsideLease
+    {
+        public long BindingId { get; init; }
+        public DateTimeOffset ScheduledFor { get; init; }
+        public short Kind { get; init; }
+        public Guid AttemptId { get; init; }
+        public short Why { get; init; }
     }
 }
 

@@ -27,7 +27,12 @@ internal sealed class RegionDispatcher(string region, RegionWork work, TimeProvi
         Wake();
     }
 
-    public void CursorMovedBack(short lane) => Tell(lane, view => view.MarkCursorsDirty());
+    // It may have been resumed: what stands aside goes on too.
+    public void CursorMovedBack(short lane) => Tell(lane, view =>
+    {
+        view.MarkCursorsDirty();
+        view.MarkAsideDirty();
+    });
 
     public void Queued(short lane) => Tell(lane, view => view.MarkQueueDirty());
 
@@ -37,6 +42,8 @@ internal sealed class RegionDispatcher(string region, RegionWork work, TimeProvi
             view.MarkQueueDirty();
         Wake();
     }
+
+    public void Aside(short lane) => Tell(lane, view => view.MarkAsideDirty());
 
     public void Ready(short lane) => Tell(lane, view => view.MarkReadyDirty());
 

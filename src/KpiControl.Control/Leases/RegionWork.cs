@@ -3,9 +3,9 @@ using Microsoft.Extensions.Options;
 
 namespace KpiControl.Control.Leases;
 
-/// <summary>One round of a region: promote what queued, lease what is ready, take what is due; by priority.</summary>
+/// <summary>One round of a region: promote what queued, lease what stands aside or is ready, take what is due; by priority.</summary>
 internal sealed partial class RegionWork(
-    DueWork due, ReadyWork ready, QueueWork queue, SessionRegistry sessions, IOptions<LeaseOptions> options, ILogger<RegionWork> logger)
+    DueWork due, ReadyWork ready, AsideWork asides, QueueWork queue, SessionRegistry sessions, IOptions<LeaseOptions> options, ILogger<RegionWork> logger)
 {
     private static readonly TimeSpan AfterOutage = TimeSpan.FromSeconds(1);
 
@@ -23,6 +23,7 @@ internal sealed partial class RegionWork(
                 if (view.TakeQueueDirty())
                     more |= await queue.PromoteAsync(view, token);
                 var agents = sessions.In(region);
+                more |= await asides.LeaseAsync(view, agents, clock, token);
                 more |= await ready.LeaseAsync(view, agents, clock, token);
                 more |= await due.TakeAsync(view, agents, clock, token);
             }
@@ -53,7 +54,7 @@ internal sealed partial class RegionWork(
     {
         if (lanes.Any(view => view.HasNews))
             return TimeSpan.Zero;
-        var next = lanes.Count == 0 ? DateTimeOffset.MaxValue : lanes.Min(view => view.NextDue < view.NextReady ? view.NextDue : view.NextReady);
+        var next = lanes.Count == 0 ? DateTimeOffset.MaxValue : lanes.Min(view => new[] { view.NextDue, view.NextReady, view.NextAside }.Min());
         var until = next - clock.Now;
         return until > PollEvery ? PollEvery : until < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : until;
     }

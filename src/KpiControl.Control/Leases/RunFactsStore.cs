@@ -18,7 +18,7 @@ internal sealed class RunFactsStore(Databases databases)
     // whatever the agent's clock says. What is reported takes what was reported; a restatement takes a restated value where there is one.
     private const string InputsSql =
         """
-        SELECT x.binding_id, d.dep_type AS type, d.dep_value AS name, f.refresh_id, f.data_through, f.source_run, f.version, s.signal_id,
+        SELECT x.fence, d.dep_type AS type, d.dep_value AS name, f.refresh_id, f.data_through, f.source_run, f.version, s.signal_id,
                coalesce(f.published_at, s.published_at) AS published_at, coalesce(f.published_by, s.published_by) AS published_by, u.run_id, u.job_id
           FROM (SELECT binding_id, fence, business_date, scheduled_for, restated, greatest(granted, least(coalesce(began, granted), now())) AS began
                   FROM unnest(@ids, @fences, @dates, @slots, @restated, @granted, @began) AS asked(binding_id, fence, business_date, scheduled_for, restated, granted, began)) x
@@ -44,7 +44,7 @@ internal sealed class RunFactsStore(Databases databases)
                AND h.recorded_at >= x.business_date::timestamptz - interval '1 day' AND h.business_date = x.business_date
                AND h.final AND h.status IN ('success', 'partial') AND h.run_id < x.fence AND (x.restated OR h.trigger_kind <> 'restatement')
              ORDER BY h.trigger_kind = 'restatement' DESC, h.recorded_at DESC LIMIT 1) u ON true
-         ORDER BY x.binding_id, d.dep_type, d.dep_value
+         ORDER BY x.fence, d.dep_type, d.dep_value
         """;
 
     /// <returns>Of each attempt, in their order.</returns>
@@ -65,21 +65,21 @@ internal sealed class RunFactsStore(Databases databases)
             ids = dependent.Select(a => a.Plan.BindingId).ToArray(), fences = dependent.Select(a => a.Fence).ToArray(),
             dates = dependent.Select(a => a.BusinessDate).ToArray(), slots = dependent.Select(a => a.ScheduledFor.UtcDateTime).ToArray(), restated = dependent.Select(a => a.IsRestatement).ToArray(),
             granted = dependent.Select(a => a.GrantedBy.UtcDateTime).ToArray(), began = dependent.Select(a => a.Began?.UtcDateTime).ToArray(),
-        }, cancellationToken: token))).ToLookup(i => i.BindingId);
+        }, cancellationToken: token))).ToLookup(i => i.Fence);
         var restated = attempts.Where(a => a.IsRestatement).ToList();
         var restatements = restated.Count == 0 ? null : (await connection.QueryAsync<RunRestatement>(new CommandDefinition(RestatementsSql, new
         {
             ids = restated.Select(a => a.Plan.BindingId).ToArray(), slots = restated.Select(a => a.ScheduledFor.UtcDateTime).ToArray(),
-        }, cancellationToken: token))).ToDictionary(r => r.BindingId);
-        return [.. attempts.Select(a => new RunFacts(policies[(a.Plan.Tenant, a.Plan.Environment)], inputs is null ? [] : [.. inputs[a.Plan.BindingId]])
+        }, cancellationToken: token))).ToDictionary(r => (r.BindingId, r.Slot));
+        return [.. attempts.Select(a => new RunFacts(policies[(a.Plan.Tenant, a.Plan.Environment)], inputs is null ? [] : [.. inputs[a.Fence]])
         {
-            Restatement = a.IsRestatement ? restatements!.GetValueOrDefault(a.Plan.BindingId) : null,
+            Restatement = a.IsRestatement ? restatements!.GetValueOrDefault((a.Plan.BindingId, a.ScheduledFor)) : null,
         })];
     }
 
     private const string RestatementsSql =
         """
-        SELECT x.binding_id, s.restatement_id, t.run_id AS reported_run_id, coalesce('refresh/' || s.refresh_id, 'restatement/' || s.upstream_id) AS cause, s.source, s.accepted_by, s.reason, s.digest,
+        SELECT x.binding_id, x.slot, s.restatement_id, t.run_id AS reported_run_id, coalesce('refresh/' || s.refresh_id, 'restatement/' || s.upstream_id) AS cause, s.source, s.accepted_by, s.reason, s.digest,
                ARRAY(SELECT d.capacity || ': ' || d.principal FROM kpi_restatement_decision d WHERE d.restatement_id = s.restatement_id AND d.decision = 'approve' ORDER BY 1) AS approvers
           FROM unnest(@ids, @slots) AS x(binding_id, slot)
           JOIN kpi_backfill_slot p ON p.binding_id = x.binding_id AND p.occurrence_at = x.slot JOIN kpi_backfill q USING (backfill_id)
@@ -108,6 +108,7 @@ internal sealed record RunFacts(int PolicyVersion, IReadOnlyList<RunInput> Input
 internal sealed record RunRestatement
 {
     public long BindingId { get; init; }
+    public DateTimeOffset Slot { get; init; }
     public long RestatementId { get; init; }
     public long ReportedRunId { get; init; }
     /// <summary><c>refresh/12</c> or <c>restatement/7</c>.</summary>
@@ -124,7 +125,8 @@ internal sealed record RunRestatement
 /// <summary>A dependency and what it was met by; without either, it was met by something that is gone.</summary>
 internal sealed record RunInput
 {
-    public long BindingId { get; init; }
+    /// <summary>Of the attempt whose dependency it is.</summary>
+    public long Fence { get; init; }
     /// <summary><c>gdp</c>, <c>signal</c> or <c>kpi</c>.</summary>
     public string Type { get; init; } = "";
     public string Name { get; init; } = "";

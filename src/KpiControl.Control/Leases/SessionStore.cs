@@ -80,7 +80,11 @@ internal sealed class SessionStore(Databases databases)
     }
 
     private const string HeldSql =
-        "SELECT attempt_id, occ_cancel FROM kpi_job_runtime WHERE binding_id = ANY (@bindings) AND attempt_id = ANY (@attempts) AND occ_state = 'L' AND session_id = @sessionId";
+        """
+        SELECT attempt_id, occ_cancel FROM kpi_job_runtime WHERE binding_id = ANY (@bindings) AND attempt_id = ANY (@attempts) AND occ_state = 'L' AND session_id = @sessionId
+        UNION ALL
+        SELECT attempt_id, occ_cancel FROM kpi_aside WHERE binding_id = ANY (@bindings) AND attempt_id = ANY (@attempts) AND occ_state = 'L' AND session_id = @sessionId
+        """;
 
     /// <summary>Which of the attempts an agent holds are still leased to its session, and whether each was cancelled meanwhile.</summary>
     public async Task<IReadOnlyDictionary<Guid, bool>> StillHeldAsync(long sessionId, IReadOnlyCollection<(long BindingId, Guid Attempt)> held, CancellationToken token)

@@ -30,6 +30,10 @@ internal static class SlotDecision
         };
     }
 
+    /// <summary>Others run, and the job no longer says that it may run beside them.</summary>
+    public static SlotTake Overlapped(this SlotTake take) =>
+        take with { As = TakeAs.Nothing, Reason = null, Skipped = [.. take.Skipped, new SkippedSlots(SlotRange.One(take.Slot), SkipReason.Overlap)] };
+
     private static SlotTake NothingRuns(DueRow due, BindingPlan plan, DateTimeOffset now) => new()
     {
         Plan = plan, Seen = due.Slot, NextCursor = plan.Schedule.NextExpected(now), As = TakeAs.Nothing, Slot = due.Slot, BusinessDate = plan.BusinessDateOf(due.Slot),

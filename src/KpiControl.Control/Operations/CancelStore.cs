@@ -41,34 +41,20 @@ internal static class CancelStore
     public static async Task<QueuedUnderRow> RevisionAsync(RequestTransaction tx, long bindingId, int revision) =>
         await tx.FindAsync<QueuedUnderRow>(Revision, new { bindingId, revision }) ?? throw new InvalidOperationException($"Binding {bindingId} has no revision {revision}.");
 
-    private const string EndParked = $"""
-        WITH u AS (
-          UPDATE kpi_job_runtime SET occ_state = NULL, occ_cancel = false
-           WHERE binding_id = @bindingId AND occ_state IN ('W', 'R') AND occ_scheduled_for = @ScheduledFor AND occ_kind = @Kind
-          RETURNING binding_id, tenant_id, revision, occ_scheduled_for, occ_window_start, occ_business_date, occ_kind, retry_count, lane, attempt_id, occ_revision, occ_lost_as, fence_n, fence_epoch
-        ), unparked AS (
-          DELETE FROM kpi_parked p USING u WHERE p.binding_id = u.binding_id
-        ), unwaited AS (
-          DELETE FROM kpi_occurrence_wait w USING u WHERE w.binding_id = u.binding_id
-        ), h AS (
-          INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, scheduled_for, window_start, business_date, lane, retry_seq, final, status, reason, trigger_kind)
-          SELECT nextval('kpi_fence'), tenant_id, binding_id, revision, occ_scheduled_for, occ_window_start, occ_business_date, abs(lane), retry_count,
-                 true, 'cancelled', @reason, kpi_kind_name(occ_kind) FROM u RETURNING run_id
-        ), lost AS (
-          INSERT INTO kpi_job_history (run_id, tenant_id, binding_id, revision, attempt_id, retry_seq, scheduled_for, window_start, business_date, lane, final, status, reason, trigger_kind)
-          SELECT fence_n, tenant_id, binding_id, occ_revision, attempt_id, retry_count, occ_scheduled_for, occ_window_start, occ_business_date, abs(lane), false, 'lost',
-                 CASE occ_lost_as WHEN {ReasonNumber.Returned} THEN 'returned' ELSE 'lease_lost' END, kpi_kind_name(occ_kind) FROM u WHERE attempt_id IS NOT NULL RETURNING run_id
-        ), chained AS (
-          INSERT INTO kpi_chain_pending (run_ids) SELECT array_agg(run_id) FROM (SELECT run_id FROM h UNION ALL SELECT run_id FROM lost) r HAVING count(*) > 0
-        ), told AS MATERIALIZED (
-          SELECT pg_notify('kpi', 'queue ' || abs(lane)) FROM u
-        )
-        SELECT (SELECT count(*) FROM u)::int + 0 * (SELECT count(*) FROM told)::int
-        """;
-
     /// <summary>One that waits or is ready. False where it is that no longer.</summary>
     public static async Task<bool> EndParkedAsync(RequestTransaction tx, long bindingId, OpenOccurrence open, string? reason) =>
-        await tx.FindAsync<int>(EndParked, new { bindingId, open.ScheduledFor, open.Kind, reason }) == 1;
+        await EndInRowAsync(tx, bindingId, open, reason) || await EndAsideAsync(tx, bindingId, open, reason);
+
+    private static async Task<bool> EndInRowAsync(RequestTransaction tx, long bindingId, OpenOccurrence open, string? reason) =>
+        await tx.FindAsync<int>(ParkedEndStore.EndSql, new { bindingId, open.ScheduledFor, open.Kind, status = "cancelled", reason }) == 1;
+
+    private static async Task<bool> EndAsideAsync(RequestTransaction tx, long bindingId, OpenOccurrence open, string? reason)
+    {
+        var ended = false;
+        await AsideTurnStore.LockAsync(tx.Connection, [bindingId], tx.Token);
+        await AsideTurnStore.ServeAsync(tx.Connection, [new AsideKey(bindingId, open.ScheduledFor, open.Kind)], async _ => ended = await EndInRowAsync(tx, bindingId, open, reason), tx.Token);
+        return ended;
+    }
 
     // The runtime row first: a promotion goes the same way.
     private const string EndQueued = """
@@ -106,7 +92,20 @@ internal static class CancelStore
 
     /// <summary>One that an agent runs: it is told, and its report ends it. False where it runs no longer.</summary>
     public static async Task<bool> AskAgentAsync(RequestTransaction tx, long bindingId, OpenOccurrence open) =>
-        await tx.FindAsync<int>(AskAgent, new { bindingId, open.AttemptId }) == 1;
+        await tx.FindAsync<int>(AskAgent, new { bindingId, open.AttemptId }) == 1 || await tx.FindAsync<int>(AskAgentAside, new { bindingId, open.AttemptId }) == 1;
+
+    // The runtime row first, as everybody takes them: it is in nobody's turn then.
+    private const string AskAgentAside = """
+        WITH rt AS MATERIALIZED (
+          SELECT binding_id FROM kpi_job_runtime WHERE binding_id = @bindingId FOR NO KEY UPDATE
+        ), u AS (
+          UPDATE kpi_aside a SET occ_cancel = true FROM rt WHERE a.binding_id = rt.binding_id AND a.occ_state = 'L' AND a.attempt_id = @AttemptId
+          RETURNING a.session_id, a.attempt_id
+        ), told AS MATERIALIZED (
+          SELECT pg_notify('kpi', format('cancel %s %s', session_id, attempt_id)) FROM u
+        )
+        SELECT count(*)::int FROM told
+        """;
 }
 
 /// <summary>The schedule that a stretch of slots was queued under.</summary>

@@ -33,7 +33,31 @@ internal static class Cancellations
         {
             Before = AuditEntry.Json(new { chosen.State }), After = AuditEntry.Json(new { State = isLeased ? "cancelling" : "cancelled" }),
         });
-        return new CancelOccurrenceResponse { BindingId = binding.BindingId, Ended = !isLeased, Occurrence = ToProto(chosen) };
+        var response = new CancelOccurrenceResponse { BindingId = binding.BindingId, Ended = !isLeased, Occurrence = ToProto(chosen) };
+        if (request.SlotKey.Length == 0 && chosen.State != "queued")
+            response.Others.AddRange((await CancelOthersAsync(tx, binding, chosen, request.Reason)).Select(ToProto));
+        return response;
+    }
+
+    // Of a job of which several may run at once, all that are open; one that went on meanwhile is looked for again.
+    private static async Task<IReadOnlyList<OpenOccurrence>> CancelOthersAsync(RequestTransaction tx, Binding binding, OpenOccurrence chosen, string reason)
+    {
+        var cancelled = new Dictionary<string, OpenOccurrence>(StringComparer.Ordinal);
+        for (var tried = 1; await NextAsync() is { } open;)
+            if (await EndAsync(tx, binding, open, reason))
+            {
+                cancelled.Add(KeyOf(open), open);
+                await AuditStore.AppendAsync(tx, Entry(tx, binding, open, reason) with
+                {
+                    Before = AuditEntry.Json(new { open.State }), After = AuditEntry.Json(new { State = open.State == "leased" ? "cancelling" : "cancelled" }),
+                });
+            }
+            else if (tried++ == MostLooks)
+                throw Reject.Aborted("OCCURRENCE_MOVED", "An occurrence went on while it was being cancelled; look again.");
+        return [.. cancelled.Values];
+
+        async Task<OpenOccurrence?> NextAsync() => (await CancelStore.OpenAsync(tx, binding.BindingId))
+            .FirstOrDefault(open => open.State != "queued" && KeyOf(open) != KeyOf(chosen) && !cancelled.ContainsKey(KeyOf(open)));
     }
 
     /// <summary>Part of something larger, which writes the audit row: what has ended meanwhile is left at that.</summary>

@@ -83,14 +83,13 @@ internal static class ExplainStore
     private const string OpenSql =
         """
         SELECT o.scheduled_for, o.last_slot, kpi_kind_name(o.kind) AS kind, o.window_start, o.business_date, o.state, o.reason, o.retry_count,
-               o.attempt_id, o.occ_retry_at AS retry_at, o.deadline, rt.lease_deadline, s.agent
+               o.attempt_id, o.occ_retry_at AS retry_at, o.deadline, o.lease_deadline, s.agent
           FROM kpi_open_occurrence o
           LEFT JOIN kpi_session s ON s.session_id = o.session_id
-          LEFT JOIN kpi_job_runtime rt ON o.state = 'leased' AND rt.binding_id = o.binding_id
          WHERE o.binding_id = @binding ORDER BY (o.state = 'queued'), o.scheduled_for LIMIT 1000
         """;
 
-    /// <summary>The open occurrence first, then those that queue behind it.</summary>
+    /// <summary>What is open first, the oldest before the others, then what queues behind it.</summary>
     public static Task<IReadOnlyList<OpenRow>> OpenAsync(RequestTransaction tx, long binding) => tx.QueryAsync<OpenRow>(OpenSql, new { binding });
 
     private const string CursorSql =

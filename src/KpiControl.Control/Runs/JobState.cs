@@ -48,26 +48,24 @@ internal sealed record JobState
     public DateTimeOffset? OccRetryAt { get; init; }
     public Guid? AttemptId { get; init; }
     public string? Agent { get; init; }
+    /// <summary>JSON: what stands aside of it; null: nothing does.</summary>
+    public string? AsideJson { get; init; }
 
-    public Job ToProto() => new()
+    public Job ToProto()
     {
-        BindingId = BindingId, DefId = DefId, Tenant = TenantId, Environment = Environment, Region = Region, JobId = JobId, KpiId = KpiId,
-        ContractVersion = ContractVersion, ContentHash = ContentHash, ScheduleCron = ScheduleCron, Timezone = Timezone, ActiveFlag = ActiveFlag,
-        ScdView = ScdView, Etag = Etags.Of(Revision), CreatedAt = Time(CreatedAt), ScheduleOverridden = ScheduleOverridden, LastRunAt = Time(LastRunAt),
-        NextRunAt = Time(NextRunAt), LastStatus = LastStatus ?? "", LastError = LastError ?? "", RetryCount = RetryCount, Queued = Queued,
-        Paused = Paused == true, PausedUntil = Paused == true && PausedUntil != DateTimeOffset.MaxValue ? Time(PausedUntil) : null,
-        SlaState = SlaState, Occurrence = OccState is null ? null : Occurrence(), Overrides = { Standing() },
-    };
+        var open = OpenState.Aside(AsideJson).Concat(OccState is null ? [] : [OpenState.InRow(this)]).OrderBy(one => one.OccScheduledFor).Select(one => one.ToProto()).ToList();
+        return new Job
+        {
+            BindingId = BindingId, DefId = DefId, Tenant = TenantId, Environment = Environment, Region = Region, JobId = JobId, KpiId = KpiId,
+            ContractVersion = ContractVersion, ContentHash = ContentHash, ScheduleCron = ScheduleCron, Timezone = Timezone, ActiveFlag = ActiveFlag,
+            ScdView = ScdView, Etag = Etags.Of(Revision), CreatedAt = Time(CreatedAt), ScheduleOverridden = ScheduleOverridden, LastRunAt = Time(LastRunAt),
+            NextRunAt = Time(NextRunAt), LastStatus = LastStatus ?? "", LastError = LastError ?? "", RetryCount = RetryCount, Queued = Queued,
+            Paused = Paused == true, PausedUntil = Paused == true && PausedUntil != DateTimeOffset.MaxValue ? Time(PausedUntil) : null,
+            SlaState = SlaState, Occurrence = open.FirstOrDefault(), Beside = { open.Skip(1) }, Overrides = { Standing() },
+        };
+    }
 
     private IEnumerable<Override> Standing() => OverrideReads.Rows(OverridesJson).Select(row => row.ToProto());
-
-    private Occurrence Occurrence() => new()
-    {
-        SlotKey = new SlotKey(OccKind!, OccScheduledFor!.Value).ToString(), ScheduledFor = Time(OccScheduledFor), WindowStart = Time(OccWindowStart),
-        BusinessDate = OccBusinessDate?.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture) ?? "",
-        State = OccState switch { "W" => "waiting", "R" => "ready", _ => "leased" }, Reason = Occurrences.ReasonWord(OccReason), TriggerKind = OccKind,
-        TryNumber = RetryCount + 1, AttemptId = AttemptId?.ToString() ?? "", Agent = Agent ?? "", RetryAt = Time(OccRetryAt),
-    };
 
     private static Timestamp? Time(DateTimeOffset? instant) => instant is { } at ? Timestamp.FromDateTimeOffset(at) : null;
 }

@@ -61,7 +61,7 @@ internal sealed class OccurrenceExplanation(Databases databases, DependencyWaits
         var isLate = OccurrenceCauses.Began(facts) > slot.ScheduledFor;
         return facts with
         {
-            HeldBy = slot.Kind == "schedule" && (reason == SkipReason.Overlap || isLate) ? await CauseStore.HolderAsync(tx, id, slot) : null,
+            HeldBy = slot.Kind == "schedule" && (reason == SkipReason.Overlap || isLate && facts.Job?.Schedule.Overlap != "allow") ? await CauseStore.HolderAsync(tx, id, slot) : null,
             InItsPlace = reason == SkipReason.Superseded ? await CauseStore.InItsPlaceAsync(tx, id, facts.Final!.SlotLast ?? slot.ScheduledFor) : null,
             OfTheDate = date is { } ran ? await CauseStore.OfTheDateAsync(tx, id, slot, ran) : [],
             Arrivals = date is { } reported && facts is { Job.Dependencies: { } needs, Schedule.Schedule: { } schedule } && needs.Gdp.Count + needs.Signals.Count + needs.Kpis.Count > 0

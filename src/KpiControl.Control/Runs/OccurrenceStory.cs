@@ -62,7 +62,7 @@ internal static class OccurrenceStory
             var reference = Invariant($"run/{run.RunId}");
             if (run.StartedAt is { } started)
                 yield return Fact(started, "leased", Invariant($"Try {run.RetrySeq + 1} ran on {run.Agent ?? "an agent"} under fence ({run.FenceEpoch}, {run.RunId}){OccurrenceSurroundings.Under(run, facts)}."), reference);
-            yield return Fact(run.FinishedAt ?? run.RecordedAt, run.Status == "lost" ? "lost" : run.Final ? "finished" : "attempt", Outcome(run), reference);
+            yield return Fact(run.FinishedAt ?? run.RecordedAt, run.Status == "lost" ? "lost" : run.Final ? "finished" : "attempt", Outcome(run, facts), reference);
         }
     }
 
@@ -100,7 +100,7 @@ internal static class OccurrenceStory
 
     private static string Answer(OccurrenceFacts facts) => facts switch
     {
-        { Final: { } run } => Outcome(run) + (run.Reason is "holiday" or "blackout" ? CalendarStory.Sentence(facts) : OccurrenceCauses.Why(facts)),
+        { Final: { } run } => Outcome(run, facts) + (run.Reason is "holiday" or "blackout" ? CalendarStory.Sentence(facts) : OccurrenceCauses.Why(facts)),
         { Open: { State: "leased" } open } => $"It is running on {open.Agent}.",
         { Open.State: "waiting" } => $"It waits for {string.Join(" and ", facts.Missing.Select(m => m.Missing()).DefaultIfEmpty("what it depends on"))}.",
         { Cursor.Paused: true, Open: not null } => "It is open, and the job is paused: nothing starts until it is resumed.",
@@ -125,7 +125,7 @@ internal static class OccurrenceStory
         _ => "Nothing is recorded of it.",
     };
 
-    private static string Outcome(RunRow run)
+    private static string Outcome(RunRow run, OccurrenceFacts facts)
     {
         var what = run.Status switch
         {
@@ -137,7 +137,7 @@ internal static class OccurrenceStory
             "suppressed" => "It was computed and suppressed by a rule",
             "cancelled" => "It was cancelled",
             "skipped" when run.ErrorCode == RunErrors.NotReady.Code => "It was skipped: none of its stages was ready (not_ready)",
-            "skipped" => $"It was skipped: {Words(run.Reason)}",
+            "skipped" => $"It was skipped: {Words(run.Reason, facts.Job?.Schedule.Overlap)}",
             "lost" when run.Reason == FailReason.Returned => "Its lease came back unrun: its agent returned it",
             _ => "Its lease was lost: the agent fell silent",
         };
@@ -146,8 +146,9 @@ internal static class OccurrenceStory
         return $"{what}{error}{stretch}.";
     }
 
-    private static string Words(string? reason) => reason switch
+    private static string Words(string? reason, string? overlap) => reason switch
     {
+        "overlap" when overlap == "allow" => "as many of the job ran as may at once, and another queued already (overlap: allow)",
         "overlap" => "another occurrence of the job held it (overlap: skip)",
         "paused" => "the job was paused",
         "holiday" => "its day is a holiday (holiday)",

@@ -7,9 +7,13 @@ namespace KpiControl.Jobs.Validation;
 /// <summary>Whether waiting, retrying and the promises of the SLA fit between a schedule's slots.</summary>
 internal static class SlotRules
 {
+    // Leases:MostAtOncePerBinding as it is delivered.
+    private const int UsuallyAtOnce = 16;
+
     public static void Check(JobArtifact job, SlotSample slots, ArtifactNode root, FindingList findings)
     {
         CheckRetry(job, slots, root, findings);
+        CheckOverlap(job, slots, root, findings);
         CheckWait(job, slots, root, findings);
         CheckAvailability(job, slots, root, findings);
         CheckFreshness(job, slots, root, findings);
@@ -17,7 +21,8 @@ internal static class SlotRules
 
     private static void CheckRetry(JobArtifact job, SlotSample slots, ArtifactNode root, FindingList findings)
     {
-        if (job.Retry.MaxRetries == 0 || slots.Shortest is not { } gap) return;
+        // Where runs stand side by side the next slot waits for nothing.
+        if (job.Retry.MaxRetries == 0 || job.Schedule.Overlap == "allow" || slots.Shortest is not { } gap) return;
         var pauses = Enumerable.Range(1, job.Retry.MaxRetries).Aggregate(TimeSpan.Zero, (sum, n) => sum + RetryPolicy.Delay(job.Retry, n, jitter01: 1));
         var attempts = job.Timeout * (job.Retry.MaxRetries + 1);
         var at = root.Nearest("retry", "max_retries");
@@ -25,6 +30,12 @@ internal static class SlotRules
             findings.Error("meaning.retry_window", at, $"The pauses between retries add up to {Durations.Format(pauses)}; the next slot can come after {Durations.Format(gap)}.", "Retry less often, or lower retry.initial and retry.max.");
         else if (pauses + attempts > gap)
             findings.Warn("meaning.retry_window", at, $"All attempts together can take {Durations.Format(pauses + attempts)}; the next slot can come after {Durations.Format(gap)}, and is then treated as overlap says.", "Lower timeout or max_retries.");
+    }
+
+    private static void CheckOverlap(JobArtifact job, SlotSample slots, ArtifactNode root, FindingList findings)
+    {
+        if (job.Schedule.Overlap != "allow" || slots.Shortest is not { } gap || job.Timeout <= gap * UsuallyAtOnce) return;
+        findings.Warn("meaning.overlap_many", root.Nearest("schedule", "overlap"), $"A run may take {Durations.Format(job.Timeout)} and the next slot can come after {Durations.Format(gap)}: more than {UsuallyAtOnce} at once, which is how many the control plane runs of a job unless it is configured otherwise. Slots beyond are skipped but for one.", "Lower timeout, or run less often.");
     }
 
     private static void CheckWait(JobArtifact job, SlotSample slots, ArtifactNode root, FindingList findings)

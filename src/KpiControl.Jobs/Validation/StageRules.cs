@@ -1,5 +1,6 @@
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Artifacts.Text;
+using KpiControl.Jobs.Runs;
 
 namespace KpiControl.Jobs.Validation;
 
@@ -14,6 +15,9 @@ internal static class StageRules
         if (job.Run.Profile == "backfill" && job.Runtime.Time?["range"] is null)
             findings.Error("meaning.backfill_window", root.Nearest(["run", "profile"]), "The profile backfill needs a window, and the job has no runtime.time.range.",
                 "Write runtime.time.range: { type: relative, last_n: 12 }: so many periods up to the business date of each run.");
+        if (job.Schedule.Overlap == "allow" && RunStages.Of(job.Run).MakesTables)
+            findings.Error("meaning.overlap_stages", root.Nearest(["schedule", "overlap"]), "Runs of a job that loads or builds tables replace each other's: they cannot run at once (overlap: allow).",
+                "Write skip, queue_one or cancel_previous, or let a job of its own make the tables.");
         if (job.Run.Profile == "pre_fill" && job.Sla?.Freshness is not null)
             findings.Error("meaning.pre_fill_freshness", root.Nearest(["sla", "freshness"]), "The profile pre_fill loads history once and promises no freshness.", "Remove sla.freshness.");
     }

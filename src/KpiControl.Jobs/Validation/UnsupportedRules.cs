@@ -8,8 +8,6 @@ internal static class UnsupportedRules
 {
     public static void Check(JobArtifact job, ArtifactNode root, FindingList findings)
     {
-        var schedule = job.Schedule;
-        Refuse(schedule.Overlap is "allow", "overlap", $"schedule.overlap {schedule.Overlap}", ["schedule", "overlap"], "Write skip, queue_one or cancel_previous.");
         Refuse(job.Sla is { OnBreach: not "alert" }, "on_breach", $"sla.on_breach {job.Sla?.OnBreach}", ["sla", "on_breach"], "Write alert, or remove the field.");
         Refuse(job.Runtime.Time?["calendar"] is not null, "time_calendar", "runtime.time.calendar", ["runtime", "time", "calendar"]);
 

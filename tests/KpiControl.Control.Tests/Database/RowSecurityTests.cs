@@ -216,6 +216,7 @@ public sealed class RowSecurityTests : IAsyncLifetime
         WITH p AS (INSERT INTO kpi_pause (binding_id, tenant_id, paused_until, paused_by) VALUES (@binding, @tenant, 'infinity', 'x') RETURNING pause_id)
           INSERT INTO kpi_pause_end (pause_id, tenant_id, ended_at, ended_by) SELECT pause_id, @tenant, now(), 'x' FROM p;
         INSERT INTO kpi_parked (binding_id, lane, tenant_id, state, ready_at) VALUES (@binding, 1, @tenant, 'R', now());
+        INSERT INTO kpi_aside (binding_id, tenant_id, occ_state, occ_scheduled_for, occ_kind, occ_business_date, occ_cancel, retry_count, fence_n, fence_epoch) VALUES (@binding, @tenant, 'R', now(), 0, now(), false, 1, 0, 0);
         INSERT INTO kpi_occurrence (binding_id, scheduled_for, kind, last_slot, lane, business_date, revision, tenant_id, requested_by) VALUES (@binding, now(), 2, now(), 1, now(), 1, @tenant, 'x');
         INSERT INTO kpi_slot (binding_id, slot_key, tenant_id) VALUES (@binding, 'manual:x', @tenant);
         WITH f AS (INSERT INTO kpi_backfill (binding_id, tenant_id, first_date, last_date, newest_first, rerun, requested_by)

@@ -12,7 +12,8 @@ public sealed class LaneViewTests
         _view.TakeCursorsDirty();
         _view.TakeReadyDirty();
         _view.TakeQueueDirty();
-        _view.NextDue = _view.NextReady = DateTimeOffset.MaxValue;
+        _view.TakeAsideDirty();
+        _view.NextDue = _view.NextReady = _view.NextAside = DateTimeOffset.MaxValue;
     }
 
     [Fact]
@@ -24,7 +25,7 @@ public sealed class LaneViewTests
 
         Assert.True(_view.HasNews);
         _view.TakeCredit();
-        Assert.Equal((DateTimeOffset.MinValue, DateTimeOffset.MinValue, false), (_view.NextDue, _view.NextReady, _view.LeftWork));
+        Assert.Equal((DateTimeOffset.MinValue, DateTimeOffset.MinValue, DateTimeOffset.MinValue, false), (_view.NextDue, _view.NextReady, _view.NextAside, _view.LeftWork));
     }
 
     [Fact]

@@ -128,3 +128,43 @@ internal sealed class Undertaker(RaceWorld world, RaceLog log) : Racer(world)
         await Task.Delay(TimeSpan.FromMilliseconds(random.Next(30)), TimeProvider.System, token);
     }
 }
+
+/// <summary>Makes room in rows for what comes next, often by what was seen before.</summary>
+internal sealed class Stander(RaceWorld world) : Racer(world)
+{
+    private readonly DueStore _due = new(world.Databases);
+    private readonly AsideStore _asides = new(world.Databases, Microsoft.Extensions.Options.Options.Create(new LeaseOptions { MostAtOncePerBinding = 4 }));
+    private IReadOnlyList<DueRow> _old = [];
+
+    protected override async Task ActAsync(Random random, CancellationToken token)
+    {
+        var scan = await _due.ScanAsync(World.Lane.Number, DateTimeOffset.MinValue, 400, token);
+        var rows = random.Next(3) == 0 && _old.Count > 0 ? _old : scan.Rows;
+        _old = scan.Rows;
+        await _asides.StandAsync([.. rows.Where(row => row.IsBusy && random.Next(5) == 0).Select(row => new PlanKey(row.BindingId, row.Revision))], token);
+        if (random.Next(5) == 0)
+            await _asides.MakeRoomAsync(World.Lane.Number, token);
+    }
+}
+
+/// <summary>Goes on with what stands aside: in the row, beside what is in it, or not at all.</summary>
+internal sealed class Returner(RaceWorld world) : Racer(world)
+{
+    private readonly AsideStore _asides = new(world.Databases, Microsoft.Extensions.Options.Options.Create(new LeaseOptions()));
+    private IReadOnlyList<AsideRow> _old = [];
+
+    protected override async Task ActAsync(Random random, CancellationToken token)
+    {
+        var scan = await _asides.ScanAsync(World.Lane.Number, token);
+        var rows = random.Next(3) == 0 ? _old : scan;
+        _old = scan;
+        await _asides.ComeBackAsync([.. rows.Where(row => row.RowIsFree || random.Next(3) == 0).Select(row => row.Key)], token);
+        await _asides.GiveUpAsync([.. rows.Where(_ => random.Next(20) == 0)], token);
+        var planned = await World.Plans.PlannedAsync(rows, row => new PlanKey(row.BindingId, row.RunsUnder), token);
+        var grants = planned.OrderBy(p => p.Row.BindingId).Select(p => new ReadyGrant(p.Row.ToReady(), p.Plan, World.AnySession(random), Guid.CreateVersion7(), p.Plan.Job.Timeout)).ToList();
+        if (grants.Count > 0)
+            foreach (var granted in await _asides.GrantAsync(grants, World.Node, token))
+                World.InHand.Enqueue(World.Holding(granted.Grant.Row.BindingId, granted.Grant.Attempt, granted.FenceEpoch, granted.FenceNumber, granted.Grant.Session, random));
+        await Task.Yield();
+    }
+}

@@ -65,7 +65,7 @@ internal sealed class Meddler(RaceWorld world) : Racer(world)
         }
         await using var cancel = await RequestTransaction.BeginAsync(World.Databases, World.Operator, token);
         var victim = World.AnyBinding(random);
-        foreach (var open in (await CancelStore.OpenAsync(cancel, victim)).Take(1))
+        foreach (var open in (await CancelStore.OpenAsync(cancel, victim)).Where(o => o.State != "queued" || o.LastSlot == o.ScheduledFor).OrderBy(_ => random.Next()).Take(1))
             _ = open.State switch
             {
                 "leased" => await CancelStore.AskAgentAsync(cancel, victim, open),

@@ -16,10 +16,10 @@ namespace KpiControl.Control.Tests.Races;
 public static class Race
 {
     /// <returns>What went wrong, then a tally; it stops at the first finding.</returns>
-    public static async Task<string[]> RunAsync(string requests, string scheduler, string superuser, double seconds, int seed)
+    public static async Task<string[]> RunAsync(string requests, string scheduler, string superuser, double seconds, int seed, bool beside)
     {
         await using var databases = new Databases(Options.Create(new DatabaseOptions { Requests = requests, Scheduler = scheduler, PoolSize = 24 }));
-        var log = new RaceLog(superuser);
+        var log = new RaceLog(superuser, beside);
         await log.BeginAsync();
         using var over = new CancellationTokenSource(TimeSpan.FromSeconds(seconds));
         var world = await RaceWorld.OpenAsync(databases);
@@ -30,6 +30,8 @@ public static class Race
             new Completer(world), new Completer(world), new Completer(world),
             new Pauser(world), new Pauser(world), new Rebinder(world), new Meddler(world), new Promoter(world), new Undertaker(world, log),
         };
+        if (beside)
+            racers.AddRange([new Stander(world), new Stander(world), new Returner(world), new Returner(world)]);
         var running = racers.Select((racer, i) => Task.Run(() => racer.RunAsync(new Random(seed + i), over.Token))).ToList();
         var findings = await WatchAsync(log, world, over);
         await over.CancelAsync();

@@ -4,19 +4,19 @@ using Npgsql;
 namespace KpiControl.Control.Tests.Races;
 
 /// <summary>What each runtime row went through, written by a trigger under the row's lock: its numbers are the row's true order.</summary>
-internal sealed class RaceLog(string superuser)
+internal sealed class RaceLog(string superuser, bool beside)
 {
     private const string Arrange =
         """
         CREATE TABLE race_log (n bigint GENERATED ALWAYS AS IDENTITY, at timestamptz NOT NULL DEFAULT now(), binding_id bigint, was "char", now_is "char", was_attempt uuid, attempt uuid,
-          fence bigint, slot timestamptz, was_cursor timestamptz, cursor timestamptz, revision int, granted_under int, may_start boolean, session_id bigint);
+          fence bigint, slot timestamptz, was_cursor timestamptz, cursor timestamptz, revision int, granted_under int, may_start boolean, session_id bigint, was_aside int, aside int);
         CREATE INDEX ON race_log (binding_id, n);
         CREATE TABLE race_end (session_id bigint PRIMARY KEY, seen_at timestamptz NOT NULL DEFAULT clock_timestamp());
         CREATE FUNCTION race_log() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $log$
         BEGIN
-          INSERT INTO race_log (binding_id, was, now_is, was_attempt, attempt, fence, slot, was_cursor, cursor, revision, granted_under, may_start, session_id)
+          INSERT INTO race_log (binding_id, was, now_is, was_attempt, attempt, fence, slot, was_cursor, cursor, revision, granted_under, may_start, session_id, was_aside, aside)
           VALUES (NEW.binding_id, OLD.occ_state, NEW.occ_state, OLD.attempt_id, NEW.attempt_id, NEW.fence_n, NEW.occ_scheduled_for, OLD.next_run_at, NEW.next_run_at, NEW.revision, NEW.occ_revision,
-                  NEW.active AND (NEW.paused_until IS NULL OR NEW.paused_until <= now()), NEW.session_id);
+                  NEW.active AND (NEW.paused_until IS NULL OR NEW.paused_until <= now()), NEW.session_id, OLD.aside, NEW.aside);
           RETURN NULL;
         END
         $log$;
@@ -52,6 +52,17 @@ internal sealed class RaceLog(string superuser)
             """),
     ];
 
+    // Where occurrences stand aside and have their turns, one is in the row in the other's place until the transaction ends: an attempt was granted by the first entry that has it.
+    private const string Granted = "(SELECT DISTINCT ON (attempt) * FROM race_log WHERE now_is = 'L' ORDER BY attempt, n) l";
+
+    private static readonly (string What, string Sql)[] ChecksBeside =
+    [
+        ("a grant under a pause", $"SELECT format('binding %s, entry %s', binding_id, n) FROM {Granted} WHERE NOT may_start"),
+        ("a grant of another revision than the one in force", $"SELECT format('binding %s, entry %s', binding_id, n) FROM {Granted} WHERE granted_under <> revision"),
+        ("a lease of a session that had ended", $"SELECT format('binding %s, entry %s', l.binding_id, l.n) FROM {Granted} JOIN race_end e USING (session_id) WHERE l.at > e.seen_at"),
+        .. Checks.Where(check => check.What is "a cursor that moved back" or "a result of an attempt that held nothing" or "a ledger that is not the schedule"),
+    ];
+
     public Task BeginAsync() => WithAsync(connection => connection.ExecuteAsync(Arrange));
 
     /// <summary>The session's end is committed: nothing that begins from here on may lease to it.</summary>
@@ -61,9 +72,9 @@ internal sealed class RaceLog(string superuser)
     public Task<List<string>> FindingsAsync(Guid[] acknowledged) => WithAsync(async connection =>
     {
         // Nobody has counted these tables yet: without it one of the questions may take longer than the race.
-        await connection.ExecuteAsync("ANALYZE race_log, kpi_job_history, kpi_job_runtime, kpi_session, kpi_pause, kpi_pause_end, kpi_audit, kpi_evidence, kpi_occurrence, kpi_binding_revision");
+        await connection.ExecuteAsync("ANALYZE race_log, kpi_job_history, kpi_job_runtime, kpi_session, kpi_pause, kpi_pause_end, kpi_audit, kpi_evidence, kpi_occurrence, kpi_aside, kpi_binding_revision");
         var findings = new List<string>();
-        foreach (var (what, sql) in Checks)
+        foreach (var (what, sql) in beside ? ChecksBeside : Checks)
             if ((await connection.QueryAsync<string>(sql)).FirstOrDefault() is { } row)
                 findings.Add($"{what}: {row}");
         findings.AddRange((await Control.Database.Invariants.BrokenAsync(connection, CancellationToken.None)).Take(3));
@@ -76,10 +87,11 @@ internal sealed class RaceLog(string superuser)
 
     public Task<string> TallyAsync() => WithAsync(async connection => (await connection.QuerySingleAsync<string>(
         """
-        SELECT format('%s grants, %s recorded runs, %s lost, %s overlaps, %s cancelled, %s pauses, %s revisions, %s sessions ended',
-          (SELECT count(*) FROM race_log WHERE now_is = 'L' AND was IS DISTINCT FROM 'L'), (SELECT count(*) FROM kpi_job_history WHERE attempt_id IS NOT NULL AND status <> 'lost'),
+        SELECT format('%s grants, %s recorded runs, %s lost, %s overlaps, %s cancelled, %s pauses, %s revisions, %s sessions ended, %s stood aside',
+          (SELECT count(DISTINCT attempt) FROM race_log WHERE now_is = 'L'), (SELECT count(*) FROM kpi_job_history WHERE attempt_id IS NOT NULL AND status <> 'lost'),
           (SELECT count(*) FROM kpi_job_history WHERE status = 'lost'), (SELECT count(*) FROM kpi_job_history WHERE reason = 'overlap'), (SELECT count(*) FROM kpi_job_history WHERE status = 'cancelled'),
-          (SELECT count(*) FROM kpi_pause), (SELECT count(*) FROM kpi_binding_revision), (SELECT count(*) FROM kpi_session WHERE ended_at IS NOT NULL))
+          (SELECT count(*) FROM kpi_pause), (SELECT count(*) FROM kpi_binding_revision), (SELECT count(*) FROM kpi_session WHERE ended_at IS NOT NULL),
+          (SELECT count(*) FROM race_log WHERE was = 'L' AND now_is IS NULL AND aside > was_aside))
         """))!);
 
     private async Task<T> WithAsync<T>(Func<NpgsqlConnection, Task<T>> run)

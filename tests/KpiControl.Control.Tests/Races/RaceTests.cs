@@ -12,7 +12,16 @@ public sealed class RaceTests
     [Fact]
     public async Task Sixteen_that_race_break_nothing()
     {
-        var found = await RaceAsync(Whole, (requests, scheduler, superuser, seconds) => Race.RunAsync(requests, scheduler, superuser, seconds, Environment.TickCount));
+        var found = await RaceAsync(Whole, "queue_one", (requests, scheduler, superuser, seconds) => Race.RunAsync(requests, scheduler, superuser, seconds, Environment.TickCount, beside: false));
+
+        TestContext.Current.TestOutputHelper?.WriteLine(found[^1]);
+        Assert.True(found.Length == 1, string.Join("\n", found));
+    }
+
+    [Fact]
+    public async Task Twenty_that_race_over_jobs_whose_runs_stand_side_by_side_break_nothing()
+    {
+        var found = await RaceAsync(Whole, "allow", (requests, scheduler, superuser, seconds) => Race.RunAsync(requests, scheduler, superuser, seconds, Environment.TickCount, beside: true));
 
         TestContext.Current.TestOutputHelper?.WriteLine(found[^1]);
         Assert.True(found.Length == 1, string.Join("\n", found));
@@ -34,24 +43,38 @@ public sealed class RaceTests
         { "a take for a session that ended", "WHERE s.session_id = ANY ($19::bigint[]) AND s.ended_at IS NULL", "WHERE s.session_id = ANY ($19::bigint[])" },
     };
 
+    /// <summary>Of what stands aside.</summary>
+    public static TheoryData<string, string, string> MutantsBeside => new()
+    {
+        { "standing aside without holding the row", "ORDER BY rt.binding_id FOR NO KEY UPDATE OF rt\n), put AS (\n  INSERT INTO kpi_aside", "ORDER BY rt.binding_id\n), put AS (\n  INSERT INTO kpi_aside" },
+        { "a turn in a row that is not held", "SELECT binding_id FROM kpi_job_runtime WHERE binding_id = ANY (@ids) ORDER BY binding_id FOR NO KEY UPDATE", "SELECT binding_id FROM kpi_job_runtime WHERE binding_id = ANY (@ids) ORDER BY binding_id" },
+        { "a count that is not kept", "occ_retry_at = NULL, aside = rt.aside + 1", "occ_retry_at = NULL" },
+    };
+
     [Theory]
     [MemberData(nameof(Mutants))]
-    public async Task A_statement_without_its_guard_is_caught(string missing, string text, string replacement)
+    public Task A_statement_without_its_guard_is_caught(string missing, string text, string replacement) => CaughtAsync(missing, text, replacement, "queue_one");
+
+    [Theory]
+    [MemberData(nameof(MutantsBeside))]
+    public Task Standing_aside_without_a_guard_is_caught(string missing, string text, string replacement) => CaughtAsync(missing, text, replacement, "allow");
+
+    private static async Task CaughtAsync(string missing, string text, string replacement, string overlap)
     {
         var mutant = StatementMutant.Of(text, replacement);
-        var found = await RaceAsync(UntilCaught, (requests, scheduler, superuser, seconds) =>
-            (Task<string[]>)mutant.Method(typeof(Race), nameof(Race.RunAsync)).Invoke(null, [requests, scheduler, superuser, seconds, Environment.TickCount])!);
+        var found = await RaceAsync(UntilCaught, overlap, (requests, scheduler, superuser, seconds) =>
+            (Task<string[]>)mutant.Method(typeof(Race), nameof(Race.RunAsync)).Invoke(null, [requests, scheduler, superuser, seconds, Environment.TickCount, overlap == "allow"])!);
 
         TestContext.Current.TestOutputHelper?.WriteLine(string.Join('\n', found));
         Assert.True(found.Length > 1, $"Not caught: {missing}. {found[^1]}");
         mutant.Unload();
     }
 
-    private static async Task<string[]> RaceAsync(TimeSpan limit, Func<string, string, string, double, Task<string[]>> run)
+    private static async Task<string[]> RaceAsync(TimeSpan limit, string overlap, Func<string, string, string, double, Task<string[]>> run)
     {
         await using var database = await PostgresFixture.CreateDatabaseAsync(TestContext.Current.CancellationToken);
         // So many slots are due that no taker ever comes to the present.
-        await new BindingSeed(database).BindAsync(BindingSeed.Job("secondly", "* * * * * *", "  overlap: queue_one"), "date_trunc('second', now()) - interval '1 day'", Bindings, token: TestContext.Current.CancellationToken);
+        await new BindingSeed(database).BindAsync(BindingSeed.Job("secondly", "* * * * * *", $"  overlap: {overlap}"), "date_trunc('second', now()) - interval '1 day'", Bindings, token: TestContext.Current.CancellationToken);
         return await run(database.Requests, database.Scheduler, database.Superuser, limit.TotalSeconds);
     }
 }

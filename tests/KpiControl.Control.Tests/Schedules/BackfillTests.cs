@@ -128,7 +128,8 @@ public sealed class BackfillTests
 
         Assert.Equal((StatusCode.ResourceExhausted, "TOO_LARGE"), (huge.StatusCode, huge.Info().Reason));
         Assert.Contains("more than 20000 slots", huge.Status.Detail, StringComparison.Ordinal);
-        Assert.All([future, parallel, order], refused => Assert.Equal(StatusCode.InvalidArgument, refused.StatusCode));
+        Assert.Equal((StatusCode.FailedPrecondition, "ONE_AT_A_TIME"), (parallel.StatusCode, parallel.Info().Reason));
+        Assert.All([future, order, await Refused(new BackfillJobRequest { BindingId = minutely, FirstDate = "2026-01-01", LastDate = "2026-01-01", Parallelism = 17 })], refused => Assert.Equal(StatusCode.InvalidArgument, refused.StatusCode));
     }
 
     [Fact]

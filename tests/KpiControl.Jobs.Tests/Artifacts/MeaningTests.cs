@@ -118,7 +118,6 @@ public sealed class MeaningTests
     }
 
     [Theory]
-    [InlineData("overlap", "schedule: { type: manual, overlap: allow }", "/schedule/overlap")]
     [InlineData("on_breach", "schedule: { type: manual }\nsla: { freshness: 1d, on_breach: halt }", "/sla/on_breach")]
     [InlineData("time_calendar", "schedule: { type: manual }\nruntime: { time: { calendar: fiscal } }", "/runtime/time/calendar")]
     public void What_is_not_executed_yet_is_refused_by_name(string rule, string lines, string path)
@@ -140,6 +139,21 @@ public sealed class MeaningTests
     [InlineData("run: { stage_set: [gdp, kpi] }")]
     [InlineData("run: { profile: backfill }\nruntime: { time: { range: { type: relative, last_n: 3 } } }")]
     public void Stages_are_a_question_for_the_control_plane(string lines) => Assert.Empty(Job.Yaml(Job.Head + "schedule: { type: manual }\n" + lines).Findings);
+
+    [Theory]
+    [InlineData("run: { profile: raw_plus_gdp }")]
+    [InlineData("run: { stage_set: [gdp, kpi] }")]
+    public void Runs_that_replace_tables_do_not_run_at_once(string lines) =>
+        Assert.Equal("/schedule/overlap", Job.Only("meaning.overlap_stages", Job.Yaml(Job.Head + "schedule: { type: manual, overlap: allow }\n" + lines)).Path);
+
+    [Fact]
+    public void More_at_once_than_are_run_is_warned_of() =>
+        Assert.Equal(("meaning.overlap_many", Severity.Warning), Assert.Single(Job.Yaml(Job.Head + "schedule: { type: cron, expression: \"* * * * *\", overlap: allow }\ntimeout: 20m").Findings) is var finding ? (finding.Rule, finding.Severity) : default);
+
+    [Theory]
+    [InlineData("schedule: { type: manual, overlap: allow }\nrun: { profile: skeleton }")]
+    [InlineData("schedule: { type: cron, expression: \"0 * * * *\", overlap: allow }\nretry: { max_retries: 3, initial: 40m, max: 40m }\ntimeout: 2h")]
+    public void Runs_may_stand_side_by_side(string lines) => Assert.Empty(Job.Yaml(Job.Head + lines).Findings);
 
     [Fact]
     public void What_is_executed_is_not_refused() =>
