@@ -31,6 +31,18 @@ internal static class DriftBench
         return seconds <= UnchangedSeconds;
     }
 
+    /// <summary>Until what was applied is in the store: the transaction that applies it only notes it.</summary>
+    public static async Task WrittenAsync(TestDatabase database)
+    {
+        await using var connection = await database.OpenAsync();
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(10));
+        while (await connection.ExecuteScalarAsync<bool>("SELECT EXISTS (SELECT FROM kpi_store_write WHERE store_state = 'pending')"))
+            await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, limit.Token);
+        var (stored, refused, seconds) = await connection.QuerySingleAsync<(int, int, double)>(
+            "SELECT count(*) FILTER (WHERE store_state = 'stored')::int, count(*) FILTER (WHERE store_state = 'refused')::int, extract(epoch FROM max(ended_at) - max(requested_at))::float8 FROM kpi_store_write");
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"what was applied is in the store: {stored} written, {refused} refused, the last {seconds:0.00} s after it was applied"));
+    }
+
     private static async Task<double> PassAsync(string what, TestDatabase database, KpictlProcess kpictl, params string[] more)
     {
         await kpictl.SecondsAsync(["drift", "sync", Store, "--timeout", "10m", .. more]);

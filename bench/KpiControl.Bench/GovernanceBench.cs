@@ -43,6 +43,10 @@ internal static class GovernanceBench
                 await kpictl.SecondsAsync("apply", set);
             }
             met &= await DriftBench.RunAsync(database, kpictl, (Path.Combine(store.FullName, "set_0", "stored_0_0.yaml"), Artifact("stored_0_0", "0 5 * * *")));
+            var applied = directory.CreateSubdirectory("applied").FullName;
+            await WriteAsync(applied, jobs, "30 5 * * *", "stored_1");
+            met &= Tell("apply, all are written", await kpictl.SecondsAsync("apply", applied), ApplySeconds);
+            await DriftBench.WrittenAsync(database);
             Console.WriteLine($"load after: {await LoadAsync()}");
             return met ? 0 : 1;
         }

@@ -52,6 +52,7 @@ install_test_tools() {
   command -v node >/dev/null || wanted+=(nodejs)
   command -v npm >/dev/null || wanted+=(npm)
   command -v unzip >/dev/null || wanted+=(unzip)
+  command -v gpg >/dev/null && command -v gpg-agent >/dev/null || wanted+=(gpg gpg-agent)
   [ -x /usr/sbin/sshd ] || wanted+=(openssh-server)
   [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || wanted+=(pgbouncer)
   command -v swift-proxy-server >/dev/null || wanted+=(swift-proxy swift-account swift-container swift-object)

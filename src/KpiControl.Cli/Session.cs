@@ -28,6 +28,7 @@ internal sealed class Session(Surroundings world, ParseResult parsed, Cancellati
     public CatalogService.CatalogServiceClient Catalog => new(ControlPlane.Calls);
     public SignalService.SignalServiceClient Signals => new(ControlPlane.Calls);
     public AlertService.AlertServiceClient Alerts => new(ControlPlane.Calls);
+    public LineageService.LineageServiceClient Lineage => new(ControlPlane.Calls);
     public AuditService.AuditServiceClient Audit => new(ControlPlane.Calls);
     public TenantService.TenantServiceClient Tenants => new(ControlPlane.Calls);
     public FleetService.FleetServiceClient Fleet => new(ControlPlane.Calls);

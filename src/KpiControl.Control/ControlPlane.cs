@@ -75,6 +75,7 @@ internal static class ControlPlane
         app.MapDoctor();
         app.MapAudit();
         app.MapAlerts();
+        app.MapOpenLineage();
         app.MapLeases();
         app.MapRest();
         app.MapIssuer();

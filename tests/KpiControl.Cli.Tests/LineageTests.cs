@@ -7,6 +7,22 @@ namespace KpiControl.Cli.Tests;
 public sealed class LineageTests(ScriptedControlPlane server) : IClassFixture<ScriptedControlPlane>
 {
     [Fact]
+    public async Task Events_that_were_given_up_are_listed_with_why_and_sent_again()
+    {
+        var dead = new DeadEvent { EventId = 5, Tenant = "acme", Environment = "dev", JobId = "dso_daily", AttemptId = "0f0f", EventType = "COMPLETE", Tries = 40, LastError = "it answered 503" };
+        server.Script.When<ListDeadEventsRequest>(_ => new ListDeadEventsResponse { Events = { dead } });
+        server.Script.When<ResendEventsRequest>(request => new ResendEventsResponse { Events = request.EventId > 0 ? 1 : 3 });
+        using var kpictl = new CommandLine(server);
+
+        Assert.Matches("5 +acme/dev/dso_daily +COMPLETE +0f0f +.*40 +it answered 503", (await kpictl.Run("lineage", "dead")).Out);
+        Assert.Equal("1 lineage event is sent again\n", (await kpictl.Run("lineage", "resend", "5", "--reason", "it is back")).Out);
+        Assert.Equal((5L, "it is back"), server.Script.Last<ResendEventsRequest>() is var asked ? (asked.EventId, asked.Reason) : default);
+        Assert.Equal("3 lineage events are sent again (dry run: nothing was changed)\n", (await kpictl.Run("lineage", "resend", "--all", "--dry-run")).Out);
+        Assert.Equal(2, (await kpictl.Run("lineage", "resend")).Exit);
+        Assert.Equal(2, (await kpictl.Run("lineage", "resend", "5", "--all")).Exit);
+    }
+
+    [Fact]
     public async Task Up_is_a_tree_with_each_node_drawn_once_and_what_was_only_declared_marked()
     {
         server.Script.When<GetLineageRequest>(_ => Total());

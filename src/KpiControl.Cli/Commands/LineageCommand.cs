@@ -21,7 +21,21 @@ internal static class LineageCommand
     private static readonly Option<int> Depth = new("--depth") { Description = "At most so many steps [default: 10, at most 50]", HelpName = "N" };
     private static readonly Option<int> Nodes = new("--nodes") { Description = "At most so many nodes [default: 500, at most 2000]", HelpName = "N" };
 
-    public static Command Create() =>
+    private static readonly Argument<long?> Event = new("EVENT") { Description = "The event's number, as kpictl lineage dead shows it", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Option<bool> All = new("--all") { Description = "All of the tenant and environment that were given up" };
+    private static readonly Option<int> Limit = new("--limit") { Description = "At most so many", HelpName = "N", DefaultValueFactory = _ => 50 };
+
+    public static Command Create()
+    {
+        var command = Graph();
+        command.Add(new Command("dead", "Lineage events that no receiver took for so long that they were given up")
+            .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Limit, SharedOptions.Output).Does(Dead));
+        command.Add(new Command("resend", "Send a lineage event that was given up again, or all") { Event }
+            .Online().With(All, SharedOptions.Tenant, SharedOptions.Environment, SharedOptions.Reason, SharedOptions.DryRun, SharedOptions.Output).Does(Resend));
+        return command;
+    }
+
+    private static Command Graph() =>
         new Command("lineage", "Where a number comes from, and what a table, a KPI or a run goes into") { Subject }
             .Online().With(SharedOptions.Tenant, SharedOptions.Environment, Run, Table, Signal, Up, Down, Depth, Nodes, SharedOptions.Output)
             .Does(Show);
@@ -30,6 +44,37 @@ internal static class LineageCommand
     {
         var graph = await Ask(session);
         session.Answer.Print(graph, () => LineageTree.Print(session.World, graph, session.Answer.Wide), () => graph.Nodes.Select(node => node.Id));
+        return ExitCode.Done;
+    }
+
+    private static async Task<int> Dead(Session session)
+    {
+        var all = new ListDeadEventsResponse();
+        await Pages.Read(session, session.Value(Limit), async (size, token) =>
+        {
+            var page = await session.Lineage.ListDeadEventsAsync(new ListDeadEventsRequest
+            {
+                Tenant = session.Target.Tenant ?? "", Environment = session.Target.Environment ?? "", PageSize = size, PageToken = token,
+            }, session.Call);
+            all.Events.AddRange(page.Events);
+            all.NextPageToken = page.NextPageToken;
+            return (page.Events.Count, page.NextPageToken);
+        });
+        session.Answer.Print(all, () => LineageEventPage.Print(session, all.Events), () => all.Events.Select(one => $"{one.EventId}"));
+        return ExitCode.Done;
+    }
+
+    private static async Task<int> Resend(Session session)
+    {
+        if (session.Value(Event) is null == !session.Value(All))
+            throw new Refusal("say which lineage event is sent again", "kpictl lineage resend EVENT, or --all", ExitCode.UsageOrCancelled);
+        var dryRun = session.Value(SharedOptions.DryRun);
+        var answer = await session.Lineage.ResendEventsAsync(new ResendEventsRequest
+        {
+            EventId = session.Value(Event) ?? 0, Tenant = session.Target.Tenant ?? "", Environment = session.Target.Environment ?? "", Reason = session.Value(SharedOptions.Reason) ?? "",
+            ValidateOnly = dryRun, RequestId = Session.RequestId(dryRun),
+        }, session.Call);
+        session.Answer.Print(answer, () => session.World.Out.WriteLine($"{answer.Events} lineage event{(answer.Events == 1 ? " is" : "s are")} sent again{(dryRun ? " (dry run: nothing was changed)" : "")}"), () => [$"{answer.Events}"]);
         return ExitCode.Done;
     }
 

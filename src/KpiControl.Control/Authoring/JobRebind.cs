@@ -54,6 +54,7 @@ internal static class JobRebind
             return;
         if (!await PlacementStore.RetireAsync(tx, [.. jobs.Select(job => job.Binding)]))
             throw new InvalidOperationException("A binding changed while it was held.");
+        await WriteBackStore.TakeBackAsync(tx, [.. jobs.Select(job => job.Binding)], how.Reason);
         await PutInForceAsync(tx, [.. jobs.Select(job => new EnteringJob(job.Binding, job.Binding with { ActiveFlag = false }, job.Job, job.Job, how))]);
     }
 

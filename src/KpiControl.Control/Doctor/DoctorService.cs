@@ -7,7 +7,7 @@ using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Doctor;
 
-/// <summary>Asks each check in turn. The invariants, whether alerts reach whom they are for, and what waits for a review.</summary>
+/// <summary>Asks each check in turn. The invariants, whether alerts reach whom they are for, what waits for a review, and stores that nobody reads any more.</summary>
 internal sealed class DoctorService(DoctorStore store, TimeProvider time) : Protocol.V1.DoctorService.DoctorServiceBase
 {
     public override async Task<DiagnoseResponse> Diagnose(DiagnoseRequest request, ServerCallContext context)
@@ -21,6 +21,7 @@ internal sealed class DoctorService(DoctorStore store, TimeProvider time) : Prot
             response.Checks.Add(await CheckAsync(FormattableString.Invariant($"invariant {invariant.Number}"), invariant, "broken", context.CancellationToken));
         response.Checks.Add(await CheckAsync("alerts", DoctorStore.AlertsArrive, "broken", context.CancellationToken));
         response.Checks.Add(await CheckAsync("reviews", DoctorStore.ReviewsClosed, "open", context.CancellationToken));
+        response.Checks.Add(await CheckAsync("stores", DoctorStore.StoresConfigured, "open", context.CancellationToken));
         return response;
     }
 

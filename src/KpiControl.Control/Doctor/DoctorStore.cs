@@ -32,6 +32,18 @@ internal sealed class DoctorStore(Databases databases)
     /// <summary>What people still have to look at; open, it breaks no promise.</summary>
     public static Invariant ReviewsClosed { get; } = new(0, "what was released by break-glass is reviewed", ReviewsSql);
 
+    private const string StoresSql =
+        """
+        SELECT format('tenant %s, %s: the store %s is configured no more, and %s jobs follow it%s (kpictl drift --store %s)', s.tenant_id, s.environment, s.store, count(*),
+                      CASE WHEN count(w.write_id) > 0 THEN format('; %s wait to be written there', count(w.write_id)) ELSE '' END, s.store)
+          FROM kpi_store s JOIN kpi_source_ref r USING (store) JOIN kpi_job_binding b USING (binding_id)
+          LEFT JOIN kpi_store_write w ON w.binding_id = b.binding_id AND w.store = s.store AND w.store_state = 'pending'
+         WHERE NOT s.configured AND b.pruned_at IS NULL GROUP BY s.tenant_id, s.environment, s.store ORDER BY s.store
+        """;
+
+    /// <summary>Jobs whose store nobody reads; they run on by what is bound.</summary>
+    public static Invariant StoresConfigured { get; } = new(0, "stores that jobs follow are configured", StoresSql);
+
     // History grows with the years and some promises are about all of it: a check that takes longer is for a quieter hour.
     private const string BoundSql = "SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '30s'";
 

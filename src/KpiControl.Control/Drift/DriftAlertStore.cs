@@ -27,6 +27,25 @@ internal sealed class DriftAlertStore(Databases databases)
         await transaction.CommitAsync(token);
     }
 
+    // No pass is made over a store that the settings have no more, and so none says it.
+    private const string NoteUnconfigured = """
+        UPDATE kpi_source_ref r SET fault = 'unreadable', fault_since = COALESCE(r.fault_since, now()) FROM kpi_store s, kpi_job_binding b
+         WHERE NOT s.configured AND r.store = s.store AND b.binding_id = r.binding_id AND b.pruned_at IS NULL AND r.fault IS DISTINCT FROM 'unreadable'
+        """;
+
+    private const string ForgetTakenAway = """
+        UPDATE kpi_source_ref r SET fault = NULL, fault_since = NULL FROM kpi_store s, kpi_job_binding b
+         WHERE NOT s.configured AND r.store = s.store AND b.binding_id = r.binding_id AND b.pruned_at IS NOT NULL AND r.fault IS NOT NULL
+        """;
+
+    /// <summary>Jobs whose store is configured no more.</summary>
+    public async Task NoteUnconfiguredAsync(CancellationToken token)
+    {
+        await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
+        foreach (var statement in new[] { NoteUnconfigured, ForgetTakenAway })
+            await connection.ExecuteAsync(new CommandDefinition(statement, cancellationToken: token));
+    }
+
     private const string Untold = """
         SELECT r.binding_id FROM kpi_source_ref r
          WHERE r.fault IS NOT NULL AND r.fault_since <= now() - @after::interval AND NOT EXISTS (SELECT FROM kpi_sla_episode e WHERE e.binding_id = r.binding_id AND e.clock = 'drift' AND e.resolved_at IS NULL)

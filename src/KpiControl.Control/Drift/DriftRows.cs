@@ -44,6 +44,8 @@ internal sealed record DriftRow
     public long? BindingId { get; init; }
     public int Revision { get; init; }
     public bool IsUnreleased { get; init; }
+    /// <summary>Pruned, or removed by a change.</summary>
+    public bool IsTakenAway { get; init; }
     public bool IsPaused { get; init; }
     /// <summary>The kinds of those that stand; null: none.</summary>
     public string? Overrides { get; init; }

@@ -40,6 +40,7 @@ internal static class DriftStore
     private const string Bound = """
         followed AS (
         SELECT s.store, s.tenant_id, s.environment, s.configured, s.read_at, s.failing_since, s.failure, b.job_id, b.binding_id, b.revision, b.revision = 1 AND NOT b.active_flag AS is_unreleased,
+               b.pruned_at IS NOT NULL AS is_taken_away,
                COALESCE(rt.paused_until > now(), false) AS is_paused, b.schedule_overridden,
                (SELECT string_agg(o.kind, ' and ' ORDER BY o.kind) FROM kpi_override o WHERE o.binding_id = b.binding_id AND o.ended_at IS NULL AND o.expires_at > now()) AS overrides, d.content_hash AS bound_hash, v.effective_from AS bound_at,
                'sha256:' || encode(sha256(convert_to(d.canonical_json, 'UTF8')), 'hex') AS definition_hash,
@@ -60,7 +61,7 @@ internal static class DriftStore
 
     private const string Unbound = """
         UNION ALL
-        SELECT s.store, s.tenant_id, s.environment, s.configured, s.read_at, s.failing_since, s.failure, a.job_id, NULL, 0, false, false, false, NULL, NULL, NULL, NULL,
+        SELECT s.store, s.tenant_id, s.environment, s.configured, s.read_at, s.failing_since, s.failure, a.job_id, NULL, 0, false, false, false, false, NULL, NULL, NULL, NULL,
                a.path, a.version, a.content_hash, a.raw_sha256, a.store_commit, a.fault, a.problem, a.changed_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
           FROM kpi_store_artifact a
           JOIN kpi_store s USING (store)
@@ -70,11 +71,11 @@ internal static class DriftStore
     private const string InStates = """
         compared AS (
           SELECT f.*, CASE
-                   WHEN f.write_since IS NOT NULL THEN 'pending_write'
+                   WHEN f.write_since IS NOT NULL AND f.configured THEN 'pending_write'
                    WHEN f.failing_since IS NOT NULL OR NOT f.configured OR f.fault = 'unreadable' THEN 'unreadable'
                    WHEN f.fault = 'invalid' OR f.copies IS NOT NULL THEN 'invalid'
-                   WHEN f.binding_id IS NULL THEN 'orphaned'
-                   WHEN f.path IS NULL THEN 'missing'
+                   WHEN f.binding_id IS NULL OR f.is_taken_away AND f.path IS NOT NULL THEN 'orphaned'
+                   WHEN f.path IS NULL AND NOT f.is_taken_away THEN 'missing'
                    WHEN f.store_hash <> f.bound_hash OR f.definition_hash <> f.bound_hash THEN 'drifted'
                    WHEN f.schedule_overridden OR f.is_paused OR f.overrides IS NOT NULL THEN 'overridden'
                    ELSE 'in_sync' END AS state

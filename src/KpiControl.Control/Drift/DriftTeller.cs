@@ -10,6 +10,7 @@ internal sealed partial class DriftTeller(DriftAlertStore alerts, IOptions<Drift
 
     protected override async Task PassAsync(CancellationToken token)
     {
+        await alerts.NoteUnconfiguredAsync(token);
         await alerts.OpenAsync(options.Value.AlertAfter, token);
         await alerts.ResolveAsync(token);
     }

@@ -24,6 +24,10 @@ internal sealed record PendingWrite
     public required string CanonicalJson { get; init; }
     /// <summary>Another definition is bound by now.</summary>
     public bool IsOvertaken { get; init; }
+    public bool IsTakenAway { get; init; }
+
+    /// <summary>Null: it is still to be written.</summary>
+    public string? Obsolete => IsTakenAway ? "the job was taken away before it was written" : IsOvertaken ? "another definition was bound before it was written" : null;
 
     /// <summary>As its author wrote it; in a .json file that was written as YAML, its canonical form.</summary>
     public string Text => ArtifactFormats.OfPath(Path) == ArtifactFormat.Json && Format != "json" ? CanonicalJson : Content;
@@ -53,6 +57,8 @@ internal sealed record PendingWrite
 internal sealed record WriteOutcome(string State, string? Commit = null, string? Problem = null)
 {
     public const string Pending = "pending";
+
+    public bool IsStored => State == "stored";
 
     public static WriteOutcome Stored(string? commit) => new("stored", commit);
 

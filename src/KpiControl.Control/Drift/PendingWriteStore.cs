@@ -9,7 +9,8 @@ namespace KpiControl.Control.Drift;
 internal sealed class PendingWriteStore(Databases databases)
 {
     private const string Pending = """
-        SELECT w.write_id, w.binding_id, w.path, w.content_hash, w.seen_version, w.over_hashes, w.cause, w.reason, w.requested_by, b.tenant_id, b.environment, b.job_id, d.format, d.content, d.canonical_json, b.def_id <> w.def_id AS is_overtaken
+        SELECT w.write_id, w.binding_id, w.path, w.content_hash, w.seen_version, w.over_hashes, w.cause, w.reason, w.requested_by, b.tenant_id, b.environment, b.job_id, d.format, d.content, d.canonical_json, b.def_id <> w.def_id AS is_overtaken,
+               b.pruned_at IS NOT NULL AS is_taken_away
           FROM kpi_store_write w JOIN kpi_job_binding b USING (binding_id) JOIN kpi_job_def d ON d.def_id = w.def_id
          WHERE w.store = @Store AND w.store_state = 'pending' ORDER BY w.write_id LIMIT 200
         """;
@@ -25,12 +26,19 @@ internal sealed class PendingWriteStore(Databases databases)
          WHERE write_id = @WriteId AND store_state = 'pending' RETURNING write_id
         """;
 
+    // It was taken back, or something else was bound, between the push and this: the store holds it all the same, and its next reading shows that.
+    private const string Late = """
+        UPDATE kpi_store_write SET stored_commit = @Commit, tries = tries + 1, problem = problem || '; a pass that was under way had written it by then' WHERE write_id = @WriteId AND store_state = 'refused'
+        """;
+
     /// <summary>What was written is written, whoever is at the store by now: a write is one by its hash.</summary>
     public async Task EndAsync(PendingWrite write, WriteOutcome outcome, CancellationToken token)
     {
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
         var ended = await connection.ExecuteScalarAsync<long?>(new CommandDefinition(End, new { write.WriteId, outcome.State, outcome.Problem, outcome.Commit }, transaction, cancellationToken: token));
+        if (ended is null && outcome.IsStored)
+            await connection.ExecuteAsync(new CommandDefinition(Late, new { write.WriteId, outcome.Commit }, transaction, cancellationToken: token));
         if (ended is not null && outcome.State != WriteOutcome.Pending)
             await AuditStore.AppendAsync(connection, new AuditEntry
             {

@@ -30,9 +30,9 @@ internal sealed class StorePass(SyncStateStore states, PendingWriteStore writes,
     // Before anything is read, so that the pass sees what it wrote. What cannot be written keeps nothing from being read.
     private async Task WriteAsync(ClaimedStore claimed, CancellationToken token)
     {
-        var pending = (await writes.OfAsync(claimed, token)).ToLookup(write => write.IsOvertaken);
-        foreach (var overtaken in pending[true])
-            await writes.EndAsync(overtaken, WriteOutcome.Refused("another definition was bound before it was written"), token);
+        var pending = (await writes.OfAsync(claimed, token)).ToLookup(write => write.Obsolete is not null);
+        foreach (var write in pending[true])
+            await writes.EndAsync(write, WriteOutcome.Refused(write.Obsolete!), token);
         PendingWrite[] current = [.. pending[false]];
         if (current.Length == 0)
             return;

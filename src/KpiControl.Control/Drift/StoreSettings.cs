@@ -33,8 +33,13 @@ internal sealed partial class StoreSettings
     /// <summary>Where a job is written that no store of the tenant and environment has, as <c>jobs/{job_id}.yaml</c>; empty: it is not.</summary>
     public string NewJobs { get; set; } = "";
 
-    /// <summary>Git: whose signatures a commit must have, in the form of ssh-keygen's ALLOWED SIGNERS; empty: none is asked for.</summary>
+    /// <summary>Git: whose signatures a commit must have, in the form of ssh-keygen's ALLOWED SIGNERS; empty, and the next one too: none is asked for.</summary>
     public string AllowedSignersFile { get; set; } = "";
+
+    /// <summary>Git: whose OpenPGP signatures a commit may have as well, or alone: armoured public keys, as gpg exports them.</summary>
+    public string OpenPgpKeysFile { get; set; } = "";
+
+    public bool AsksForSignatures => AllowedSignersFile.Length + OpenPgpKeysFile.Length > 0;
 
     /// <summary>Git: the private key (ssh) with which the control plane signs what it commits; empty: it does not sign.</summary>
     public string SigningKeyFile { get; set; } = "";
@@ -111,17 +116,27 @@ internal sealed partial class StoreSettings
 
     private IEnumerable<string> SigningMistakes()
     {
-        foreach (var (name, file) in new[] { (nameof(AllowedSignersFile), AllowedSignersFile), (nameof(SigningKeyFile), SigningKeyFile) }.Where(one => one.Item2.Length > 0))
+        foreach (var (name, file) in new[] { (nameof(AllowedSignersFile), AllowedSignersFile), (nameof(OpenPgpKeysFile), OpenPgpKeysFile), (nameof(SigningKeyFile), SigningKeyFile) }.Where(one => one.Item2.Length > 0))
             if (!IsGit)
                 yield return $":{name} is of a store of kind git alone: nothing else has commits to sign";
             else if (!File.Exists(file))
                 yield return $":{name} '{file}' does not exist";
-        if (IsGit && AllowedSignersFile.Length > 0 && SigningKeyFile.Length == 0 && WritesApplied)
-            yield return ":AllowedSignersFile asks for signatures, and the control plane has no key for its own commits: set SigningKeyFile, or WritesApplied to false";
-        if (IsGit && SigningKeyFile.Length > 0 && File.Exists(SigningKeyFile) && KeyFile.IsOpenToOthers(SigningKeyFile))
+        foreach (var mistake in IsGit ? SigningMistakesOfGit() : [])
+            yield return mistake;
+    }
+
+    private IEnumerable<string> SigningMistakesOfGit()
+    {
+        if (AsksForSignatures && SigningKeyFile.Length == 0 && WritesApplied)
+            yield return $":{(AllowedSignersFile.Length > 0 ? nameof(AllowedSignersFile) : nameof(OpenPgpKeysFile))} asks for signatures, and the control plane has no key for its own commits: set SigningKeyFile, or WritesApplied to false";
+        if (AsksForSignatures && SigningKeyFile.Length > 0 && AllowedSignersFile.Length == 0)
+            yield return ":SigningKeyFile is an ssh key, with which nobody may sign: set AllowedSignersFile too, with its public half";
+        if (SigningKeyFile.Length > 0 && File.Exists(SigningKeyFile) && KeyFile.IsOpenToOthers(SigningKeyFile))
             yield return $":SigningKeyFile '{SigningKeyFile}' is open to every user of this machine: chmod 600 it";
-        if (IsGit && AllowedSignersFile.Length + SigningKeyFile.Length > 0 && !HasProgram("ssh-keygen"))
+        if (AllowedSignersFile.Length + SigningKeyFile.Length > 0 && !HasProgram("ssh-keygen"))
             yield return ":AllowedSignersFile and SigningKeyFile need the program ssh-keygen, which is not on the PATH: install openssh-client";
+        if (OpenPgpKeysFile.Length > 0 && File.Exists(OpenPgpKeysFile) && Stores.OpenPgpSigners.MistakeOf(OpenPgpKeysFile) is { } unreadable)
+            yield return $":{unreadable}";
     }
 
     private IEnumerable<string> DirectoryMistakes() => Path.IsPathRooted(Location) ? [] : [$":Location '{Location}' is not an absolute path"];

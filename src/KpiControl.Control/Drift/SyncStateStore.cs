@@ -42,7 +42,7 @@ internal sealed class SyncStateStore(Databases databases)
         var rows = JsonSerializer.Serialize(stores.Select(store => new
         {
             Store = store.Key, store.Value.Tenant, store.Value.Environment, store.Value.Kind, store.Value.Location, Branch = store.Value.IsGit ? store.Value.Branch : null, Paths = store.Value.Patterns,
-            store.Value.WritesApplied, NewJobs = store.Value.NewJobs.Length > 0 ? store.Value.NewJobs : null, Signed = store.Value.AllowedSignersFile.Length > 0,
+            store.Value.WritesApplied, NewJobs = store.Value.NewJobs.Length > 0 ? store.Value.NewJobs : null, Signed = store.Value.AsksForSignatures,
         }), Words);
         await using var connection = await databases.Scheduler.OpenConnectionAsync(token);
         await using var transaction = await connection.BeginTransactionAsync(token);
@@ -136,6 +136,12 @@ internal sealed class SyncStateStore(Databases databases)
         ON CONFLICT (binding_id) DO UPDATE SET store = EXCLUDED.store, path = NULL, store_commit = NULL, raw_sha256 = NULL, content_hash = NULL, agreed_at = NULL
         """;
 
+    // What was to be written to a store that is configured no more would be written when it comes back, over what is here now.
+    private const string TakeBackElsewhere = """
+        UPDATE kpi_store_write w SET store_state = 'refused', problem = 'the store is configured no more, and the job follows ' || @Store, ended_at = now()
+          FROM kpi_source_ref r, kpi_store s WHERE r.store = @Store AND w.binding_id = r.binding_id AND w.store_state = 'pending' AND s.store = w.store AND NOT s.configured
+        """;
+
     private const string Agree = """
         WITH once AS MATERIALIZED (SELECT job_id, min(path) AS path FROM kpi_store_artifact WHERE store = @Store GROUP BY job_id HAVING count(*) = 1)
         UPDATE kpi_source_ref r SET path = a.path, store_commit = a.store_commit, raw_sha256 = a.raw_sha256, content_hash = a.content_hash, agreed_at = now()
@@ -157,7 +163,7 @@ internal sealed class SyncStateStore(Databases databases)
         var parameters = new { claimed.Store, claimed.Fence, claimed.TenantId, claimed.Environment, version = result.Version, gone = result.Gone.ToArray(), contents = result.ContentsRead, rewritten = result.IsRewritten, pause };
         if (await connection.ExecuteScalarAsync<string?>(new CommandDefinition(End, parameters, transaction, cancellationToken: token)) is null)
             return false;
-        foreach (var statement in new[] { PlanForMany, DropGone, Follow, Agree })
+        foreach (var statement in new[] { PlanForMany, DropGone, Follow, TakeBackElsewhere, Agree })
             await connection.ExecuteAsync(new CommandDefinition(statement, parameters, transaction, cancellationToken: token));
         if (result.IsRewritten)
             await AuditAsync(connection, claimed, result, token);

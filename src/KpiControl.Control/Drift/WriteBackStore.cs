@@ -1,3 +1,5 @@
+using System.Globalization;
+using KpiControl.Control.Audit;
 using KpiControl.Control.Authoring;
 using KpiControl.Control.Requests;
 
@@ -7,6 +9,7 @@ namespace KpiControl.Control.Drift;
 internal sealed record WriteRow
 {
     public long WriteId { get; init; }
+    public long BindingId { get; init; }
     public required string Store { get; init; }
     public required string Path { get; init; }
     public required string ContentHash { get; init; }
@@ -26,7 +29,7 @@ internal sealed record WriteRow
 internal static class WriteBackStore
 {
     private const string Last = """
-        SELECT write_id, store, path, content_hash, store_state, cause, reason, requested_by, requested_at, tries, problem, stored_commit, ended_at
+        SELECT write_id, binding_id, store, path, content_hash, store_state, cause, reason, requested_by, requested_at, tries, problem, stored_commit, ended_at
           FROM kpi_store_write WHERE binding_id = @bindingId ORDER BY write_id DESC LIMIT 1
         """;
 
@@ -47,6 +50,24 @@ internal static class WriteBackStore
         await tx.ExecuteAsync(Supersede, write);
         await tx.ExecuteAsync(Insert, write);
         return await LastAsync(tx, write.BindingId) ?? throw new InvalidOperationException("A write that was stored is gone.");
+    }
+
+    private const string TakeBack = """
+        UPDATE kpi_store_write SET store_state = 'refused', problem = 'the job was taken away before it was written', ended_at = now() WHERE binding_id = ANY (@ids) AND store_state = 'pending'
+        RETURNING write_id, binding_id, store, path, content_hash, store_state, cause, reason, requested_by, requested_at, tries, problem, stored_commit, ended_at
+        """;
+
+    /// <summary>What waits to be written of jobs that are taken away is not written any more.</summary>
+    /// <param name="jobs">Held for the transaction.</param>
+    public static async Task TakeBackAsync(RequestTransaction tx, IReadOnlyList<Binding> jobs, string reason)
+    {
+        var taken = await tx.QueryAsync<WriteRow>(TakeBack, new { ids = jobs.Select(job => job.BindingId).ToArray() });
+        var of = jobs.ToDictionary(job => job.BindingId);
+        await AuditStore.AppendAsync(tx, [.. taken.Select(write => new AuditEntry
+        {
+            TenantId = of[write.BindingId].TenantId, Environment = of[write.BindingId].Environment, Actor = tx.Caller.Principal, Verb = write.Cause == "applied" ? "Update" : "Rollback", ObjectKind = "store_write",
+            ObjectId = write.WriteId.ToString(CultureInfo.InvariantCulture), Reason = reason, After = AuditEntry.Json(new { write.StoreState, write.BindingId, write.Path, write.ContentHash, write.Problem, write.RequestedBy }),
+        })]);
     }
 
     // The store that has a job: that which it was applied from, that which it follows, that which holds its artifact, or one that takes new jobs.

@@ -43,6 +43,7 @@ internal static class GrpcApi
             TenantServiceReflection.Descriptor,
             AuditServiceReflection.Descriptor,
             AlertServiceReflection.Descriptor,
+            LineageServiceReflection.Descriptor,
             AgentServiceReflection.Descriptor,
         }.SelectMany(file => file.Services),
     ];

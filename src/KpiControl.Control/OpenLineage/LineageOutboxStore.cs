@@ -99,8 +99,9 @@ internal sealed class LineageOutboxStore(Databases databases)
 
     private const string EndSql =
         """
-        UPDATE kpi_lineage_event SET state = CASE WHEN @error::text IS NULL THEN 'sent' WHEN created_at < now() - @keptFor::interval THEN 'dead' ELSE 'pending' END,
-               sent_at = CASE WHEN @error::text IS NULL THEN now() END, last_error = left(@error, 500), next_at = now() + @pause::interval
+        UPDATE kpi_lineage_event SET state = CASE WHEN @error::text IS NULL THEN 'sent' WHEN COALESCE(resent_at, created_at) < now() - @keptFor::interval THEN 'dead' ELSE 'pending' END,
+               sent_at = CASE WHEN @error::text IS NULL THEN now() END,
+               ended_at = CASE WHEN @error::text IS NULL OR COALESCE(resent_at, created_at) < now() - @keptFor::interval THEN now() END, last_error = left(@error, 500), next_at = now() + @pause::interval
          WHERE event_id = @eventId AND tries = @tries AND state = 'pending'
         RETURNING state
         """;
@@ -114,7 +115,7 @@ internal sealed class LineageOutboxStore(Databases databases)
 
     private const string ForgetSql =
         """
-        DELETE FROM kpi_lineage_event WHERE event_id IN (SELECT event_id FROM kpi_lineage_event WHERE state <> 'pending' AND created_at < now() - @keptFor::interval ORDER BY created_at LIMIT 5000)
+        DELETE FROM kpi_lineage_event WHERE event_id IN (SELECT event_id FROM kpi_lineage_event WHERE state <> 'pending' AND ended_at < now() - @keptFor::interval ORDER BY ended_at LIMIT 5000)
         """;
 
     public Task ForgetAsync(TimeSpan keptFor, CancellationToken token) => ExecuteAsync(ForgetSql, new { keptFor }, token);

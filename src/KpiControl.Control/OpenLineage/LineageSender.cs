@@ -7,7 +7,7 @@ using Microsoft.Extensions.Options;
 namespace KpiControl.Control.OpenLineage;
 
 /// <summary>Fills the outbox of lineage events and sends what is in it; on every node, each event claimed by one of them at a time. Nothing where there is no receiver.</summary>
-internal sealed partial class LineageSender(LineageOutboxStore outbox, AlertHttp http, IOptions<OpenLineageOptions> options, TimeProvider time, ILogger<LineageSender> logger) : PeriodicWork(time)
+internal sealed partial class LineageSender(LineageOutboxStore outbox, AlertHttp http, LineageMetrics metrics, IOptions<OpenLineageOptions> options, TimeProvider time, ILogger<LineageSender> logger) : PeriodicWork(time)
 {
     private static readonly TimeSpan ForgetEvery = TimeSpan.FromHours(1);
     private static readonly string Build = typeof(LineageSender).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0";
@@ -56,6 +56,7 @@ internal sealed partial class LineageSender(LineageOutboxStore outbox, AlertHttp
     {
         var error = (await TryAsync(facts, token)).Error;
         var state = await outbox.EndAsync(facts.EventId, facts.Tries, error, options.Value.PauseAfter(facts.Tries), options.Value.KeptFor, token);
+        metrics.Ended(facts.TenantId, state);
         if (state == "dead")
             Log.Dead(logger, facts.EventType, facts.AttemptId, facts.TenantId, error!);
         else if (error is not null && facts.Tries == 1)
@@ -89,7 +90,7 @@ internal sealed partial class LineageSender(LineageOutboxStore outbox, AlertHttp
         [LoggerMessage(EventId = 750, Level = LogLevel.Warning, Message = "The lineage event {Event} of attempt {Attempt}, tenant {Tenant}, was not taken, and is tried again: {Error}")]
         public static partial void Failed(ILogger logger, string @event, Guid attempt, string tenant, string error);
 
-        [LoggerMessage(EventId = 751, Level = LogLevel.Error, Message = "The lineage event {Event} of attempt {Attempt}, tenant {Tenant}, is given up: {Error}")]
+        [LoggerMessage(EventId = 751, Level = LogLevel.Error, Message = "The lineage event {Event} of attempt {Attempt}, tenant {Tenant}, is given up, kpictl lineage resend sends it again: {Error}")]
         public static partial void Dead(ILogger logger, string @event, Guid attempt, string tenant, string error);
 
         [LoggerMessage(EventId = 752, Level = LogLevel.Warning, Message = "Lineage events wait, the database is away: {Error}")]

@@ -8,7 +8,10 @@ internal static class OpenLineageFeature
     {
         services.AddValidated<OpenLineageOptions>(OpenLineageOptions.Section);
         services.AddSingleton<LineageOutboxStore>();
+        services.AddSingleton<LineageMetrics>();
         services.AddHostedService<LineageSender>();
         return services;
     }
+
+    public static void MapOpenLineage(this IEndpointRouteBuilder routes) => routes.MapGrpcService<LineageService>();
 }

@@ -120,6 +120,8 @@ internal static class Verbs
         ["/kpicontrol.v1.AlertService/UnsilenceEpisode"] = new Requirement.ByVerb(AlertsManage),
         ["/kpicontrol.v1.AlertService/ListDeadAlerts"] = new Requirement.ByVerb(Read),
         ["/kpicontrol.v1.AlertService/ResendAlert"] = new Requirement.ByVerb(AlertsManage),
+        ["/kpicontrol.v1.LineageService/ListDeadEvents"] = new Requirement.ByVerb(Read),
+        ["/kpicontrol.v1.LineageService/ResendEvents"] = new Requirement.ByVerb(AlertsManage),
         ["/kpicontrol.v1.AgentService/Work"] = new Requirement.Agent(),
         // Its one-time token is in the message, and is asked for before anything else of it.
         ["/kpicontrol.v1.AgentService/Enroll"] = new Requirement.Anybody(),

@@ -1,5 +1,6 @@
 using KpiControl.Agent.Secrets.Stores;
 using KpiControl.Testing.Stores;
+using Microsoft.Extensions.Time.Testing;
 
 namespace KpiControl.Agent.Tests.Secrets;
 
@@ -57,6 +58,85 @@ public sealed class CloudStoreTests : IDisposable
         Assert.Contains("does not accept the access key", refused.Problem, StringComparison.Ordinal);
         folder.Write("aws-key", aws.Key);
         Assert.NotNull((await secrets.ResolveAsync(StoreFolder.Reference("aws-secrets-manager:kpi/plain"), default)).Value);
+    }
+
+    [Fact]
+    public async Task A_web_identity_is_exchanged_for_credentials_that_are_kept_until_two_thirds_of_them_are_over()
+    {
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        await using var aws = await AwsSecretServer.StartAsync();
+        await using var sts = await AwsTokenServer.StartAsync(aws);
+        sts.Ends = () => time.GetUtcNow().AddHours(1);
+        aws.Write("kpi/plain", "canary plain");
+        await using var secrets = folder.Sources(Aws(aws, sts, time), set: options => options.CacheFor = TimeSpan.Zero);
+        Assert.Equal("canary plain", await ReadAsync());
+        time.Advance(TimeSpan.FromMinutes(39));
+        Assert.Equal("canary plain", await ReadAsync());
+        Assert.Equal(1, sts.Sessions);
+
+        // The cluster has written another token by then.
+        sts.WebIdentity = "canary-fresh-identity";
+        folder.Write("web-identity", sts.WebIdentity);
+        time.Advance(TimeSpan.FromMinutes(2));
+        Assert.Equal("canary plain", await ReadAsync());
+        Assert.Equal(2, sts.Sessions);
+
+        // While nothing new can be had, those of before are good until they end; then it is said.
+        sts.Fails = (503, "ServiceUnavailable");
+        time.Advance(TimeSpan.FromMinutes(50));
+        Assert.Equal("canary plain", await ReadAsync());
+        time.Advance(TimeSpan.FromMinutes(11));
+        Assert.Contains("the Security Token Service failed (503)", await ReadAsync(), StringComparison.Ordinal);
+        sts.Fails = null;
+        Assert.Equal("canary plain", await ReadAsync());
+
+        async Task<string> ReadAsync() => await secrets.ResolveAsync(StoreFolder.Reference("aws-secrets-manager:kpi/plain"), default) is var found && found.Value is { } value ? value : found.Problem!;
+    }
+
+    [Fact]
+    public async Task Sessions_of_a_role_that_were_revoked_are_replaced_within_the_same_use()
+    {
+        await using var aws = await AwsSecretServer.StartAsync();
+        await using var sts = await AwsTokenServer.StartAsync(aws);
+        aws.Write("kpi/plain", "canary plain");
+        await using var secrets = folder.Sources(Aws(aws, sts), set: options => options.CacheFor = TimeSpan.Zero);
+        Assert.NotNull((await secrets.ResolveAsync(StoreFolder.Reference("aws-secrets-manager:kpi/plain"), default)).Value);
+        aws.SessionToken = "canary-revoked";
+        Assert.NotNull((await secrets.ResolveAsync(StoreFolder.Reference("aws-secrets-manager:kpi/plain"), default)).Value);
+        Assert.Equal(2, sts.Sessions);
+    }
+
+    [Theory]
+    [InlineData(0, "", false, "(InvalidIdentityToken)")]
+    [InlineData(400, "ExpiredTokenException", false, "whether the cluster keeps it fresh")]
+    [InlineData(403, "AccessDenied", false, "trust the service account")]
+    [InlineData(400, "IDPCommunicationError", true, "try later")]
+    [InlineData(500, "InternalFailure", true, "(500)")]
+    public async Task What_the_token_service_refuses_is_told_by_reference(int status, string code, bool mayPass, string said)
+    {
+        await using var aws = await AwsSecretServer.StartAsync();
+        await using var sts = await AwsTokenServer.StartAsync(aws);
+        await using var secrets = folder.Sources(Aws(aws, sts));
+        if (status == 0)
+            sts.WebIdentity = "canary-other";
+        else
+            sts.Fails = (status, code);
+        var missing = await secrets.ResolveAsync(StoreFolder.Reference("aws-secrets-manager:kpi/plain"), default);
+        Assert.StartsWith("aws-secrets-manager:kpi/plain", missing.Problem);
+        Assert.Contains(said, missing.Problem, StringComparison.Ordinal);
+        Assert.DoesNotContain("canary", missing.Problem, StringComparison.Ordinal);
+        Assert.Equal((null, mayPass), (missing.Value, missing.MayPass));
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_none_of_the_token_service_and_a_token_that_is_missing_are_told()
+    {
+        await using var aws = await AwsSecretServer.StartAsync();
+        await using var sts = await AwsTokenServer.StartAsync(aws);
+        await using var elsewhere = folder.Sources(Aws(aws, sts, set: options => options.StsAddress = aws.Url));
+        Assert.Contains("the Security Token Service refuses the request", (await elsewhere.ResolveAsync(StoreFolder.Reference("aws-secrets-manager:kpi/plain"), default)).Problem, StringComparison.Ordinal);
+        await using var without = folder.Sources(Aws(aws, sts, set: options => options.TokenFile = "/nowhere/token"));
+        Assert.Contains("no web identity for AWS: file:/nowhere/token does not exist", (await without.ResolveAsync(StoreFolder.Reference("aws-secrets-manager:kpi/plain"), default)).Problem, StringComparison.Ordinal);
     }
 
     [Theory, InlineData("client-secret"), InlineData("workload-identity")]
@@ -121,6 +201,13 @@ public sealed class CloudStoreTests : IDisposable
         Region = aws.Region, Address = aws.Url, AccessKeyId = "file:" + folder.Write("aws-id", aws.KeyId), SecretAccessKey = "file:" + folder.Write("aws-key", aws.Key),
         SessionToken = aws.SessionToken is { } session ? "file:" + folder.Write("aws-session", session) : "",
     }, folder.InHand, TimeProvider.System);
+
+    private AwsSecrets Aws(AwsSecretServer aws, AwsTokenServer sts, TimeProvider? time = null, Action<AwsSecretsOptions>? set = null)
+    {
+        var options = new AwsSecretsOptions { Region = aws.Region, Address = aws.Url, Login = "web-identity", StsAddress = sts.Url, RoleArn = sts.RoleArn, TokenFile = folder.Write("web-identity", sts.WebIdentity) };
+        set?.Invoke(options);
+        return new AwsSecrets(options, folder.InHand, time ?? TimeProvider.System);
+    }
 
     private AzureKeyVaultSecrets Azure(KeyVaultServer azure, string login, Action<AzureKeyVaultOptions>? set = null)
     {

@@ -46,6 +46,7 @@ public sealed class ScriptedControlPlane : IAsyncLifetime
         app.MapGrpcService<ScriptedDoctor>();
         app.MapGrpcService<ScriptedMonitor>();
         app.MapGrpcService<ScriptedAlerts>();
+        app.MapGrpcService<ScriptedLineage>();
         app.MapGrpcService<ScriptedDrift>();
         app.MapGrpcService<ScriptedRestatements>();
         await app.StartAsync();

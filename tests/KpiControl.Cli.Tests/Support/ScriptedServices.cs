@@ -79,6 +79,12 @@ internal sealed class ScriptedAlerts(Script script) : AlertService.AlertServiceB
     public override Task<Episode> SilenceEpisode(SilenceEpisodeRequest request, ServerCallContext context) => script.Answer<SilenceEpisodeRequest, Episode>(request, context);
 }
 
+internal sealed class ScriptedLineage(Script script) : LineageService.LineageServiceBase
+{
+    public override Task<ListDeadEventsResponse> ListDeadEvents(ListDeadEventsRequest request, ServerCallContext context) => script.Answer<ListDeadEventsRequest, ListDeadEventsResponse>(request, context);
+    public override Task<ResendEventsResponse> ResendEvents(ResendEventsRequest request, ServerCallContext context) => script.Answer<ResendEventsRequest, ResendEventsResponse>(request, context);
+}
+
 internal sealed class ScriptedDrift(Script script) : DriftService.DriftServiceBase
 {
     public override Task<Override> SetOverride(SetOverrideRequest request, ServerCallContext context) => script.Answer<SetOverrideRequest, Override>(request, context);

@@ -23,7 +23,7 @@ public sealed class DoctorTests
         await connection.ExecuteAsync("UPDATE kpi_job_runtime SET queued = 2");
         var ill = await doctor.DiagnoseAsync(new DiagnoseRequest());
 
-        Assert.Equal(Invariants.All.Select(i => i.Name).Append("alerts reach their channels within a minute").Append("what was released by break-glass is reviewed"), well.Checks.Select(c => c.Name));
+        Assert.Equal(Invariants.All.Select(i => i.Name).Append("alerts reach their channels within a minute").Append("what was released by break-glass is reviewed").Append("stores that jobs follow are configured"), well.Checks.Select(c => c.Name));
         Assert.All(well.Checks, check => Assert.Equal(("ok", 0, false), (check.Outcome, check.Rows.Count, check.More)));
         var broken = Assert.Single(ill.Checks, check => check.Outcome != "ok");
         Assert.Equal(("invariant 4", "what queues is counted", "broken", 20, true), (broken.Kind, broken.Name, broken.Outcome, broken.Rows.Count, broken.More));

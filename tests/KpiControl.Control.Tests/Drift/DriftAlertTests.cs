@@ -69,6 +69,29 @@ public sealed class DriftAlertTests : IDisposable
         Assert.Equal(0, await world.ScalarAsync<int>("SELECT count(*)::int FROM kpi_sla_episode"));
     }
 
+    [Fact]
+    public async Task A_store_that_is_configured_no_more_is_told_once_of_each_job_that_follows_it_and_doctor_says_it()
+    {
+        await using var receiver = await AlertReceiver.StartAsync();
+        (string Key, string Value)[] settings = [("Drift:AlertAfter", "00:00:00"), ("Drift:LookEvery", "00:00:00.05"), .. receiver.Settings];
+        await using var world = await DriftWorld.OfDirectoryAsync(root, settings);
+        await BoundAsync(world);
+        await world.Host.StopAsync();
+        await using (var without = await ControlHost.StartAsync(world.Database, world.Issuer, settings))
+        {
+            var alert = JsonNode.Parse((await receiver.UntilAsync("/hook", 1))[0].Body)!;
+            Assert.StartsWith("[drift] acme/dev/daily: unreadable: the store is not configured any more; when it was read last, ", (string?)alert["data"]!["text"], StringComparison.Ordinal);
+            var doctor = new DoctorService.DoctorServiceClient(without.Channel(world.Issuer.PersonToken("operator", "*/*/platform_operator")));
+            var check = (await doctor.DiagnoseAsync(new DiagnoseRequest(), cancellationToken: Token)).Checks.Single(one => one.Kind == "stores");
+            Assert.Equal(("open", "tenant acme, dev: the store acme-store is configured no more, and 1 jobs follow it (kpictl drift --store acme-store)"), (check.Outcome, Assert.Single(check.Rows)));
+        }
+        // Another node says no more, and one that has the store again tells its end.
+        await using var back = await ControlHost.StartAsync(world.Database, world.Issuer, DriftWorld.Settings("directory", root, settings));
+        var told = await receiver.UntilAsync("/hook", 2);
+        Assert.Equal(2, told.Count);
+        Assert.StartsWith("[recovered] acme/dev/daily: it is what its store holds\n", (string?)JsonNode.Parse(told[1].Body)!["data"]!["text"], StringComparison.Ordinal);
+    }
+
     private static AlertService.AlertServiceClient Alerts(DriftWorld world) => new(world.Host.Channel());
 
     private static string Artifact(string cron) => SampleTexts.Simple("daily", cron, Routes);

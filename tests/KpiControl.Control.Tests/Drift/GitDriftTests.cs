@@ -226,7 +226,7 @@ public sealed class GitDriftTests : IDisposable
 
         await ApplySetAsync(changes, "a");
         Assert.Empty(await world.ListAsync());
-        Assert.Equal("missing", await world.StateAsync("b"));
+        Assert.Equal("in_sync", await world.StateAsync("b"));
     }
 
     private static async Task ApplySetAsync(ChangeService.ChangeServiceClient changes, params string[] jobs)

@@ -26,8 +26,11 @@ public sealed class GitRepository : IDisposable
 
     public string Log(string format, string branch = "main") => Git(Bare, "log", $"--format={format}", branch);
 
-    /// <summary>The private key (ssh) that the author's commits are signed with from now on; null: they are not.</summary>
+    /// <summary>The private key (ssh; of <see cref="OpenPgp"/>: its fingerprint) that the author's commits are signed with from now on; null: they are not.</summary>
     public string? SigningKey { get; set; }
+
+    /// <summary>The program that signs by OpenPGP; null: ssh-keygen signs.</summary>
+    public string? OpenPgp { get; set; }
 
     /// <returns>The commit, which is pushed.</returns>
     public string Commit(params (string Path, string? Content)[] files)
@@ -42,7 +45,7 @@ public sealed class GitRepository : IDisposable
                 File.WriteAllText(file, content);
         }
         Git(Clone, "add", "--all");
-        Git(Clone, ["-c", "gpg.format=ssh", "-c", $"user.signingkey={SigningKey}", "-c", $"commit.gpgsign={(SigningKey is null ? "false" : "true")}", "commit", "--quiet", "--allow-empty", "--message", "by the author"]);
+        Git(Clone, ["-c", $"gpg.format={(OpenPgp is null ? "ssh" : "openpgp")}", "-c", $"gpg.program={OpenPgp ?? "gpg"}", "-c", $"user.signingkey={SigningKey}", "-c", $"commit.gpgsign={(SigningKey is null ? "false" : "true")}", "commit", "--quiet", "--allow-empty", "--message", "by the author"]);
         Git(Clone, "push", "--quiet", "origin", "main");
         return Head;
     }

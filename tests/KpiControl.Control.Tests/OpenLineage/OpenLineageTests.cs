@@ -109,6 +109,44 @@ public sealed class OpenLineageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Events_that_were_given_up_are_listed_and_sent_again_one_by_one_or_all()
+    {
+        await using var host = await StartAsync("acme");
+        refusals = int.MaxValue;
+        var job = await BoundAsync(host, "given_up");
+        await using (var agent = await TestAgent.ConnectAsync(host.Channel(issuer.AgentToken("agent-eu", "eu", "acme")), credit: 1))
+        {
+            await host.Jobs().TriggerJobAsync(new TriggerJobRequest { BindingId = job.BindingId }, cancellationToken: Token);
+            await agent.FinishAsync(TestAgent.Success(await agent.LeaseAsync()));
+        }
+        await Eventually.ComesAsync("both events", async _ => await ScalarAsync<int>("SELECT count(*)::int FROM kpi_lineage_event") == 2 ? "" : null);
+        await ScalarAsync<int>("UPDATE kpi_lineage_event SET created_at = now() - interval '4 days'");
+        await Eventually.ComesAsync("both are given up", async _ => await ScalarAsync<int>("SELECT count(*)::int FROM kpi_lineage_event WHERE state = 'dead'") == 2 ? "" : null);
+
+        var lineage = new Protocol.V1.LineageService.LineageServiceClient(host.Channel());
+        var dead = (await lineage.ListDeadEventsAsync(new ListDeadEventsRequest(), cancellationToken: Token)).Events;
+        Assert.Equal(["START", "COMPLETE"], dead.Select(one => one.EventType));
+        Assert.All(dead, one => Assert.Equal(("acme", "dev", "given_up", "it answered 503"), (one.Tenant, one.Environment, one.JobId, one.LastError)));
+        Assert.Empty((await lineage.ListDeadEventsAsync(new ListDeadEventsRequest { Environment = "prod" }, cancellationToken: Token)).Events);
+
+        refusals = 0;
+        var again = new ResendEventsRequest { EventId = dead[1].EventId, Reason = "the receiver is back", RequestId = Guid.NewGuid().ToString() };
+        Assert.Equal(1, (await lineage.ResendEventsAsync(again, cancellationToken: Token)).Events);
+        // Said again it is the same request; another one finds nothing that was given up.
+        Assert.Equal(1, (await lineage.ResendEventsAsync(again, cancellationToken: Token)).Events);
+        Assert.Equal("NOT_DEAD", (await Refusals.OfAsync(lineage.ResendEventsAsync(new ResendEventsRequest { EventId = dead[1].EventId }, cancellationToken: Token))).Info().Reason);
+        Assert.Equal("COMPLETE", Text((await UntilAsync(1))[0]["eventType"]));
+
+        using var rest = host.Rest();
+        using var all = new StringContent("""{"tenant":"acme","reason":"all of it"}""", System.Text.Encoding.UTF8, "application/json");
+        using var answer = await rest.PostAsync("/api/lineage-events/resend", all, Token);
+        Assert.Equal(1, (int)JsonNode.Parse(await answer.Content.ReadAsStringAsync(Token))!["events"]!);
+        Assert.Equal("START", Text((await UntilAsync(2))[1]["eventType"]));
+        Assert.Empty((await lineage.ListDeadEventsAsync(new ListDeadEventsRequest(), cancellationToken: Token)).Events);
+        Assert.Equal(2, await ScalarAsync<int>("SELECT count(*)::int FROM kpi_audit WHERE object_kind = 'lineage_event' AND verb = 'AlertsManage'"));
+    }
+
+    [Fact]
     public void A_receiver_that_hangs_uses_up_no_claim()
     {
         var options = new OpenLineageOptions { Timeout = TimeSpan.FromSeconds(15), ClaimedFor = TimeSpan.FromMinutes(2) };

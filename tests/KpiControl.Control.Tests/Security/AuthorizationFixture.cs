@@ -20,6 +20,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
     private string planDigest = "";
     private long backfillId;
     private long alertId;
+    private long lineageEventId;
     private long restatementId;
 
     public ControlFixture Control { get; } = new();
@@ -68,6 +69,10 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             INSERT INTO kpi_alert_message (tenant_id, binding_id, event, channel_type, channel_value, severity, occurred_at, group_id, state, last_error)
             VALUES ('acme', @BindingId, 'skipped', 'email', 'email:a@example.com', 'low', now(), 1, 'dead', 'away') RETURNING message_id
             """, new { BindingId });
+        lineageEventId = await Control.ScalarAsync<long>("""
+            INSERT INTO kpi_lineage_event (tenant_id, binding_id, revision, attempt_id, event_type, scheduled_for, state, ended_at)
+            VALUES ('acme', @BindingId, 1, gen_random_uuid(), 'START', now(), 'dead', now()) RETURNING event_id
+            """, new { BindingId });
         restatementId = await Control.ScalarAsync<long>("""
             WITH f AS (INSERT INTO kpi_refresh (tenant_id, environment, dataset, data_through, source_run, published_by) VALUES ('acme', 'dev', 'GDP_Known', now(), 'r', 'test') RETURNING refresh_id)
             INSERT INTO kpi_restatement (tenant_id, binding_id, cause, refresh_id, source, first_date, last_date, expires_at)
@@ -104,9 +109,10 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "ValidateJob" => new { content = SampleTexts.Simple() },
             "CreateJob" => new { content = SampleTexts.Simple("fresh"), validate_only = true },
             "UpdateJob" => new { binding_id = id, content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
-            "ListChanges" or "ListReviews" or "ListStores" or "ListDrift" or "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "ListTenants" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" or "ListDeadAlerts" or "ListOverrides" or "GetLoadMap" or "GetOverview" or "ListRestatements" => new { },
+            "ListChanges" or "ListReviews" or "ListStores" or "ListDrift" or "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "ListTenants" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" or "ListDeadAlerts" or "ListDeadEvents" or "ListOverrides" or "GetLoadMap" or "GetOverview" or "ListRestatements" => new { },
             "SetOverride" => new { binding_id = id, kind = "priority", value = "1", reason = "known", expires_at = TimeProvider.System.GetUtcNow().AddDays(1).ToString("O"), validate_only = true },
             "ClearOverride" => new { binding_id = id, kind = "timeout", validate_only = true },
+            "ResendEvents" => new { event_id = lineageEventId, validate_only = true },
             "ResendAlert" => new { message_id = alertId, validate_only = true },
             "GetEpisode" => new { episode_id = episodeId },
             "AcknowledgeEpisode" or "UnsilenceEpisode" => new { episode_id = episodeId, validate_only = true },

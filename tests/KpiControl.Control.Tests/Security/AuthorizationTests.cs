@@ -111,6 +111,8 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | AlertService/UnsilenceEpisode | AlertsManage | – | – | – | yes | – | – | – | yes | – | – | not found |
         | AlertService/ListDeadAlerts | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |
         | AlertService/ResendAlert | AlertsManage | – | – | – | yes | – | – | – | yes | – | – | not found |
+        | LineageService/ListDeadEvents | Read | yes | yes | yes | yes | yes | yes | yes | yes | – | – | nothing |
+        | LineageService/ResendEvents | AlertsManage | – | – | – | yes | – | – | – | yes | – | – | not found |
         | AgentService/Work | an agent's token | – | – | – | – | – | – | – | – | – | yes | – |
         | AgentService/Enroll | a one-time token in the message | yes | yes | yes | yes | yes | yes | yes | yes | yes | yes | – |
         | AgentService/Renew | an agent's certificate | – | – | – | – | – | – | – | – | – | – | – |

@@ -103,14 +103,15 @@ internal sealed class Stores : IAsyncDisposable
     private async Task PlantInAwsAsync()
     {
         var aws = await AwsSecretServer.StartAsync();
-        servers.Add(aws);
-        (aws.Key, aws.SessionToken) = (Plant("aws' secret key", "{0}/+"), Plant("aws' session token", "{0}/+="));
+        var sts = await AwsTokenServer.StartAsync(aws);
+        servers.AddRange([aws, sts]);
+        // What the token service gives is a secret as well: the key and the session are both made of this one.
+        (sts.WebIdentity, sts.Mark) = (Plant("aws' web identity", "{0}"), Plant("aws' session", "{0}/+=") + "-{0}");
         aws.Write("kpi/canary", JsonSerializer.Serialize(new { password = Plant("aws") }));
         references["aws"] = "aws-secrets-manager:kpi/canary#password";
         Settings.AddRange([
-            ("Agent__Secrets__AwsSecretsManager__Region", aws.Region), ("Agent__Secrets__AwsSecretsManager__Address", aws.Url),
-            ("Agent__Secrets__AwsSecretsManager__AccessKeyId", $"file:{Write("aws-id", aws.KeyId)}"), ("Agent__Secrets__AwsSecretsManager__SecretAccessKey", $"file:{Write("aws-key", aws.Key)}"),
-            ("Agent__Secrets__AwsSecretsManager__SessionToken", $"file:{Write("aws-session", aws.SessionToken)}"),
+            ("Agent__Secrets__AwsSecretsManager__Region", aws.Region), ("Agent__Secrets__AwsSecretsManager__Address", aws.Url), ("Agent__Secrets__AwsSecretsManager__Login", "web-identity"),
+            ("Agent__Secrets__AwsSecretsManager__StsAddress", sts.Url), ("AWS_ROLE_ARN", sts.RoleArn), ("AWS_WEB_IDENTITY_TOKEN_FILE", Write("aws-web-identity", sts.WebIdentity)),
         ]);
     }
 

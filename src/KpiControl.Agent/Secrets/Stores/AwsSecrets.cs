@@ -8,36 +8,50 @@ namespace KpiControl.Agent.Secrets.Stores;
 /// <c>aws-secrets-manager:NAME</c>, its ARN, or either with <c>#FIELD</c> of a secret that is a JSON object: the current
 /// version, by the service's documented HTTP interface.
 /// </summary>
-internal sealed class AwsSecrets(AwsSecretsOptions options, SecretsInHand inHand, TimeProvider time) : ISecretResolver, IAsyncDisposable
+internal sealed class AwsSecrets : ISecretResolver, IAsyncDisposable
 {
     public const string SchemeName = "aws-secrets-manager";
-    private readonly HttpClient client = StoreClient.Make(options.CaFile, options.Endpoint());
-    private readonly NearSecret keyId = new(options.AccessKeyId, inHand);
-    private readonly NearSecret key = new(options.SecretAccessKey, inHand);
-    private readonly NearSecret? session = options.SessionToken.Length > 0 ? new(options.SessionToken, inHand) : null;
+    private readonly HttpClient client;
+    private readonly IAwsIdentity identity;
+    private readonly AwsSecretsOptions options;
+    private readonly TimeProvider time;
+
+    public AwsSecrets(AwsSecretsOptions options, SecretsInHand inHand, TimeProvider time)
+    {
+        (this.options, this.time) = (options, time);
+        client = StoreClient.Make(options.CaFile, options.IsWebIdentity ? [options.Endpoint(), options.StsEndpoint()] : [options.Endpoint()]);
+        identity = options.IsWebIdentity ? new AwsWebIdentity(options, client, inHand, time) : new AwsAccessKey(options, inHand);
+    }
 
     public string Scheme => SchemeName;
 
     public async Task<SecretLookup> ResolveAsync(SecretReference reference, CancellationToken token)
     {
-        var (id, secret, temporary) = (await keyId.ReadAsync(token), await key.ReadAsync(token), session is null ? null : await session.ReadAsync(token));
-        foreach (var part in new[] { id, secret, temporary })
-            if (part is { Value: null })
-                return SecretLookup.Missing($"{reference}: no credentials for AWS: {part.Problem}");
-        using var request = new AwsRequest(options.Endpoint(), options.Region, "secretsmanager.GetSecretValue", JsonSerializer.Serialize(new { SecretId = reference.Place }))
-            .Signed(id.Value!, secret.Value!, temporary?.Value, time.GetUtcNow());
-        using var response = await client.SendAsync(request, token);
-        var body = await response.Content.ReadAsByteArrayAsync(token);
-        return response.StatusCode == HttpStatusCode.OK ? Read(reference, body) : Words(reference, response.StatusCode, Kind(body));
+        var access = await identity.AccessAsync(reference, null, token);
+        var (found, kind) = await AskAsync(reference, access, token);
+        // A role whose sessions were revoked gives new ones; a key that was rotated meanwhile is read at the next use.
+        if (options.IsWebIdentity && kind is "ExpiredTokenException" or "ExpiredToken" or "UnrecognizedClientException" or "InvalidClientTokenId")
+            (found, _) = await AskAsync(reference, await identity.AccessAsync(reference, access.Credentials, token), token);
+        return found;
     }
 
     public ValueTask DisposeAsync()
     {
-        keyId.Dispose();
-        key.Dispose();
-        session?.Dispose();
+        identity.Dispose();
         client.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    private async Task<(SecretLookup Found, string Kind)> AskAsync(SecretReference reference, AwsAccess access, CancellationToken token)
+    {
+        if (access.Credentials is not { } credentials)
+            return (access.Problem!, "");
+        using var request = new AwsRequest(options.Endpoint(), options.Region, "secretsmanager.GetSecretValue", JsonSerializer.Serialize(new { SecretId = reference.Place }))
+            .Signed(credentials.KeyId, credentials.Key, credentials.SessionToken, time.GetUtcNow());
+        using var response = await client.SendAsync(request, token);
+        var body = await response.Content.ReadAsByteArrayAsync(token);
+        var kind = response.StatusCode == HttpStatusCode.OK ? "" : Kind(body);
+        return (response.StatusCode == HttpStatusCode.OK ? Read(reference, body) : Words(reference, response.StatusCode, kind), kind);
     }
 
     private static SecretLookup Read(SecretReference reference, byte[] body)
@@ -58,7 +72,7 @@ internal sealed class AwsSecrets(AwsSecretsOptions options, SecretsInHand inHand
         "AccessDeniedException" => SecretLookup.Missing($"{reference}: this agent may not read it: allow its identity secretsmanager:GetSecretValue on it, and kms:Decrypt on its key"),
         "DecryptionFailure" => SecretLookup.Missing($"{reference}: its KMS key cannot decrypt it: enable the key and allow kms:Decrypt"),
         "UnrecognizedClientException" or "InvalidSignatureException" or "SignatureDoesNotMatch" or "InvalidClientTokenId" or "IncompleteSignature" or "MissingAuthenticationToken"
-            => SecretLookup.Missing($"{reference}: AWS does not accept the access key: renew what {AwsSecretsOptions.Section}:AccessKeyId and SecretAccessKey refer to, and look at this machine's clock"),
+            => SecretLookup.Missing($"{reference}: AWS does not accept the access key: renew what {AwsSecretsOptions.Section}:AccessKeyId and SecretAccessKey refer to (with a web identity: look whether the role is there), and look at this machine's clock"),
         "ExpiredTokenException" or "ExpiredToken" or "RequestExpired" => SecretLookup.Missing($"{reference}: the AWS credentials have expired: renew what {AwsSecretsOptions.Section} refers to, and look at this machine's clock"),
         "ThrottlingException" or "TooManyRequestsException" => SecretLookup.Unavailable($"{reference}: Secrets Manager takes no more requests at the moment: raise Agent:Secrets:CacheFor"),
         _ when (int)status >= 500 || (int)status == 429 => SecretLookup.Unavailable($"{reference}: Secrets Manager failed ({(int)status}): try later"),

@@ -10,23 +10,23 @@ internal sealed class AzureKeyVaultOptions : IValidatableObject
     /// <summary><c>https://NAME.vault.azure.net</c>; empty: no <c>azure-key-vault:</c> references.</summary>
     public string Address { get; set; } = "";
 
-    /// <summary>Who gives tokens.</summary>
-    public string Authority { get; set; } = "https://login.microsoftonline.com";
+    /// <summary>Who gives tokens. It and the three below: as clusters with workload identity tell them to each pod.</summary>
+    public string Authority { get; set; } = Environment.GetEnvironmentVariable("AZURE_AUTHORITY_HOST") ?? "https://login.microsoftonline.com";
 
     public string CaFile { get; set; } = "";
 
     /// <summary><c>client-secret</c> or <c>workload-identity</c>.</summary>
     public string Login { get; set; } = "workload-identity";
 
-    public string TenantId { get; set; } = "";
+    public string TenantId { get; set; } = Environment.GetEnvironmentVariable("AZURE_TENANT_ID") ?? "";
 
-    public string ClientId { get; set; } = "";
+    public string ClientId { get; set; } = Environment.GetEnvironmentVariable("AZURE_CLIENT_ID") ?? "";
 
     /// <summary>Login <c>client-secret</c>: <c>file:</c> or <c>env:</c> reference, read at each use.</summary>
     public string ClientSecret { get; set; } = "";
 
     /// <summary>Login <c>workload-identity</c>: the federated token that Kubernetes keeps fresh.</summary>
-    public string TokenFile { get; set; } = "/var/run/secrets/azure/tokens/azure-identity-token";
+    public string TokenFile { get; set; } = Environment.GetEnvironmentVariable("AZURE_FEDERATED_TOKEN_FILE") ?? "/var/run/secrets/azure/tokens/azure-identity-token";
 
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {

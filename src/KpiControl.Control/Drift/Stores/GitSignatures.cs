@@ -1,17 +1,21 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using LibGit2Sharp;
 
 namespace KpiControl.Control.Drift.Stores;
 
-/// <summary>Who signed a commit, and signing our own: by <c>ssh-keygen</c>, as git itself does with <c>gpg.format = ssh</c>. The library hands out signatures and judges none.</summary>
+/// <summary>
+/// Who signed a commit, with ssh keys or by OpenPGP, and signing our own: with ssh keys by <c>ssh-keygen</c>, as git itself does. The library that reads
+/// repositories hands out signatures and judges none.
+/// </summary>
 internal sealed class GitSignatures(StoreSettings settings)
 {
     private const string Field = "gpgsig", Namespace = "git", SshSignature = "-----BEGIN SSH SIGNATURE-----";
 
     private static readonly TimeSpan LongestCall = TimeSpan.FromSeconds(10);
 
-    public bool AreAsked => settings.AllowedSignersFile.Length > 0;
+    public bool AreAsked => settings.AsksForSignatures;
 
     /// <summary>Every commit that has come to the branch since one that was read; where that is not part of the clone, the last one, which vouches for all that it holds.</summary>
     /// <exception cref="StoreFaultException">One of them is not signed by anybody who is allowed.</exception>
@@ -31,8 +35,18 @@ internal sealed class GitSignatures(StoreSettings settings)
     {
         if (Signature(clone, commit) is not { } signed)
             return "is not signed";
-        if (!signed.Signature.StartsWith(SshSignature, StringComparison.Ordinal))
-            return "is signed, but not with an ssh key, and AllowedSignersFile knows no others (git config gpg.format ssh)";
+        return signed.Signature.StartsWith(SshSignature, StringComparison.Ordinal) ? SshMistakeOf(commit, signed)
+            : signed.Signature.StartsWith(OpenPgpSigners.Signature, StringComparison.Ordinal) ? OpenPgpMistakeOf(signed)
+            : "is signed, but neither with an ssh key nor by OpenPGP";
+    }
+
+    private string? OpenPgpMistakeOf(SignatureInfo signed) => settings.OpenPgpKeysFile.Length == 0 ? "is signed by OpenPGP, and OpenPgpKeysFile is not set: sign with an ssh key (git config gpg.format ssh), or set it"
+        : OpenPgpSigners.Read(settings.OpenPgpKeysFile).MistakeOf(signed.Signature, Encoding.UTF8.GetBytes(signed.SignedData), TimeProvider.System.GetUtcNow());
+
+    private string? SshMistakeOf(Commit commit, SignatureInfo signed)
+    {
+        if (settings.AllowedSignersFile.Length == 0)
+            return "is signed with an ssh key, and AllowedSignersFile is not set: sign by OpenPGP (git config gpg.format openpgp), or set it";
         return WithFile(signed.Signature, file =>
         {
             var (found, who) = Run(["-Y", "find-principals", "-f", settings.AllowedSignersFile, "-s", file, $"-Overify-time={At(commit)}"], "");
@@ -84,7 +98,7 @@ internal sealed class GitSignatures(StoreSettings settings)
 
     private static (int ExitCode, string Said) Run(string[] arguments, string input)
     {
-        var start = new ProcessStartInfo("ssh-keygen", arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, StandardInputEncoding = new System.Text.UTF8Encoding(false) };
+        var start = new ProcessStartInfo("ssh-keygen", arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, StandardInputEncoding = new UTF8Encoding(false) };
         using var process = Process.Start(start) ?? throw new StoreFaultException("ssh-keygen cannot be started");
         var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         try
