@@ -5,6 +5,7 @@ using KpiControl.Agent.Outbox;
 using KpiControl.Agent.Secrets;
 using KpiControl.Agent.Secrets.Stores;
 using KpiControl.Agent.Telemetry;
+using KpiControl.Agent.Witness;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 
@@ -22,6 +23,7 @@ internal static class AgentServices
         services.AddExecution();
         services.AddControlPlane();
         services.AddLeasing();
+        services.AddWitness();
         return services;
     }
 
@@ -95,6 +97,12 @@ internal static class AgentServices
         services.AddSingleton<Drainage>();
         services.AddHostedService<CertificateRenewal>();
         services.AddHostedService<LeaseLoop>();
+    }
+
+    private static void AddWitness(this IServiceCollection services)
+    {
+        services.AddValidated<WitnessOptions>(WitnessOptions.Section);
+        services.AddHostedService<Witness.Witness>();
     }
 
     private static void AddValidated<T>(this IServiceCollection services, string section) where T : class =>

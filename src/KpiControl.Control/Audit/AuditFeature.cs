@@ -11,10 +11,15 @@ internal static class AuditFeature
         services.AddSingleton<ChainStore>();
         services.AddSingleton<ChainMetrics>();
         services.AddSingleton<ChainExport>();
+        services.AddSingleton<WitnessStore>().AddSingleton<WitnessService>();
         services.AddSingleton<Evidence.EvidenceExport>();
         services.AddHostedService<ChainSequencer>();
         return services;
     }
 
-    public static void MapAudit(this IEndpointRouteBuilder routes) => routes.MapGrpcService<AuditService>();
+    public static void MapAudit(this IEndpointRouteBuilder routes)
+    {
+        routes.MapGrpcService<AuditService>();
+        routes.MapGrpcService<WitnessService>();
+    }
 }

@@ -8,7 +8,7 @@ namespace KpiControl.Control.Certificates;
 
 internal static class CertificateFeature
 {
-    private static readonly string[] Open = ["/kpicontrol.v1.AgentService/", "/grpc.health.v1.Health/"];
+    private static readonly string[] Open = ["/kpicontrol.v1.AgentService/", "/kpicontrol.v1.WitnessService/", "/grpc.health.v1.Health/"];
 
     public static IServiceCollection AddCertificates(this IServiceCollection services)
     {

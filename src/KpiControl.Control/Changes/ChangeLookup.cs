@@ -52,7 +52,14 @@ internal static class ChangeLookup
         : change.RevisionNow != change.BaseRevision ? $"The binding has changed from r{change.BaseRevision} to r{change.RevisionNow}"
         : change.PolicyVersionNow != change.PolicyVersion ? $"The policy has changed from version {change.PolicyVersion} to {change.PolicyVersionNow}"
         : change.ContractDigestNow != change.ContractDigest ? "What is stored of its metric contract has changed"
+        : TablesMoved(change) is { Length: > 0 } tables ? $"Another contract is in force for {tables}"
         : "What is stored of it has changed";
+
+    private static string TablesMoved(ChangeRow change)
+    {
+        var (then, now) = (TableContracts.Parsed(change.TableContracts), TableContracts.Of(change.Tables, change.UsableTables));
+        return then is null || now is null ? "" : string.Join(" and ", then.Concat(now).Select(one => one.Key).Distinct().Order(StringComparer.Ordinal).Where(name => (string?)then[name] != (string?)now[name]));
+    }
 
     private static string Subject(ChangeRow change) => change.ChangeId.ToString(CultureInfo.InvariantCulture);
 }

@@ -16,6 +16,8 @@ internal static class ChangeMapping
             ProposedAt = row.ProposedAt.ToTimestamp(), ExpiresAt = row.ExpiresAt.ToTimestamp(), ClosedAt = row.ClosedAt?.ToTimestamp(), ClosedBy = row.ClosedBy ?? "",
             AppliedEtag = row.AppliedRevision is { } revision ? Authoring.Etags.Of(revision) : "",
         };
+        foreach (var (table, digest) in TableContracts.Parsed(row.TableContracts) ?? [])
+            change.TableContracts[table] = digest!.GetValue<string>();
         if (row.Hold is { } hold)
             (change.HeldBy, change.ReleasableFrom) = (hold.By, hold.Until?.ToTimestamp());
         change.Required.AddRange(row.Needs.Select(need => new RequiredApproval

@@ -52,6 +52,12 @@ internal sealed record ChangeRow
     public string? Calendar { get; init; }
     public int? CalendarVersion { get; init; }
     public int? CalendarVersionNow { get; init; }
+    /// <summary>Null: the job loads and builds none.</summary>
+    public string[]? Tables { get; init; }
+    /// <summary>JSON: by which contracts, when it was proposed.</summary>
+    public string? TableContracts { get; init; }
+    /// <summary>JSON: those of the tables that are in force now.</summary>
+    public string? UsableTables { get; init; }
     /// <summary>Of the policy in force: JSON; null: none.</summary>
     public string? ReleaseWindows { get; init; }
     public string? Freezes { get; init; }

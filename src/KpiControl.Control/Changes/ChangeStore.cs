@@ -5,13 +5,28 @@ namespace KpiControl.Control.Changes;
 /// <summary>Changes and the decisions on them. A change that was proposed is only ever closed, once.</summary>
 internal static class ChangeStore
 {
-    private const string Columns = """
+    // Of the tables that a KPI reads and of the raw ones that these are built from; which version counts is no matter of SQL.
+    private const string Usable = """
+        jsonb_agg(jsonb_build_object('contract_type', k.contract_type, 'dataset', k.kpi_id, 'version', k.version, 'digest', k.digest, 'status', k.status, 'dependencies', k.canonical_json::jsonb #> '{header,dependencies}'))::text
+          FROM kpi_contract k
+         WHERE k.tenant_id = x.tenant AND k.contract_type IN ('gdp', 'raw') AND k.status IN ('active', 'deprecated')
+           AND (k.kpi_id = ANY (x.tables) OR k.kpi_id IN (SELECT jsonb_array_elements_text(g.canonical_json::jsonb #> '{header,dependencies}') FROM kpi_contract g
+                 WHERE g.tenant_id = x.tenant AND g.contract_type = 'gdp' AND g.kpi_id = ANY (x.tables) AND g.status IN ('active', 'deprecated')))
+        """;
+
+    private const string UsableNow = $"SELECT (SELECT {Usable}) FROM (SELECT @tenant::text AS tenant, @tables::text[] AS tables) x";
+
+    public static Task<string?> UsableAsync(RequestTransaction tx, string tenant, string[] tables) => tx.FindAsync<string>(UsableNow, new { tenant, tables });
+
+    private const string Columns = $"""
         SELECT c.change_id, c.tenant_id, c.environment, c.region, c.job_id, c.binding_id, c.kind, c.def_id, c.content_hash, c.format, c.content,
                d.canonical_json, c.base_def_id, p.content_hash AS base_content_hash, p.canonical_json AS base_canonical_json, c.base_revision,
                c.contract_digest, c.policy_version, c.digest, c.required::text AS required, c.author, c.reason, c.source, c.proposed_at, c.expires_at, c.state,
                c.closed_at, c.closed_by, c.applied_revision, c.expires_at <= clock_timestamp() AS expired, b.revision AS revision_now, b.pruned_at IS NOT NULL AS is_pruned,
                COALESCE(t.version, 0) AS policy_version_now, t.document ->> 'release_windows' AS release_windows, t.document ->> 'freezes' AS freezes, clock_timestamp() AS now,
                c.calendar, c.calendar_version, (SELECT max(version) FROM kpi_calendar k WHERE k.tenant_id = c.tenant_id AND k.name = c.calendar) AS calendar_version_now,
+               c.tables, c.table_contracts::text AS table_contracts,
+               CASE WHEN c.tables IS NOT NULL THEN (SELECT u.usable FROM (SELECT c.tenant_id AS tenant, c.tables AS tables) x CROSS JOIN LATERAL (SELECT {Usable}) u(usable)) END AS usable_tables,
                (SELECT k.digest FROM kpi_contract k WHERE k.tenant_id = c.tenant_id AND k.kpi_id = d.canonical_json::jsonb ->> 'kpi_id' AND k.version = d.canonical_json::jsonb ->> 'contract_version') AS contract_digest_now
           FROM kpi_change c JOIN kpi_job_def d ON d.def_id = c.def_id JOIN kpi_job_binding b ON b.binding_id = c.binding_id
           LEFT JOIN kpi_job_def p ON p.def_id = c.base_def_id
@@ -56,9 +71,9 @@ internal static class ChangeStore
 
     private const string Insert = """
         INSERT INTO kpi_change (tenant_id, environment, region, job_id, binding_id, kind, def_id, content_hash, format, content, base_def_id,
-               base_revision, contract_digest, policy_version, digest, required, author, reason, source, expires_at, calendar, calendar_version)
+               base_revision, contract_digest, policy_version, digest, required, author, reason, source, expires_at, calendar, calendar_version, tables, table_contracts)
         VALUES (@TenantId, @Environment, @Region, @JobId, @BindingId, @Kind, @DefId, @ContentHash, @Format, @Content, @BaseDefId,
-               @BaseRevision, @ContractDigest, @PolicyVersion, @Digest, @Required::jsonb, @Author, @Reason, @Source, now() + @Life, @Calendar, @CalendarVersion)
+               @BaseRevision, @ContractDigest, @PolicyVersion, @Digest, @Required::jsonb, @Author, @Reason, @Source, now() + @Life, @Calendar, @CalendarVersion, @Tables, @TableContracts::jsonb)
         RETURNING change_id
         """;
 
@@ -120,6 +135,10 @@ internal sealed record NewChange
     public required int PolicyVersion { get; init; }
     public string? Calendar { get; init; }
     public int? CalendarVersion { get; init; }
+    /// <summary>Null: the job loads and builds no tables, or is taken away.</summary>
+    public string[]? Tables { get; init; }
+    /// <summary>JSON, by their names.</summary>
+    public string? TableContracts { get; init; }
     public required string Digest { get; init; }
     public required string Required { get; init; }
     public required string Author { get; init; }

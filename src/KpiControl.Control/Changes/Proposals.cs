@@ -8,6 +8,7 @@ using KpiControl.Control.Security;
 using KpiControl.Control.Tenants;
 using KpiControl.Jobs.Artifacts;
 using KpiControl.Jobs.Contracts;
+using KpiControl.Jobs.Runs;
 using KpiControl.Protocol.V1;
 
 namespace KpiControl.Control.Changes;
@@ -95,9 +96,12 @@ internal static class Proposals
     {
         var defId = await DefinitionStore.PutAsync(tx, job);
         var needs = job.Placement!.RequiresApproval ? await NeedsAsync(tx, binding, job) : [];
+        // Which tables a job loads and builds its KPI's contract says.
+        string[]? tables = RunStages.Of(job.Job.Run).IsKpiAlone ? null : [.. job.Contract!.GdpDependencies.Order(StringComparer.Ordinal)];
         var change = new NewChange
         {
             TenantId = binding.TenantId, Environment = binding.Environment, Region = binding.Region, JobId = binding.JobId, BindingId = binding.BindingId,
+            Tables = tables, TableContracts = tables is null ? null : TableContracts.Of(tables, await ChangeStore.UsableAsync(tx, binding.TenantId, tables))!.ToJsonString(),
             Kind = binding.IsUnreleased ? "create" : "update", DefId = defId, ContentHash = job.Reading.ContentHash!, Format = job.Submission.Format.Word(),
             Content = job.Submission.Content, BaseDefId = binding.IsUnreleased ? null : binding.DefId, BaseRevision = binding.Revision, ContractDigest = job.ContractDigest,
             PolicyVersion = job.Placement!.PolicyVersion, Calendar = job.Calendar?.Name, CalendarVersion = job.Calendar?.Version, Digest = "", Required = AuditEntry.Json(needs), Author = tx.Caller.Principal, Reason = reason, Source = SourceOf(source), Life = Life,

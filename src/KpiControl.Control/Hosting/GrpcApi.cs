@@ -45,6 +45,7 @@ internal static class GrpcApi
             AlertServiceReflection.Descriptor,
             LineageServiceReflection.Descriptor,
             AgentServiceReflection.Descriptor,
+            WitnessServiceReflection.Descriptor,
         }.SelectMany(file => file.Services),
     ];
 

@@ -126,6 +126,7 @@ internal static class Verbs
         // Its one-time token is in the message, and is asked for before anything else of it.
         ["/kpicontrol.v1.AgentService/Enroll"] = new Requirement.Anybody(),
         ["/kpicontrol.v1.AgentService/Renew"] = new Requirement.Certificate(),
+        ["/kpicontrol.v1.WitnessService/Exchange"] = new Requirement.Agent(),
         ["/grpc.health.v1.Health/Check"] = new Requirement.Anybody(),
         ["/grpc.health.v1.Health/List"] = new Requirement.Anybody(),
         ["/grpc.health.v1.Health/Watch"] = new Requirement.Anybody(),

@@ -100,6 +100,46 @@ public sealed class DatasetContractTests(ControlFixture fixture) : IClassFixture
         Assert.StartsWith("GDP_Nowhere has no active contract of type gdp", finding.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_change_of_a_job_that_builds_tables_goes_stale_by_the_contracts_of_these()
+    {
+        // Tables of their own: what is in force for a table is so for every test here.
+        string Own(string text) => text.Replace("RAW_Invoices", "RAW_Signed", StringComparison.Ordinal).Replace("GDP_Invoices", "GDP_Signed", StringComparison.Ordinal).Replace("CFO-IN-01", "CFO-IN-03", StringComparison.Ordinal);
+        foreach (var file in new[] { "raw-invoices", "gdp-invoices", "cfo-in-01" })
+            await PutAsync(file, Own);
+        await AgentAsync("agent-signed", "ingestion,raw,gdp,kpi", "signed");
+        var changes = new ChangeService.ChangeServiceClient(fixture.Host.Channel());
+        var proposal = new ProposeChangeRequest
+        {
+            Environment = "dev", Region = "eu",
+            Content = Own(Job("invoices_load")).Replace("profile: raw_plus_gdp", "profile: raw_plus_gdp\n  conn_id: signed", StringComparison.Ordinal).Replace("invoices_load", "signed_load", StringComparison.Ordinal),
+        };
+        var change = await changes.ProposeChangeAsync(proposal, cancellationToken: Token);
+        Assert.Equal(["gdp/GDP_Signed", "raw/RAW_Signed"], change.TableContracts.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(change.Digest, (await changes.ProposeChangeAsync(proposal, cancellationToken: Token)).Digest);
+
+        // Of another table; then of the raw table that the GDP one is built from; then the newer version is there no more.
+        await PutAsync("raw-invoices", text => text.Replace("RAW_Invoices", "RAW_Unsigned", StringComparison.Ordinal));
+        Assert.Equal("approved", (await GetAsync(change.ChangeId)).State);
+        await PutAsync("raw-invoices", text => Own(text).Replace("version: \"1.0.0\"", "version: \"1.1.0\"", StringComparison.Ordinal));
+        Assert.Equal("stale", (await GetAsync(change.ChangeId)).State);
+        var refused = await Refusals.OfAsync(changes.ApplyChangeAsync(new ApplyChangeRequest { ChangeId = change.ChangeId }, cancellationToken: Token));
+        Assert.Equal(("CHANGE_STALE", "Another contract is in force for raw/RAW_Signed since it was proposed, so what was agreed to is not what would be released; propose it again."), (refused.Info().Reason, refused.Status.Detail));
+        await Catalog.SetContractStatusAsync(new SetContractStatusRequest { Tenant = "acme", KpiId = "RAW_Signed", Version = "1.1.0", Status = "retired" }, cancellationToken: Token);
+        Assert.Equal("approved", (await GetAsync(change.ChangeId)).State);
+
+        await PutAsync("gdp-invoices", text => Own(text).Replace("version: \"1.0.0\"", "version: \"1.1.0\"", StringComparison.Ordinal));
+        var again = await changes.ProposeChangeAsync(proposal, cancellationToken: Token);
+        Assert.NotEqual(change.TableContracts["gdp/GDP_Signed"], again.TableContracts["gdp/GDP_Signed"]);
+        Assert.Equal("applied", (await changes.ApplyChangeAsync(new ApplyChangeRequest { ChangeId = again.ChangeId }, cancellationToken: Token)).State);
+
+        // The KPI alone is computed from whatever is there.
+        var alone = await changes.ProposeChangeAsync(new ProposeChangeRequest { Environment = "dev", Region = "eu", Content = Own(Job("invoices_monthly")).Replace("invoices_monthly", "signed_monthly", StringComparison.Ordinal) }, cancellationToken: Token);
+        Assert.Empty(alone.TableContracts);
+
+        async Task<Change> GetAsync(long id) => await changes.GetChangeAsync(new GetChangeRequest { ChangeId = id }, cancellationToken: Token);
+    }
+
     private AsyncUnaryCall<Contract> PutAsync(string file, Func<string, string>? edit = null)
     {
         var text = File.ReadAllText(Repository.File("samples", "stages", "contracts", $"{file}.yaml"));

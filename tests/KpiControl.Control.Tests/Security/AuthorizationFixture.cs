@@ -109,7 +109,7 @@ public sealed class AuthorizationFixture : IAsyncLifetime
             "ValidateJob" => new { content = SampleTexts.Simple() },
             "CreateJob" => new { content = SampleTexts.Simple("fresh"), validate_only = true },
             "UpdateJob" => new { binding_id = id, content = SampleTexts.Simple("guarded", "0 5 * * *"), validate_only = true },
-            "ListChanges" or "ListReviews" or "ListStores" or "ListDrift" or "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "ListTenants" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" or "ListDeadAlerts" or "ListDeadEvents" or "ListOverrides" or "GetLoadMap" or "GetOverview" or "ListRestatements" => new { },
+            "ListChanges" or "ListReviews" or "ListStores" or "ListDrift" or "ListJobs" or "ListSignals" or "ListAgents" or "GetEpoch" or "GetAuditKey" or "Diagnose" or "Work" or "ListEnrolments" or "ListTenants" or "Enroll" or "Renew" or "ListSlaStates" or "ReportSla" or "ListEpisodes" or "ListDeadAlerts" or "ListDeadEvents" or "Exchange" or "ListOverrides" or "GetLoadMap" or "GetOverview" or "ListRestatements" => new { },
             "SetOverride" => new { binding_id = id, kind = "priority", value = "1", reason = "known", expires_at = TimeProvider.System.GetUtcNow().AddDays(1).ToString("O"), validate_only = true },
             "ClearOverride" => new { binding_id = id, kind = "timeout", validate_only = true },
             "ResendEvents" => new { event_id = lineageEventId, validate_only = true },

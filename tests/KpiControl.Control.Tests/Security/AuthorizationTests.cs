@@ -116,6 +116,7 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
         | AgentService/Work | an agent's token | – | – | – | – | – | – | – | – | – | yes | – |
         | AgentService/Enroll | a one-time token in the message | yes | yes | yes | yes | yes | yes | yes | yes | yes | yes | – |
         | AgentService/Renew | an agent's certificate | – | – | – | – | – | – | – | – | – | – | – |
+        | WitnessService/Exchange | an agent's token | – | – | – | – | – | – | – | – | – | yes | – |
         """;
 
     private static readonly string[][] Rows = [.. Matrix.Split('\n').Select(line => line.Trim().Trim('|').Split('|').Select(cell => cell.Trim()).ToArray())];
@@ -236,7 +237,7 @@ public sealed class AuthorizationTests(AuthorizationFixture fixture) : IClassFix
     public async Task Who_may_not_call_learns_nothing_of_what_they_sent(string name)
     {
         var method = Find(name);
-        var answer = await CallAsync(method, fixture.TokenOf(name == "AgentService/Work" ? "admin" : "agent", "acme"), [0x0a, 0xff, 0xff]);
+        var answer = await CallAsync(method, fixture.TokenOf(Row(method)[1] == "an agent's token" ? "admin" : "agent", "acme"), [0x0a, 0xff, 0xff]);
         Assert.Equal(StatusCode.PermissionDenied, answer.StatusCode);
     }
 
