@@ -15,7 +15,7 @@ public sealed class ControlFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Database = await PostgresFixture.CreateDatabaseAsync();
-        Issuer = await TestIssuer.StartAsync();
+        Issuer = await TestIssuer.SharedAsync();
         Host = await ControlHost.StartAsync(Database, Issuer);
     }
 
@@ -55,7 +55,6 @@ public sealed class ControlFixture : IAsyncLifetime
         foreach (var line in Host.Logs.Lines.Where(line => line.StartsWith("Error", StringComparison.Ordinal)))
             await Console.Error.WriteLineAsync(line);
         await Host.DisposeAsync();
-        await Issuer.DisposeAsync();
         await InvariantCheck.HoldAsync(Database);
         await Database.DisposeAsync();
     }

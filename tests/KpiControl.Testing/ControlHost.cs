@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Grpc.Net.Client;
 using KpiControl.Control;
 using KpiControl.Protocol.V1;
@@ -18,11 +19,13 @@ public sealed class ControlHost : IAsyncDisposable
 {
     private readonly WebApplication app;
     private readonly TestIssuer issuer;
-    private readonly List<IDisposable> clients = [];
+    private readonly ConcurrentBag<IDisposable> clients = [];
+    private readonly ConcurrentDictionary<string, Lazy<GrpcChannel>> people = new();
+    private readonly Lazy<GrpcChannel> admin;
 
     private ControlHost(WebApplication app, TestIssuer issuer)
     {
-        (this.app, this.issuer) = (app, issuer);
+        (this.app, this.issuer, admin) = (app, issuer, new(() => Open(issuer.Token())));
         var addresses = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.ToList();
         (GrpcUrl, RestUrl, AgentsUrl) = (addresses[0], addresses[1], addresses.ElementAtOrDefault(2) ?? "");
     }
@@ -59,7 +62,8 @@ public sealed class ControlHost : IAsyncDisposable
         TestDatabase database, TestIssuer issuer, TestAuthority? authority, Action<IServiceCollection> services, params (string Key, string Value)[] settings)
     {
         var logs = new LogCollector();
-        var builder = WebApplication.CreateBuilder();
+        // Nobody edits the settings of a test's node, and watching their files takes a thread each.
+        var builder = WebApplication.CreateBuilder(["--hostBuilder:reloadConfigOnChange=false"]);
         builder.Configuration.AddInMemoryCollection(Defaults(database, issuer))
             .AddInMemoryCollection((authority?.Settings() ?? []).Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)))
             .AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
@@ -80,12 +84,15 @@ public sealed class ControlHost : IAsyncDisposable
         return new ControlHost(app, issuer) { Logs = logs, Authority = authority };
     }
 
-    /// <summary>A channel with the token in every call; an empty one sends none.</summary>
-    public GrpcChannel Channel(string? token = null)
+    /// <summary>A channel with the token in every call; an empty one sends none, and none at all is the administrator's. A person has one connection, everybody else one a channel.</summary>
+    public GrpcChannel Channel(string? token = null) =>
+        token is null ? admin.Value : issuer.IsPersons(token) ? people.GetOrAdd(token, _ => new(() => Open(token))).Value : Open(token);
+
+    private GrpcChannel Open(string token)
     {
         var channel = GrpcChannel.ForAddress(GrpcUrl, new GrpcChannelOptions
         {
-            HttpHandler = new BearerHandler(token ?? issuer.Token(), Authority?.Handler() ?? new SocketsHttpHandler { EnableMultipleHttp2Connections = true }),
+            HttpHandler = new BearerHandler(token, Authority?.Handler() ?? new SocketsHttpHandler { EnableMultipleHttp2Connections = true }),
             DisposeHttpClient = true,
         });
         clients.Add(channel);

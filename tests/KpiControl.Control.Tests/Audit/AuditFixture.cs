@@ -30,7 +30,7 @@ public sealed class AuditFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Database = await PostgresFixture.CreateDatabaseAsync();
-        issuer = await TestIssuer.StartAsync();
+        issuer = await TestIssuer.SharedAsync();
         Host = await ControlHost.StartAsync(Database, issuer, ("Audit:SigningKeyFile", keyFile.Path), ("Audit:LinkEvery", "00:03:00"));
         var databases = new Databases(Options.Create(new DatabaseOptions { Requests = Database.Requests, Scheduler = Database.Scheduler, PoolSize = 8 }));
         store = new ChainStore(databases);
@@ -100,7 +100,6 @@ public sealed class AuditFixture : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         await Host.DisposeAsync();
-        await issuer.DisposeAsync();
         await Database.DisposeAsync();
         Key.Dispose();
         PublicKey.Dispose();

@@ -22,7 +22,7 @@ public sealed class KeyRotationTests(AuditFixture fixture) : IClassFixture<Audit
         using var nextPublic = Public(next.PublicPem);
         var formerFile = Path.GetTempFileName();
         await File.WriteAllTextAsync(formerFile, fixture.Key.PublicPem, Token);
-        await using var issuer = await TestIssuer.StartAsync(Token);
+        var issuer = await TestIssuer.SharedAsync();
         await using (var host = await ControlHost.StartAsync(fixture.Database, issuer, ("Audit:SigningKeyFile", nextFile.Path), ("Audit:FormerKeyFiles:0", formerFile), ("Audit:LinkEvery", "00:03:00")))
         {
             await fixture.ActAsync("job_after");
@@ -52,7 +52,7 @@ public sealed class KeyRotationTests(AuditFixture fixture) : IClassFixture<Audit
     public async Task A_former_key_is_a_public_one()
     {
         using var key = new AuditKeyFile();
-        await using var issuer = await TestIssuer.StartAsync(Token);
+        var issuer = await TestIssuer.SharedAsync();
         var refused = await Assert.ThrowsAnyAsync<Exception>(() => ControlHost.StartAsync(fixture.Database, issuer, ("Audit:FormerKeyFiles:0", key.Path), ("Audit:FormerKeyFiles:1", "/nowhere.pem")));
         Assert.Equal(
         [

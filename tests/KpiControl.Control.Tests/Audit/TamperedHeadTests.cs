@@ -12,7 +12,7 @@ public sealed class TamperedHeadTests
     {
         var token = TestContext.Current.CancellationToken;
         await using var database = await PostgresFixture.CreateDatabaseAsync(token);
-        await using var issuer = await TestIssuer.StartAsync();
+        var issuer = await TestIssuer.SharedAsync();
         await using var host = await ControlHost.StartAsync(database, issuer, ("Audit:LinkEvery", "00:00:00.02"));
         await using var connection = await database.OpenAsync(token);
         var id = (await host.CreateSimpleAsync(token, "one")).BindingId;

@@ -21,7 +21,7 @@ public sealed class CertificateWorld : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Database = await PostgresFixture.CreateDatabaseAsync();
-        Issuer = await TestIssuer.StartAsync();
+        Issuer = await TestIssuer.SharedAsync();
         Host = await ControlHost.StartAsync(Database, Issuer, Authority, _ => { }, ("Leases:PollEvery", "00:05:00"));
     }
 
@@ -71,7 +71,6 @@ public sealed class CertificateWorld : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         await Host.DisposeAsync();
-        await Issuer.DisposeAsync();
         await Database.DisposeAsync();
         Authority.Dispose();
     }

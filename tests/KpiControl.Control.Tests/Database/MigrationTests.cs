@@ -23,7 +23,7 @@ public sealed class MigrationTests
     public async Task A_node_that_is_not_restarted_makes_the_months_to_come()
     {
         await using var database = await PostgresFixture.CreateDatabaseAsync();
-        await using var issuer = await TestIssuer.StartAsync();
+        var issuer = await TestIssuer.SharedAsync();
         await using var host = await ControlHost.StartAsync(database, issuer, ("Database:PartitionsEvery", "00:00:00.2"));
         await using var connection = await database.OpenAsync();
         await using var drop = new NpgsqlCommand("DO $$ BEGIN EXECUTE format('DROP TABLE kpi_job_history_%s, kpi_evidence_%1$s, kpi_audit_%1$s', to_char(now() + interval '2 months', 'YYYYMM')); END $$", connection);

@@ -16,7 +16,7 @@ public sealed class PoolerTests
         foreach (var tenant in new[] { "acme", "globex" })
             await new BindingSeed(database).BindAsync(BindingSeed.Job($"of_{tenant}").Replace("tenant: acme", $"tenant: {tenant}", StringComparison.Ordinal), token: token);
         using var pooler = await PgBouncer.StartAsync(database.Requests, token);
-        await using var issuer = await TestIssuer.StartAsync();
+        var issuer = await TestIssuer.SharedAsync();
         await using var host = await ControlHost.StartAsync(database, issuer, ("Database:Requests", pooler.ConnectionString), ("Database:RequestsThroughPooler", "true"));
         JobService.JobServiceClient[] clients = [host.Jobs(issuer.PersonToken("ann", "acme/*/viewer")), host.Jobs(issuer.PersonToken("bob", "globex/*/viewer"))];
 

@@ -13,7 +13,7 @@ public sealed class DoctorTests
     public async Task Each_promise_is_checked_and_a_row_that_breaks_one_is_named_and_none_is_touched()
     {
         await using var database = await PostgresFixture.CreateDatabaseAsync();
-        await using var issuer = await TestIssuer.StartAsync();
+        var issuer = await TestIssuer.SharedAsync();
         await using var host = await ControlHost.StartAsync(database, issuer);
         var doctor = new DoctorService.DoctorServiceClient(host.Channel(issuer.PersonToken("operator", "*/*/platform_operator")));
         var well = await doctor.DiagnoseAsync(new DiagnoseRequest());
@@ -34,7 +34,7 @@ public sealed class DoctorTests
     public async Task Reviews_that_nobody_closed_are_counted_with_the_oldest_and_break_nothing()
     {
         await using var database = await PostgresFixture.CreateDatabaseAsync();
-        await using var issuer = await TestIssuer.StartAsync();
+        var issuer = await TestIssuer.SharedAsync();
         await using var host = await ControlHost.StartAsync(database, issuer);
         var doctor = new DoctorService.DoctorServiceClient(host.Channel(issuer.PersonToken("operator", "*/*/platform_operator")));
         ChangeService.ChangeServiceClient Changes(string name, string role) => new(host.Channel(issuer.PersonToken(name, $"acme/*/{role}")));

@@ -41,7 +41,7 @@ public sealed class DriftWorld : IAsyncDisposable
 
     public static async Task<DriftWorld> StartAsync(string kind, string location, params (string Key, string Value)[] more)
     {
-        var (database, issuer) = (await PostgresFixture.CreateDatabaseAsync(Token), await TestIssuer.StartAsync());
+        var (database, issuer) = (await PostgresFixture.CreateDatabaseAsync(Token), await TestIssuer.SharedAsync());
         var host = await ControlHost.StartAsync(database, issuer, Settings(kind, location, more));
         await host.PutContractAsync(SampleTexts.SimpleContract(), Token);
         return new DriftWorld(database, issuer, host);
@@ -86,7 +86,6 @@ public sealed class DriftWorld : IAsyncDisposable
         foreach (var line in Host.Logs.Lines.Where(line => line.StartsWith("Error", StringComparison.Ordinal)))
             await Console.Error.WriteLineAsync(line);
         await Host.DisposeAsync();
-        await Issuer.DisposeAsync();
         await InvariantCheck.HoldAsync(Database);
         await Database.DisposeAsync();
     }

@@ -109,7 +109,7 @@ public sealed class StorePassTests
     public async Task A_node_does_not_start_with_a_store_that_cannot_be()
     {
         await using var database = await PostgresFixture.CreateDatabaseAsync(Token);
-        await using var issuer = await TestIssuer.StartAsync();
+        var issuer = await TestIssuer.SharedAsync();
         var refused = await Assert.ThrowsAsync<OptionsValidationException>(() => ControlHost.StartAsync(database, issuer, DriftWorld.Settings("s4", "/srv")));
         Assert.Contains("Drift:Stores:acme-store:Kind 's4' is none of git, directory, s3, azure-blob", refused.Message, StringComparison.Ordinal);
     }
@@ -118,7 +118,7 @@ public sealed class StorePassTests
     public async Task A_store_of_a_tenant_that_does_not_exist_is_refused_at_start()
     {
         await using var database = await PostgresFixture.CreateDatabaseAsync(Token);
-        await using var issuer = await TestIssuer.StartAsync();
+        var issuer = await TestIssuer.SharedAsync();
         var refused = await Assert.ThrowsAsync<StartupException>(() => ControlHost.StartAsync(database, issuer, DriftWorld.Settings("directory", "/srv", ("Tenant", "nobody"))));
         Assert.Contains("names a tenant that does not exist", refused.Message, StringComparison.Ordinal);
     }

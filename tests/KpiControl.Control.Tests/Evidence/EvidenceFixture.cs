@@ -39,7 +39,7 @@ public sealed class EvidenceFixture : IAsyncLifetime
         publicKey.ImportFromPem(KeyPem);
         Key.ImportFromPem(await File.ReadAllTextAsync(keyFile.Path));
         Database = await PostgresFixture.CreateDatabaseAsync();
-        Issuer = await TestIssuer.StartAsync();
+        Issuer = await TestIssuer.SharedAsync();
         Host = await ControlHost.StartAsync(Database, Issuer, ("Audit:SigningKeyFile", keyFile.Path), ("Audit:LinkEvery", "00:00:00.02"), ("Audit:CheckpointEvery", "00:00:00"));
         await Host.PutContractAsync(SampleTexts.SimpleContract(), CancellationToken.None);
         await Host.Catalog().PutCalendarAsync(new PutCalendarRequest { Tenant = "acme", Content = "calendar: days\nweekend: []" });
@@ -194,7 +194,6 @@ public sealed class EvidenceFixture : IAsyncLifetime
         foreach (var line in Host.Logs.Lines.Where(line => line.StartsWith("Error", StringComparison.Ordinal)))
             await Console.Error.WriteLineAsync(line);
         await Host.DisposeAsync();
-        await Issuer.DisposeAsync();
         await InvariantCheck.HoldAsync(Database);
         await Database.DisposeAsync();
         keyFile.Dispose();

@@ -10,7 +10,7 @@ public sealed class FleetServiceTests
     public async Task Agents_are_live_silent_or_ended_and_shown_to_the_tenants_they_serve()
     {
         await using var database = await PostgresFixture.CreateDatabaseAsync();
-        await using var issuer = await TestIssuer.StartAsync();
+        var issuer = await TestIssuer.SharedAsync();
         await using var host = await ControlHost.StartAsync(database, issuer);
         await using (var connection = await database.OpenAsync())
         {

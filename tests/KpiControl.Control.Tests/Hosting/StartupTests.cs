@@ -14,7 +14,7 @@ public sealed class StartupTests
     public async Task Mistakes_in_several_sections_are_told_at_once_each_once()
     {
         await using var database = await PostgresFixture.CreateDatabaseAsync(TestContext.Current.CancellationToken);
-        await using var issuer = await TestIssuer.StartAsync();
+        var issuer = await TestIssuer.SharedAsync();
         using var key = new AuditKeyFile();
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(key.Path, UnixFileMode.UserRead | UnixFileMode.OtherRead);
@@ -81,7 +81,7 @@ public sealed class StartupTests
         taken.Start();
         var port = ((IPEndPoint)taken.LocalEndpoint).Port;
         await using var database = await PostgresFixture.CreateDatabaseAsync(TestContext.Current.CancellationToken);
-        await using var issuer = await TestIssuer.StartAsync();
+        var issuer = await TestIssuer.SharedAsync();
 
         var away = await RunAsync([.. Settings(issuer, "http://127.0.0.1:0"), ("Database__Requests", $"Host=127.0.0.1;Port={port};Timeout=1"), ("Database__Scheduler", $"Host=127.0.0.1;Port={port};Timeout=1")]);
         Assert.Equal((1, ""), (away.Exit, away.Output));
@@ -119,7 +119,7 @@ public sealed class StartupTests
     {
         Assert.NotEmpty(what);
         await using var database = await PostgresFixture.CreateDatabaseAsync(TestContext.Current.CancellationToken);
-        await using var issuer = await TestIssuer.StartAsync();
+        var issuer = await TestIssuer.SharedAsync();
         using var authority = new TestAuthority();
         await using var host = await ControlHost.StartAsync(database, issuer, authority, _ => { });
         foreach (var url in new[] { host.GrpcUrl, host.RestUrl, host.AgentsUrl })

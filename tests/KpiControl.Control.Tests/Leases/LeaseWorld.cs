@@ -25,7 +25,7 @@ public sealed class LeaseWorld : IAsyncDisposable
     public static async Task<LeaseWorld> WithoutNodeAsync()
     {
         var database = await PostgresFixture.CreateDatabaseAsync();
-        return new LeaseWorld { Database = database, Issuer = await TestIssuer.StartAsync(), Seed = new BindingSeed(database) };
+        return new LeaseWorld { Database = database, Issuer = await TestIssuer.SharedAsync(), Seed = new BindingSeed(database) };
     }
 
     /// <summary>The rows that a killed node leaves: itself, a session of <c>agent-dead</c>, and what that session held.</summary>
@@ -98,7 +98,6 @@ public sealed class LeaseWorld : IAsyncDisposable
     {
         foreach (var node in _nodes)
             await node.DisposeAsync();
-        await Issuer.DisposeAsync();
         await InvariantCheck.HoldAsync(Database);
         await Database.DisposeAsync();
     }

@@ -31,12 +31,11 @@ public sealed class OpenLineageTests : IAsyncLifetime
         Environment.SetEnvironmentVariable(SecretName, "shared");
         receiver = await StoreServer.StartAsync(TakeAsync);
         database = await PostgresFixture.CreateDatabaseAsync(Token);
-        issuer = await TestIssuer.StartAsync(Token);
+        issuer = await TestIssuer.SharedAsync();
     }
 
     public async ValueTask DisposeAsync()
     {
-        await issuer.DisposeAsync();
         await InvariantCheck.HoldAsync(database);
         await database.DisposeAsync();
         await receiver.DisposeAsync();

@@ -17,14 +17,13 @@ public sealed class RestFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Database = await PostgresFixture.CreateDatabaseAsync();
-        Issuer = await TestIssuer.StartAsync();
+        Issuer = await TestIssuer.SharedAsync();
         Host = await ControlHost.StartAsync(Database, Issuer);
     }
 
     public async ValueTask DisposeAsync()
     {
         await Host.DisposeAsync();
-        await Issuer.DisposeAsync();
         await Database.DisposeAsync();
     }
 

@@ -29,7 +29,7 @@ internal sealed class RunWorld : IAsyncDisposable
     public static async Task<RunWorld> CreateAsync()
     {
         var database = await PostgresFixture.CreateDatabaseAsync();
-        var issuer = await TestIssuer.StartAsync();
+        var issuer = await TestIssuer.SharedAsync();
         var world = new RunWorld(database, issuer, await ControlHost.StartAsync(database, issuer));
         world.Binding = await world.ScalarAsync("""
             WITH d AS (INSERT INTO kpi_job_def (content_hash, format, content, schema_version, tenant_id, canonical_json, created_by)
@@ -67,7 +67,6 @@ internal sealed class RunWorld : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Host.DisposeAsync();
-        await issuer.DisposeAsync();
         await database.DisposeAsync();
     }
 

@@ -16,7 +16,7 @@ public sealed class SignalServiceTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         database = await PostgresFixture.CreateDatabaseAsync();
-        issuer = await TestIssuer.StartAsync();
+        issuer = await TestIssuer.SharedAsync();
         host = await ControlHost.StartAsync(database, issuer);
         signals = new SignalService.SignalServiceClient(host.Channel());
     }
@@ -24,7 +24,6 @@ public sealed class SignalServiceTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         await host.DisposeAsync();
-        await issuer.DisposeAsync();
         await database.DisposeAsync();
     }
 

@@ -18,11 +18,10 @@ public sealed class TelemetryTests : IAsyncLifetime
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => (database, issuer) = (await PostgresFixture.CreateDatabaseAsync(), await TestIssuer.StartAsync());
+    public async ValueTask InitializeAsync() => (database, issuer) = (await PostgresFixture.CreateDatabaseAsync(), await TestIssuer.SharedAsync());
 
     public async ValueTask DisposeAsync()
     {
-        await issuer.DisposeAsync();
         await database.DisposeAsync();
     }
 

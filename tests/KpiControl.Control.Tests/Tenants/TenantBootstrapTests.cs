@@ -12,7 +12,7 @@ public sealed class TenantBootstrapTests
     public async Task A_policy_gets_a_version_only_when_it_changes_however_often_and_wherever_a_node_starts()
     {
         await using var database = await PostgresFixture.CreateDatabaseAsync(Token);
-        await using var issuer = await TestIssuer.StartAsync(Token);
+        var issuer = await TestIssuer.SharedAsync();
         await using (await ControlHost.StartAsync(database, issuer))
         await using (await ControlHost.StartAsync(database, issuer))
         {
@@ -35,7 +35,7 @@ public sealed class TenantBootstrapTests
     public async Task All_mistakes_are_named_at_once_before_anything_starts()
     {
         await using var database = await PostgresFixture.CreateDatabaseAsync(Token);
-        await using var issuer = await TestIssuer.StartAsync(Token);
+        var issuer = await TestIssuer.SharedAsync();
 
         var refused = await Assert.ThrowsAsync<OptionsValidationException>(() => ControlHost.StartAsync(database, issuer,
             ("Tenants:0:Id", "Acme"), ("Tenants:1:Weight", "0"), ("Tenants:2:Policies:qa:RequiresApproval", "true"), ("Tenants:2:HomeRegion", "EU")));

@@ -92,7 +92,7 @@ public sealed class TenantServiceTests(ControlFixture control) : IClassFixture<C
     public async Task What_people_changed_stays_until_the_configuration_changes()
     {
         await using var database = await PostgresFixture.CreateDatabaseAsync(TestContext.Current.CancellationToken);
-        await using var issuer = await TestIssuer.StartAsync();
+        var issuer = await TestIssuer.SharedAsync();
         var token = issuer.PersonToken("operator", "*/*/platform_operator", "acme/*/admin");
         await using (var host = await ControlHost.StartAsync(database, issuer))
         {
