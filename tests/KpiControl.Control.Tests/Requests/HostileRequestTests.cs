@@ -330,7 +330,8 @@ public sealed class HostileRequestTests(ControlFixture fixture) : IClassFixture<
     private async Task<RpcException> SendAsync(MethodDescriptor method, byte[] message)
     {
         var definition = new Method<byte[], byte[]>(method.IsServerStreaming ? MethodType.ServerStreaming : MethodType.Unary, method.Service.FullName, method.Name, Bytes, Bytes);
-        var invoker = fixture.Host.Channel().CreateCallInvoker();
+        // What agents call nobody else may, and whoever may not is told that before the message is read.
+        var invoker = fixture.Host.Channel(method.Service.Name == "WitnessService" ? fixture.Issuer.Token("agent-eu") : null).CreateCallInvoker();
         if (!method.IsServerStreaming)
             return await Refusals.OfAsync(invoker.AsyncUnaryCall(definition, null, new CallOptions(cancellationToken: Token), message));
         using var stream = invoker.AsyncServerStreamingCall(definition, null, new CallOptions(cancellationToken: Token), message);
