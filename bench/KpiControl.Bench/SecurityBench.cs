@@ -9,8 +9,6 @@ namespace KpiControl.Bench;
 /// <summary>What the guards cost: the same work on the control plane as it is and on one without them, in one call, taking turns.</summary>
 internal static class SecurityBench
 {
-    private const int Slots = 4000;
-    private const int WarmPasses = 3;
     private const int Reads = 3000;
     private const int BadTokensPerSecond = 1000;
     private const int Revocations = 200;
@@ -25,7 +23,10 @@ internal static class SecurityBench
         await using var open = await SideAsync("open", issuer, OpenHost.StartAsync, bindings);
         for (var round = 1; round <= rounds; round++)
             foreach (var side in round % 2 == 0 ? new[] { open, guarded } : [guarded, open])
-                await side.MeasureAsync(bindings);
+            {
+                await side.RunAsync(bindings);
+                await side.ReadAsync(Reads);
+            }
         foreach (var side in new[] { guarded, open })
             Console.WriteLine(Invariant($"{side.Name,-8} {Meter.Percentile(side.Rates, 0.5),8:N0} runs/s (of {rounds})   a read p50 {Meter.Percentile(side.ReadsMs, 0.5):0.00} ms, p99 {Meter.Percentile(side.ReadsMs, 0.99):0.00} ms"));
         Console.WriteLine(Invariant($"the guards: {(1 - Meter.Percentile(guarded.Rates, 0.5) / Meter.Percentile(open.Rates, 0.5)) * 100:0.0} % of the lease path's throughput (limit: 10), {Meter.Percentile(guarded.ReadsMs, 0.99) - Meter.Percentile(open.ReadsMs, 0.99):0.00} ms of a read's p99 (limit: 1)"));
@@ -34,16 +35,9 @@ internal static class SecurityBench
         return 0;
     }
 
-    private static async Task<Side> SideAsync(string name, TestIssuer issuer, Func<TestDatabase, TestIssuer, Task<ControlHost>> start, int bindings)
+    private static async Task<LeaseSide> SideAsync(string name, TestIssuer issuer, Func<TestDatabase, TestIssuer, Task<ControlHost>> start, int bindings)
     {
-        var database = await PostgresFixture.CreateDatabaseAsync();
-        var host = await start(database, issuer);
-        await new BindingSeed(database).BindAsync(BindingSeed.Job("bench", "0 * * * *"), "date_trunc('hour', now())", bindings);
-        var agent = await BenchAgent.StartAsync(host.GrpcUrl, issuer, Slots);
-        await agent.AcknowledgedAsync(bindings);
-        for (var pass = 1; pass < WarmPasses; pass++)
-            await LeasePass.RunAsync(database, agent, bindings);
-        var side = new Side(name, database, host, agent);
+        var side = await LeaseSide.StartAsync(name, issuer, start, bindings);
         await side.ReadAsync(Reads);
         side.ReadsMs.Clear();
         return side;
@@ -142,34 +136,4 @@ internal static class SecurityBench
     }
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
-
-    private sealed record Side(string Name, TestDatabase Database, ControlHost Host, BenchAgent Agent) : IAsyncDisposable
-    {
-        public List<double> Rates { get; } = [];
-        public List<double> ReadsMs { get; } = [];
-
-        public async Task MeasureAsync(int bindings)
-        {
-            Rates.Add(bindings / (await LeasePass.RunAsync(Database, Agent, bindings)).Seconds);
-            await ReadAsync(Reads);
-        }
-
-        public async Task ReadAsync(int reads)
-        {
-            var jobs = Host.Jobs();
-            for (var i = 0; i < reads; i++)
-            {
-                var began = TimeProvider.System.GetTimestamp();
-                await jobs.ListJobsAsync(new ListJobsRequest { PageSize = 10 });
-                ReadsMs.Add(TimeProvider.System.GetElapsedTime(began).TotalMilliseconds);
-            }
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await Agent.DisposeAsync();
-            await Host.DisposeAsync();
-            await Database.DisposeAsync();
-        }
-    }
 }

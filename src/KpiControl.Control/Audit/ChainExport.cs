@@ -15,20 +15,27 @@ internal sealed class ChainExport(Databases databases, AuditKey key)
         var (previous, to, at) = await BeginAsync(caller, tenant, from, token);
         yield return ExportLine.Header(tenant, from, previous);
         var (links, rows) = (0L, 0L);
-        for (var next = from; next <= to;)
+        // The database reads a page while the one before it is looked at.
+        var ahead = PageAsync(caller, tenant, from, to, token);
+        try
         {
-            var page = await PageAsync(caller, tenant, next, to, token);
-            if (page.Count == 0)
-                break;
-            foreach (var (link, inLink, checkpoint, signature) in page)
+            while (await ahead is { Count: > 0 } page)
             {
-                yield return ExportLine.Link(link);
-                foreach (var row in inLink)
-                    yield return ExportLine.Row(row);
-                if (checkpoint is not null)
-                    yield return ExportLine.Checkpoint(checkpoint, signature!);
-                (links, rows, previous, next) = (links + 1, rows + inLink.Count, link.Hash(), link.Seq + 1);
+                ahead = PageAsync(caller, tenant, page[^1].Link.Seq + 1, to, token);
+                foreach (var (link, inLink, checkpoint, signature) in page)
+                {
+                    yield return ExportLine.Link(link);
+                    foreach (var row in inLink)
+                        yield return ExportLine.Row(row);
+                    if (checkpoint is not null)
+                        yield return ExportLine.Checkpoint(checkpoint, signature!);
+                    (links, rows, previous) = (links + 1, rows + inLink.Count, link.Hash());
+                }
             }
+        }
+        finally
+        {
+            await ((Task)ahead).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         var end = new ExportEnd(tenant, from, links, rows, previous, ChainTime.Text(at), key.Id);
         yield return ExportLine.End(end, key.Sign(end.ToSign()));
@@ -45,6 +52,8 @@ internal sealed class ChainExport(Databases databases, AuditKey key)
 
     private async Task<IReadOnlyList<ExportedLink>> PageAsync(Caller caller, string tenant, long from, long to, CancellationToken token)
     {
+        if (from > to)
+            return [];
         await using var tx = await RequestTransaction.BeginAsync(databases, caller, token);
         var links = await TrailStore.LinksAsync(tx, tenant, from, to, PageLinks);
         var found = await ChainRowStore.TextsAsync(tx.Connection, [.. links.SelectMany(l => l.Places)], token);
