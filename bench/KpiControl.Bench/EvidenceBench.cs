@@ -27,7 +27,7 @@ internal static class EvidenceBench
             {
                 await side.RunAsync(bindings);
                 if (side == keeps)
-                    behind.Add((await Meter.MeasureAsync(side.Database.Superuser, () => LinkedAsync(side.Database))).DatabaseCpu / bindings * 1e6);
+                    behind.Add((await Meter.MeasureAsync(side.Database.Superuser, side.LinkedAsync)).DatabaseCpu / bindings * 1e6);
             }
         foreach (var side in new[] { keeps, forgets })
             Console.WriteLine(Invariant($"{side.Name,-8} {Meter.Percentile(side.Rates, 0.5),8:N0} runs/s (of {rounds})"));
@@ -51,20 +51,13 @@ internal static class EvidenceBench
         return await ControlHost.StartAsync(database, issuer, services => services.Remove(services.Single(service => service.ImplementationType == typeof(ChainSequencer))));
     }
 
-    private static async Task LinkedAsync(TestDatabase database)
-    {
-        await using var connection = await database.OpenAsync();
-        while (await connection.QuerySingleAsync<bool>("SELECT EXISTS (SELECT FROM kpi_chain_pending)"))
-            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
-    }
-
     private static async Task<bool> VerifyAsync(LeaseSide keeps, TestIssuer issuer, int bindings)
     {
         long rows;
         while ((rows = await RowsAsync(keeps.Database)) < RowsToVerify)
         {
             await keeps.RunAsync(bindings);
-            await LinkedAsync(keeps.Database);
+            await keeps.LinkedAsync();
         }
         var home = Directory.CreateTempSubdirectory("kpi-bench-audit-");
         try

@@ -1,3 +1,4 @@
+using Dapper;
 using KpiControl.Protocol.V1;
 using KpiControl.Testing;
 
@@ -27,8 +28,19 @@ internal sealed record LeaseSide(string Name, TestDatabase Database, ControlHost
     /// <summary>Every binding runs once.</summary>
     public async Task RunAsync(int bindings) => Rates.Add(bindings / (await LeasePass.RunAsync(Database, Agent, bindings)).Seconds);
 
+    /// <summary>The chain has caught up with what ran.</summary>
+    public async Task LinkedAsync()
+    {
+        await using var connection = await Database.OpenAsync();
+        while (await connection.QuerySingleAsync<bool>("SELECT EXISTS (SELECT FROM kpi_chain_pending)"))
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System);
+    }
+
+    /// <summary>One call after the other, at rest: what the runs before it left to do is done.</summary>
     public async Task ReadAsync(int reads)
     {
+        await LinkedAsync();
+        await LeasePass.SettleAsync(Database);
         var jobs = Host.Jobs();
         for (var i = 0; i < reads; i++)
         {

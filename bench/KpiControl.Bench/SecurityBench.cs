@@ -9,7 +9,7 @@ namespace KpiControl.Bench;
 /// <summary>What the guards cost: the same work on the control plane as it is and on one without them, in one call, taking turns.</summary>
 internal static class SecurityBench
 {
-    private const int Reads = 3000;
+    private const int Reads = 1500;
     private const int BadTokensPerSecond = 1000;
     private const int Revocations = 200;
     private static readonly TimeSpan FloodFor = TimeSpan.FromSeconds(10);
