@@ -9,6 +9,7 @@ state_open() {
     (umask 077; {
       local name
       for name in PG ISSUER GRPC REST AGENTS SERVICE; do echo "${name}_PORT=$(free_port)"; done
+      echo "PG_CLUSTER=$(random_secret | cut -c1-10)"
       for name in PG OWNER REQUESTS SCHEDULER READER WAREHOUSE SERVICE; do echo "${name}_PASSWORD=$(random_secret)"; done
     } >"$STATE/settings.new")
     mv "$STATE/settings.new" "$STATE/settings"
@@ -23,9 +24,10 @@ state_read() {
   . "$STATE/settings"
 }
 
-# As root the server runs as another user, who cannot enter .kpi/.
+# As root the server runs as another user, who cannot enter .kpi/. Named by this state and not by its path: what a checkout that was deleted
+# left there has passwords that nobody knows. (Of a state that is older it is the path that names it.)
 pg_data() {
-  if [ "$(id -u)" = 0 ]; then echo "/var/lib/postgresql/kpi-dev-$(printf %s "$STATE" | cksum | cut -d' ' -f1)"; else echo "$STATE/pg"; fi
+  if [ "$(id -u)" = 0 ]; then echo "/var/lib/postgresql/kpi-dev-${PG_CLUSTER:-$(printf %s "$STATE" | cksum | cut -d' ' -f1)}"; else echo "$STATE/pg"; fi
 }
 
 pg_url() { # LOGIN PASSWORD DATABASE
